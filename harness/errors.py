@@ -1,0 +1,72 @@
+"""Errors that a user can act on: what went wrong, where, and what to do; each class names its exit code.
+
+Anything that is not a HarnessError is a defect of the harness itself and keeps its traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+from harness.exits import Exit
+
+
+class HarnessError(Exception):
+    """One clear message: `what` is a clause, `where` a file:line or an object, `do` the remedy."""
+
+    exit: ClassVar[Exit] = Exit.FAILURE
+
+    def __init__(self, what: str, *, where: str = "", do: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.do = do
+
+    def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        remedy = f"\n  {self.do}" if self.do else ""
+        return f"{where}{self.what}{remedy}"
+
+
+class UsageError(HarnessError):
+    """A wrong word on the command line: an unknown recipe, lane or option."""
+
+    exit = Exit.USAGE
+
+
+class SettingsError(HarnessError):
+    """settings.yaml, an environment variable or a `--set` is wrong."""
+
+    exit = Exit.SETTINGS
+
+
+class ToolError(HarnessError):
+    """A tool cannot be had; the message names each place that was tried and why it failed."""
+
+    exit = Exit.SETTINGS
+
+
+class DataError(HarnessError):
+    """Recipe data or a node profile is wrong: seen before anything is created."""
+
+    exit = Exit.SETTINGS
+
+
+class ClusterError(HarnessError):
+    """The simulated cluster could not be brought up, reached or taken down."""
+
+
+class NotOurs(ClusterError):
+    """The cluster, process or file does not belong to the harness; it was left alone."""
+
+
+class VerdictFailed(HarnessError):
+    """What the harness exists to find: the recipe does not work under this lane."""
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str:
+    """The nearest known names as a remedy, or the whole list where nothing is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=most, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"known: {', '.join(names)}" if names else "none are known"

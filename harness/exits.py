@@ -1,0 +1,28 @@
+"""Every exit code that the harness may end with, in one place.
+
+10 to 62 are the contract of the bash harness that this one replaces (its documentation page, not its driver, which
+collapsed them all to 1). 64 keeps usage errors apart from 2, which argument parsers use and which means "skip" in the
+validator container contract. 130 and 143 are the shell's 128 + signal.
+"""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """The exit status of `kwok-harness`; the name says what went wrong."""
+
+    OK = 0
+    FAILURE = 1
+    SETTINGS = 10  # a setting, a tool, or recipe data is missing or wrong; nothing was created yet
+    REGISTRY_NOT_READY = 20
+    REGISTRY_UNREACHABLE = 21
+    ARGOCD_INSTALL = 30
+    ARGOCD_CRD = 31
+    ARGOCD_SECRET = 40
+    SYNC_DEADLINE = 50
+    FLUX_INSTALL = 60
+    FLUX_ROLLOUT = 61
+    FLUX_CRD = 62
+    USAGE = 64
+    INTERRUPTED = 130
+    TERMINATED = 143

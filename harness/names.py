@@ -1,0 +1,30 @@
+"""Names that other programs know too: labels, taints, namespaces. A change here is a change of contract."""
+
+NODE_TYPE_LABEL = "aicr.nvidia.com/node-type"  # system | accelerated
+SYSTEM, ACCELERATED = "system", "accelerated"
+KWOK_NODE_LABEL = ("type", "kwok")
+KWOK_NODE_ANNOTATION = "kwok.x-k8s.io/node"  # "fake" hands a node to the KWOK controller
+KWOK_TAINT = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
+GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
+GPU_RESOURCE = "nvidia.com/gpu"
+
+# Never cleaned, never counted: the cluster's own and the harness's infrastructure (behaviour of the bash harness).
+# `default` is protected from cleaning, but pods in it are verified.
+SYSTEM_NAMESPACES = frozenset(
+    {
+        "kube-system",
+        "kube-node-lease",
+        "kube-public",
+        "local-path-storage",
+        "kwok-system",
+        "argocd",
+        "flux-system",
+        "aicr-registry",
+    }
+)
+PROTECTED_NAMESPACES = SYSTEM_NAMESPACES | {"default"}
+
+# The object by which the harness recognises a cluster as its own; its data carries the cluster's name and identity.
+OWNER_MARKER = ("kube-system", "kwok-harness-owner")
+
+API_VERSION = "aicr.nvidia.com/v1alpha1"

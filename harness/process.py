@@ -1,0 +1,212 @@
+"""The one place that starts, watches and stops processes of the operating system.
+
+Every child is a group of its own, given as an argv list, never through a shell. What runs in the foreground is
+stopped when the harness is (`stop_children`); what must outlive a call (a control plane) is known by pid *and* start
+time, since a pid alone may belong to a stranger by the time one looks.
+"""
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+_children: set[subprocess.Popen[str]] = set()
+_children_lock = threading.Lock()
+_stopping = threading.Event()
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ended: its words, exit status, output (stdout and stderr apart, as text) and wall seconds."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+class CommandFailed(HarnessError):
+    """A command ended with a status other than 0, or not in time. The message can be pasted into a shell."""
+
+    def __init__(self, completed: Completed, *, timeout: float | None = None) -> None:
+        self.completed = completed
+        status = f"not done after {timeout:g} s" if timeout is not None else f"exit status {completed.returncode}"
+        tail = "\n".join((completed.stderr.strip() or completed.stdout.strip()).splitlines()[-20:])
+        super().__init__(f"{shlex.join(completed.argv)}: {status}" + (f"\n{tail}" if tail else ""))
+        self.timed_out = timeout is not None
+
+
+class CommandMissing(HarnessError):
+    """The program is not there or may not be executed."""
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    check: bool = True,
+) -> Completed:
+    """Run a command to its end and return its output.
+
+    `timeout` is in seconds. On expiry, Ctrl-C or `stop_children` the whole group is ended. `env` replaces the
+    environment.
+    Raises CommandMissing, and CommandFailed on expiry or (unless `check` is false) on a status other than 0.
+    """
+    words = tuple(str(word) for word in argv)
+    started = time.monotonic()
+    if _stopping.is_set():
+        raise CommandFailed(Completed(words, -signal.SIGTERM, "", "the harness is stopping", 0.0))
+    try:
+        child = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandMissing(f"cannot run {words[0]}: {error.strerror}") from error
+    with _children_lock:
+        _children.add(child)
+    try:
+        stdout, stderr = child.communicate(stdin, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        _end_group(child.pid, grace=2.0)
+        stdout, stderr = child.communicate()
+        raise CommandFailed(
+            Completed(words, child.returncode, stdout, stderr, time.monotonic() - started), timeout=timeout
+        ) from None
+    except BaseException:
+        _end_group(child.pid, grace=2.0)
+        child.communicate()
+        raise
+    finally:
+        with _children_lock:
+            _children.discard(child)
+    completed = Completed(words, child.returncode, stdout, stderr, time.monotonic() - started)
+    if check and child.returncode != 0:
+        raise CommandFailed(completed)
+    return completed
+
+
+def stop_children(grace: float = 2.0) -> None:
+    """End every command that `run` has under way, in any thread, and refuse new ones: the harness is stopping."""
+    _stopping.set()
+    with _children_lock:
+        pids = [child.pid for child in _children]
+    threads = [threading.Thread(target=_end_group, args=(pid, grace), daemon=True) for pid in pids]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(grace + 1.0)
+
+
+def allow_children() -> None:
+    """Undo `stop_children`, for the work that has to happen after an interrupt (evidence, taking the cluster down)."""
+    _stopping.clear()
+
+
+def _end_group(pid: int, grace: float) -> None:
+    """TERM to the group, KILL after `grace` seconds. Its leader is our child, so the pid cannot be a stranger's."""
+    deadline = time.monotonic() + grace
+    try:
+        os.killpg(pid, signal.SIGTERM)
+        while time.monotonic() < deadline:
+            if _state(pid) in ("Z", ""):
+                break
+            time.sleep(0.02)
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process that can be recognised again: pid, start time in clock ticks since boot, and which boot."""
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+
+
+def boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def identify(pid: int) -> Identity | None:
+    """The identity of a running process; None when there is none, or only a zombie."""
+    fields = _stat(pid)
+    if not fields or fields[0] in ("Z", "X"):
+        return None
+    return Identity(pid, int(fields[19]), boot_id())
+
+
+def alive(identity: Identity) -> bool:
+    """Whether that very process still runs, not merely one with its pid."""
+    return identify(identity.pid) == identity
+
+
+def command_line(pid: int) -> tuple[str, ...]:
+    """The argv of a process, empty where it cannot be read."""
+    try:
+        return tuple(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0"))[:-1]
+    except OSError:
+        return ()
+
+
+def mentioning(directory: Path) -> list[Identity]:
+    """Running processes, other than this one, that have a path at or below `directory` in their argv."""
+    found: list[Identity] = []
+    needle = str(directory)
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        if any(needle == word or f"{needle}/" in word for word in command_line(int(entry.name))):
+            identity = identify(int(entry.name))
+            if identity is not None:
+                found.append(identity)
+    return found
+
+
+def stop(identities: Iterable[Identity], grace: float = 5.0) -> list[Identity]:
+    """TERM, then KILL after `grace` seconds, for processes that are still themselves. Returns those that survived."""
+    wanted = list(identities)
+    for each_signal, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 2.0)):
+        wanted = [identity for identity in wanted if alive(identity)]
+        for identity in wanted:
+            try:
+                os.kill(identity.pid, each_signal)
+            except ProcessLookupError:
+                continue
+        deadline = time.monotonic() + seconds
+        while any(alive(identity) for identity in wanted) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    return [identity for identity in wanted if alive(identity)]
+
+
+def _stat(pid: int) -> list[str]:
+    """/proc/PID/stat from the third field (state) on; the second may hold spaces and parentheses. Empty when gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _state(pid: int) -> str:
+    fields = _stat(pid)
+    return fields[0] if fields else ""

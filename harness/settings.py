@@ -1,0 +1,259 @@
+"""Settings: settings.yaml < environment < command line; typed, frozen and closed.
+
+An unknown key anywhere is an error that names the nearest known one: a mistyped deadline that is silently ignored is a
+wrong verdict waiting to happen. settings.yaml holds every default; there is no second copy in this file.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from harness.errors import SettingsError, did_you_mean
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_FILE = ROOT / "settings.yaml"
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+
+
+def parse_duration(value: object) -> float:
+    """Seconds from "300ms", "30s", "5m", "1h30m". A bare number has no unit and is refused."""
+    if isinstance(value, str) and value and _DURATION.sub("", value) == "":
+        return sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(value))
+    raise ValueError(f"{value!r} is not a duration: write a number with a unit, such as 300ms, 30s, 5m or 1h")
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Nodes(_Closed):
+    system: int = Field(ge=0, le=100_000)
+    accelerated: int = Field(ge=0, le=100_000)
+    profile: str
+    generic: bool
+    kubelet_version: str
+    region: str
+
+
+class Ports(_Closed):
+    registry: Port
+
+
+class Retries(_Closed):
+    attempts: int = Field(ge=1)
+    delay: Duration
+
+
+class Deadlines(_Closed):
+    """All in seconds, once loaded."""
+
+    tool_build: Duration
+    cluster_ready: Duration
+    nodes_ready: Duration
+    release: Duration
+    pods: Duration
+    settle: Duration
+    unschedulable: Duration
+    registry_ready: Duration
+    registry_reachable: Duration
+    argocd_root_grace: Duration
+    argocd_sync: Duration
+    flux_root_grace: Duration
+    flux_sync: Duration
+    cleanup: Duration
+    evidence: Duration
+
+
+class Volumes(_Closed):
+    count: int = Field(ge=0)
+    size: str
+
+
+class Archive(_Closed):
+    """An official release file: `sha256` is of the file, `member` the program's path in a tar (empty: it is the file)."""
+
+    url: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    member: str = ""
+
+
+class Pin(_Closed):
+    """One tool at one version. `wrapper` names the module under kwok/wrappers that builds `package`."""
+
+    version: str
+    wrapper: str
+    package: str
+    probe: tuple[str, ...]
+    build: Duration
+    stamps: dict[str, str] = Field(default_factory=dict)
+    archives: dict[str, Archive] = Field(default_factory=dict)
+
+
+class Tools(_Closed):
+    go: str
+    go_wheel: str
+    pins: dict[str, Pin]
+
+
+class Settings(_Closed):
+    cluster: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?$")]
+    release: str
+    deployer: str
+    bundler: Literal["builtin", "aicr"]
+    aicr: str
+    recipes: str
+    webhooks: Literal["skip", "refuse"]
+    nodes: Nodes
+    ports: Ports
+    retries: Retries
+    deadlines: Deadlines
+    artifacts: Path
+    volumes: Volumes
+    tools: Tools
+
+
+# The documented variables of the bash harness, and what they set. Their durations are bare seconds, as ever.
+DOCUMENTED: Mapping[str, str] = {
+    "KWOK_CLUSTER": "cluster",
+    "KWOK_RELEASE": "release",
+    "DEPLOYER": "deployer",
+    "AICR_BIN": "aicr",
+    "KWOK_REGISTRY_HOST_PORT": "ports.registry",
+    "KWOK_COMMAND_RETRIES": "retries.attempts",
+    "KWOK_COMMAND_RETRY_DELAY": "retries.delay",
+    "KWOK_ARGOCD_ROOT_GRACE": "deadlines.argocd_root_grace",
+    "KWOK_ARGOCD_SYNC_TIMEOUT": "deadlines.argocd_sync",
+    "KWOK_FLUX_ROOT_GRACE": "deadlines.flux_root_grace",
+    "KWOK_FLUX_SYNC_TIMEOUT": "deadlines.flux_sync",
+    "KWOK_VERIFY_PODS_DEADLINE": "deadlines.pods",
+    "KWOK_DEBUG_ARTIFACTS_DIR": "artifacts",
+}
+# Read by others, or without meaning here; named so that a script that sets them still runs.
+IGNORED = frozenset(
+    {
+        "KWOK_NAMESPACE",
+        "KWOK_VERIFY_PODS_INTERVAL",
+        "KWOK_VERSION",
+        "KWOK_WORKDIR",
+        "KWOK_SETTINGS",
+        "KWOK_RESULTS_FILE",
+        "KWOK_SYNC_DEADLINE_EPOCH",
+        "KWOK_PRELOAD_BUDGET_SECONDS",
+        "KWOK_IMAGE_CACHE_BUDGET_SECONDS",
+        "KWOK_GITEA_HOST_PORT",
+        "KWOK_GITEA_USER",
+        "KWOK_GITEA_PASSWORD",
+    }
+)
+
+
+def load(
+    file: Path = DEFAULT_FILE,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read `file`, then KWOK_* from `environment`, then `overrides` (dotted key to text, from the command line).
+
+    Raises SettingsError (exit 10) naming the file, variable or option, the key, and the nearest known key.
+    """
+    data = _read(file)
+    _check(data, str(file))
+    known = _scalars(data)
+    for name, text in sorted(environment.items()):
+        path = _variable(name, known)
+        if path is not None and text != "":
+            seconds = name in DOCUMENTED and text.isdigit() and _is_duration(path)
+            _put(data, path, f"{text}s" if seconds else text)
+            _check(data, f"environment variable {name}")
+    for path, text in (overrides or {}).items():
+        if path not in known:
+            raise SettingsError(f"unknown setting {path!r}", where="--set", do=did_you_mean(path, known))
+        _put(data, path, text)
+        _check(data, f"--set {path}={text}")
+    return _check(data, str(file))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot be read: {error.strerror}", where=str(file)) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"is not valid YAML: {error}", where=str(file)) from error
+    if not isinstance(data, dict):
+        raise SettingsError("holds no mapping", where=str(file))
+    return data
+
+
+def _check(data: Mapping[str, Any], where: str) -> Settings:
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            parent, _, key = path.rpartition(".")
+            raise SettingsError(f"unknown key {path!r}", where=where, do=did_you_mean(key, _fields(parent))) from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{path}: {message}", where=where) from None
+
+
+def _fields(path: str) -> list[str]:
+    """The known keys of the model at a dotted path; models are found by annotation, through dict values too."""
+    model: type[BaseModel] = Settings
+    for part in filter(None, path.split(".")):
+        field = model.model_fields.get(part)
+        if field is None:  # the key of a dict[str, Model]: its values are what comes next
+            continue
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+    return list(model.model_fields)
+
+
+def _scalars(data: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """Dotted paths of everything that is neither a mapping nor a list."""
+    found: set[str] = set()
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            found |= _scalars(value, f"{prefix}{key}.")
+        elif not isinstance(value, list):
+            found.add(f"{prefix}{key}")
+    return found
+
+
+def _variable(name: str, known: set[str]) -> str | None:
+    """The dotted path that an environment variable sets: a documented name, or KWOK_ and the path in capitals."""
+    if name in DOCUMENTED:
+        return DOCUMENTED[name]
+    if not name.startswith("KWOK_") or name in IGNORED:
+        return None
+    by_variable = {"KWOK_" + re.sub(r"[.-]", "_", path).upper(): path for path in known}
+    if name in by_variable:
+        return by_variable[name]
+    names = [n for n in {*DOCUMENTED, *by_variable} if n.startswith("KWOK_") and "_TOOLS_PINS_" not in n]
+    raise SettingsError(
+        "is not a known variable", where=f"environment variable {name}", do=f"{did_you_mean(name, names)} Or unset it."
+    )
+
+
+def _is_duration(path: str) -> bool:
+    return path.startswith("deadlines.") or path == "retries.delay"
+
+
+def _put(data: dict[str, Any], path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    for part in parents:
+        data = data[part]
+    data[last] = value

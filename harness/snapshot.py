@@ -1,0 +1,66 @@
+"""A consistent view of some kinds of objects: what a gate judges, what a recording replays."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+Object = Mapping[str, Any]  # a Kubernetes object as the API server sent it, decoded from JSON
+Key = tuple[str, str]  # namespace ("" for cluster-scoped), name
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A resource as the API serves it: `Kind("apps/v1", "deployments", "Deployment")`."""
+
+    api_version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def group(self) -> str:
+        return self.api_version.rpartition("/")[0]
+
+    def __str__(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+NODES = Kind("v1", "nodes", "Node", namespaced=False)
+PODS = Kind("v1", "pods", "Pod")
+EVENTS = Kind("v1", "events", "Event")
+NAMESPACES = Kind("v1", "namespaces", "Namespace", namespaced=False)
+CONFIGMAPS = Kind("v1", "configmaps", "ConfigMap")
+DEPLOYMENTS = Kind("apps/v1", "deployments", "Deployment")
+DAEMONSETS = Kind("apps/v1", "daemonsets", "DaemonSet")
+STATEFULSETS = Kind("apps/v1", "statefulsets", "StatefulSet")
+REPLICASETS = Kind("apps/v1", "replicasets", "ReplicaSet")
+JOBS = Kind("batch/v1", "jobs", "Job")
+CRONJOBS = Kind("batch/v1", "cronjobs", "CronJob")
+
+
+def key_of(item: Object) -> Key:
+    metadata = item["metadata"]
+    return (metadata.get("namespace", ""), metadata["name"])
+
+
+class Snapshot:
+    """Objects by kind and key, immutable. Kinds that were not watched are a defect of the gate that asks for them."""
+
+    def __init__(self, objects: Mapping[Kind, Mapping[Key, Object]]) -> None:
+        self._objects = MappingProxyType({kind: MappingProxyType(dict(items)) for kind, items in objects.items()})
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        return frozenset(self._objects)
+
+    def all(self, kind: Kind) -> Iterator[Object]:
+        """Every object of `kind`, in the order of namespace and name."""
+        items = self._objects[kind]
+        return (items[key] for key in sorted(items))
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        return self._objects[kind].get((namespace, name))
+
+    def count(self, kind: Kind) -> int:
+        return len(self._objects[kind])

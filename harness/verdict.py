@@ -1,0 +1,47 @@
+"""What a gate says of a snapshot. There are three answers and none of them is a boolean."""
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """`reason` is a sentence for people; `subject` names the object that decided (kind namespace/name), if one did."""
+
+    reason: str
+    subject: str = ""
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a verdict is Waiting, Passed or Failed; ask which with isinstance")
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.reason}" if self.subject else self.reason
+
+
+class Waiting(_Answer):
+    """Not yet: the reason says what is missing."""
+
+
+class Passed(_Answer):
+    """It is as intended: the reason says what was seen."""
+
+
+class Failed(_Answer):
+    """It will not become right by waiting: the reason is the cause."""
+
+
+Verdict = Waiting | Passed | Failed
+
+
+def worst(*verdicts: Verdict) -> Verdict:
+    """The first Failed, else the first Waiting, else the last Passed; at least one verdict is needed.
+
+    Nothing is green because nothing was there: an empty call is a defect of the caller.
+    """
+    if not verdicts:
+        raise ValueError("no verdicts: a gate over nothing must say so itself")
+    for kind in (Failed, Waiting):
+        for verdict in verdicts:
+            if isinstance(verdict, kind):
+                return verdict
+    return verdicts[-1]

@@ -1,0 +1,1 @@
+"""The simulated cluster: tools, runtimes, nodes, and the sample data that runs on them."""
