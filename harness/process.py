@@ -17,9 +17,44 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 
-_children: set[subprocess.Popen[str]] = set()
-_children_lock = threading.Lock()
-_stopping = threading.Event()
+
+class Scope:
+    """Commands that are ended together: those of one cell, or (ALL) of the whole harness."""
+
+    def __init__(self) -> None:
+        self._children: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def stop(self, grace: float = 2.0) -> None:
+        """End every command under way, in any thread, and refuse new ones. Takes `grace` seconds and a little."""
+        self._stopping.set()
+        with self._lock:
+            pids = [child.pid for child in self._children]
+        threads = [threading.Thread(target=_end_group, args=(pid, grace), daemon=True) for pid in pids]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(grace + 1.0)
+
+    def reopen(self) -> None:
+        """Undo `stop`, for the work that comes after an interrupt: evidence, taking the cluster down."""
+        self._stopping.clear()
+
+    def add(self, child: "subprocess.Popen[str]") -> None:
+        with self._lock:
+            self._children.add(child)
+
+    def discard(self, child: "subprocess.Popen[str]") -> None:
+        with self._lock:
+            self._children.discard(child)
+
+
+ALL = Scope()
 
 
 @dataclass(frozen=True)
@@ -56,16 +91,17 @@ def run(
     cwd: Path | None = None,
     stdin: str | None = None,
     check: bool = True,
+    scope: Scope = ALL,
 ) -> Completed:
     """Run a command to its end and return its output.
 
-    `timeout` is in seconds. On expiry, Ctrl-C or `stop_children` the whole group is ended. `env` replaces the
-    environment.
+    `timeout` is in seconds. On expiry, Ctrl-C, `scope.stop()` or `stop_children()` the whole group is ended.
+    `env` replaces the environment.
     Raises CommandMissing, and CommandFailed on expiry or (unless `check` is false) on a status other than 0.
     """
     words = tuple(str(word) for word in argv)
     started = time.monotonic()
-    if _stopping.is_set():
+    if scope.stopping or ALL.stopping:
         raise CommandFailed(Completed(words, -signal.SIGTERM, "", "the harness is stopping", 0.0))
     try:
         child = subprocess.Popen(
@@ -81,8 +117,8 @@ def run(
         )
     except OSError as error:
         raise CommandMissing(f"cannot run {words[0]}: {error.strerror}") from error
-    with _children_lock:
-        _children.add(child)
+    for each in {scope, ALL}:
+        each.add(child)
     try:
         stdout, stderr = child.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -96,8 +132,8 @@ def run(
         child.communicate()
         raise
     finally:
-        with _children_lock:
-            _children.discard(child)
+        for each in {scope, ALL}:
+            each.discard(child)
     completed = Completed(words, child.returncode, stdout, stderr, time.monotonic() - started)
     if check and child.returncode != 0:
         raise CommandFailed(completed)
@@ -105,20 +141,13 @@ def run(
 
 
 def stop_children(grace: float = 2.0) -> None:
-    """End every command that `run` has under way, in any thread, and refuse new ones: the harness is stopping."""
-    _stopping.set()
-    with _children_lock:
-        pids = [child.pid for child in _children]
-    threads = [threading.Thread(target=_end_group, args=(pid, grace), daemon=True) for pid in pids]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(grace + 1.0)
+    """End every command of the harness, in any thread, and refuse new ones: the harness itself is stopping."""
+    ALL.stop(grace)
 
 
 def allow_children() -> None:
-    """Undo `stop_children`, for the work that has to happen after an interrupt (evidence, taking the cluster down)."""
-    _stopping.clear()
+    """Undo `stop_children`."""
+    ALL.reopen()
 
 
 def _end_group(pid: int, grace: float) -> None:

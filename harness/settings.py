@@ -81,7 +81,7 @@ class Volumes(_Closed):
 
 
 class Archive(_Closed):
-    """An official release file: `sha256` is of the file, `member` the program's path in a tar (empty: it is the file)."""
+    """An official release file: `sha256` is of the file, `member` the path in a tar (empty: the file is it)."""
 
     url: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -1,0 +1,157 @@
+"""What a person sees: live lines on a terminal, lines with timestamps in CI and in a pipe, and a table at the end."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TextIO
+
+from rich.console import Console as RichConsole
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.errors import HarnessError
+from harness.outcome import Outcome
+
+HEARTBEAT = 30.0  # seconds without a line after which a pipe is told what is still under way
+
+_STYLES = {"passed": "green", "failed": "red", "skipped": "yellow"}
+
+
+class Console(AbstractContextManager["Console"]):
+    """A Progress that writes to stderr; results go to stdout. Live only where both are a terminal."""
+
+    def __init__(
+        self, *, stdout: TextIO | None = None, stderr: TextIO | None = None, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        out, err = stdout or sys.stdout, stderr or sys.stderr
+        terminal = out.isatty() and err.isatty() and environment.get("TERM") != "dumb"
+        self.live = terminal and not environment.get("NO_COLOR") and not environment.get("CI")
+        self._out = RichConsole(file=out, highlight=False, soft_wrap=not self.live, no_color=not self.live)
+        self._err = RichConsole(file=err, highlight=False, soft_wrap=not self.live, no_color=not self.live)
+        self._active: dict[str, tuple[float, str]] = {}
+        self._lock = threading.RLock()
+        self._written = time.monotonic()
+        self._ended = threading.Event()
+        self._display: Live | None = None
+
+    def __enter__(self) -> "Console":
+        if self.live:
+            self._display = Live(console=self._err, get_renderable=self._picture, refresh_per_second=8, transient=True)
+            self._display.start()
+        else:
+            threading.Thread(target=self._heartbeat, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._display is not None:
+            self._display.stop()
+            self._display = None
+
+    # Progress
+
+    def started(self, task: str, detail: str = "") -> None:
+        with self._lock:
+            self._active[task] = (time.monotonic(), detail)
+        if not self.live:
+            self._line(f"{task}: {detail or 'started'}")
+
+    def step(self, task: str, detail: str) -> None:
+        with self._lock:
+            begun, _ = self._active.get(task, (time.monotonic(), ""))
+            self._active[task] = (begun, detail)
+        if not self.live:
+            self._line(f"{task}: {detail}")
+
+    def finished(self, task: str, detail: str = "") -> None:
+        self._end(task, "✓", "green", detail or "done")
+
+    def failed(self, task: str, detail: str) -> None:
+        self._end(task, "✗", "red", detail)
+
+    def note(self, text: str) -> None:
+        self._line(text)
+
+    # Results
+
+    def error(self, error: HarnessError) -> None:
+        """The one clear message: what, where, what to do."""
+        text = Text("error: ", style="bold red") + Text(str(error))
+        self._err.print(text)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """The table that ends a run: phase, seconds, verdict; then the verdict in a sentence and what it leaves out."""
+        rows = [(p.name, f"{p.seconds:.1f}", p.verdict, p.detail) for p in outcome.phases]
+        total = ("total", f"{outcome.seconds:.1f}", "passed" if outcome.passed else "failed", "")
+        self.table(("phase", "seconds", "verdict", "detail"), [*rows, total])
+        for note in outcome.notes:
+            self._out.print(f"note: {note}")
+        verdict = Text("PASSED" if outcome.passed else "FAILED", style="bold green" if outcome.passed else "bold red")
+        self._out.print(verdict + Text(f" {outcome.recipe} under {outcome.deployer}: {outcome.reason}"))
+        if outcome.evidence:
+            self._out.print(f"evidence: {outcome.evidence}")
+
+    def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """A table on stdout: ruled on a terminal, plain columns in a pipe, so that awk and grep have an easy time."""
+        content = [tuple(row) for row in rows]
+        if not self.live:
+            widths = [max(map(len, column)) for column in zip(headings, *content, strict=True)]
+            for row in (headings, *content):
+                self._out.print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+            return
+        table = Table(*headings, header_style="bold")
+        for row in content:
+            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+        self._out.print(table)
+
+    def text(self, text: str) -> None:
+        """Plain text on stdout, as it is."""
+        self._out.print(Text(text), soft_wrap=True)
+
+    # Drawing
+
+    def _end(self, task: str, mark: str, style: str, detail: str) -> None:
+        with self._lock:
+            begun, _ = self._active.pop(task, (time.monotonic(), ""))
+        seconds = time.monotonic() - begun
+        self._line(f"{task}: {detail} ({seconds:.1f} s)", mark, style)
+
+    def _line(self, text: str, mark: str = "", style: str = "") -> None:
+        with self._lock:
+            self._written = time.monotonic()
+            if self.live:
+                self._err.print(Text(f"{mark} " if mark else "  ", style=style) + Text(text))
+            else:
+                stamp = datetime.now(UTC).strftime("%H:%M:%S")
+                self._err.print(Text(f"{stamp} {f'{mark} ' if mark else ''}{text}"))
+
+    def _picture(self) -> Text:
+        now = time.monotonic()
+        with self._lock:
+            active = list(self._active.items())
+        spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(now * 8) % 10]
+        width = max(self._err.width - 12, 20)
+        lines = [
+            f"{spinner} {f'{task}: {detail}'[:width]:<{width}} {now - begun:6.1f} s" for task, (begun, detail) in active
+        ]
+        return Text("\n".join(lines), style="cyan", no_wrap=True)
+
+    def _heartbeat(self) -> None:
+        while not self._ended.wait(HEARTBEAT / 6):
+            now = time.monotonic()
+            with self._lock:
+                quiet, active = now - self._written, list(self._active.items())
+            if active and quiet >= HEARTBEAT:
+                self._line(
+                    "; ".join(
+                        f"{task}: {detail or 'under way'} for {now - begun:.0f} s" for task, (begun, detail) in active
+                    )
+                )
