@@ -32,8 +32,12 @@ class Console(AbstractContextManager["Console"]):
         out, err = stdout or sys.stdout, stderr or sys.stderr
         terminal = out.isatty() and err.isatty() and environment.get("TERM") != "dumb"
         self.live = terminal and not environment.get("NO_COLOR") and not environment.get("CI")
-        self._out = RichConsole(file=out, highlight=False, soft_wrap=not self.live, no_color=not self.live)
-        self._err = RichConsole(file=err, highlight=False, soft_wrap=not self.live, no_color=not self.live)
+        self._out = RichConsole(
+            file=out, highlight=False, markup=False, soft_wrap=not self.live, no_color=not self.live
+        )
+        self._err = RichConsole(
+            file=err, highlight=False, markup=False, soft_wrap=not self.live, no_color=not self.live
+        )
         self._active: dict[str, tuple[float, str]] = {}
         self._lock = threading.RLock()
         self._written = time.monotonic()

@@ -1,0 +1,70 @@
+# The targets are thin: the command behind them is `kwok-harness` (also `python -m harness`).
+PYTHON   ?= python3
+VENV     ?= .venv
+BIN      := $(VENV)/bin
+HARNESS  := $(BIN)/kwok-harness
+DEPLOYER ?= helm
+
+.DEFAULT_GOAL := help
+.PHONY: help env kwok-cluster kwok-cluster-delete kwok-nodes kwok-nodes-delete kwok-status kwok-test kwok-test-deployer \
+        test test-unit test-e2e check benchmarks clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(VENV)/.ready  ## make the Python environment in .venv
+
+# pip reads its index from the user's own configuration; constraints.txt holds versions only.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Set PYTHON=..."; exit 10; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "$(PYTHON) cannot make a virtual environment (on Debian: apt-get install python3-venv)"; exit 10; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+kwok-cluster: env  ## bring the simulated cluster up, with its nodes (RECIPE= chooses their profile)
+	@$(HARNESS) up $(if $(RECIPE),--recipe $(RECIPE))
+
+kwok-cluster-delete: env  ## take the simulated cluster down
+	@$(HARNESS) down
+
+kwok-nodes: env  ## make the nodes of RECIPE in the cluster that is up
+	@$(if $(RECIPE),,echo "usage: make kwok-nodes RECIPE=<name>; the testable ones:"; $(HARNESS) recipes list; exit 64)
+	@$(HARNESS) nodes $(RECIPE)
+
+kwok-nodes-delete: env  ## remove the simulated nodes
+	@$(HARNESS) nodes --delete
+
+kwok-status: env  ## what is up, and which nodes it has
+	@$(HARNESS) status
+
+kwok-test: env  ## run RECIPE under helm
+	@$(if $(RECIPE),,echo "usage: make kwok-test RECIPE=<name>; the testable ones:"; $(HARNESS) recipes list; exit 64)
+	@$(HARNESS) run $(RECIPE) --deployer helm --reuse
+
+kwok-test-deployer: env  ## run RECIPE under DEPLOYER, on the cluster of `kwok-cluster` (brought up when it is not there)
+	@$(if $(RECIPE),,echo "usage: make kwok-test-deployer RECIPE=<name> DEPLOYER=<lane>; the testable ones:"; $(HARNESS) recipes list; exit 64)
+	@$(HARNESS) run $(RECIPE) --deployer $(DEPLOYER) --reuse
+
+test: env  ## all tests: unit, then end to end on a real control plane (prepares the tools, minutes when cold)
+	$(BIN)/python -m pytest tests
+
+test-unit: env  ## the tests that need no cluster
+	$(BIN)/python -m pytest -m 'not e2e' tests
+
+test-e2e: env  ## the tests on a real control plane
+	$(BIN)/python -m pytest -m e2e tests
+
+check: env  ## style, types, import contracts, unit tests with coverage
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m 'not e2e' --cov --cov-report=term tests
+
+benchmarks: env  ## print the figures of the README's table (needs a quiet machine)
+	$(BIN)/python tests/benchmarks/cell.py
+
+clean:  ## remove what the targets made here (clusters: kwok-cluster-delete; tools: the cache directory)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov

@@ -1,0 +1,72 @@
+"""The phases of a cell as they happen: what each took, and the first failure, which wins."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from harness.outcome import Phase
+from harness.progress import Progress
+
+
+@dataclass
+class Entry:
+    """A phase under way; the block that runs in it may say in a few words what it found."""
+
+    detail: str = ""
+
+
+@dataclass
+class Journal:
+    """Records phases from any thread, in the order in which they began, and tells progress of each."""
+
+    progress: Progress
+    clock: Callable[[], float] = time.monotonic
+    notes: list[str] = field(default_factory=list)
+    _phases: list[Phase | None] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases that have ended."""
+        with self._lock:
+            return tuple(phase for phase in self._phases if phase is not None)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[Entry]:
+        """Time the block; an exception marks the phase failed with the first line of its message, and goes on."""
+        with self._lock:
+            place = len(self._phases)
+            self._phases.append(None)
+        begun = self.clock()
+        entry = Entry()
+        self.progress.started(name)
+        try:
+            yield entry
+        except BaseException as error:
+            text = first_line(error)
+            self._end(place, Phase(name, self.clock() - begun, "failed", text))
+            self.progress.failed(name, text)
+            raise
+        self._end(place, Phase(name, self.clock() - begun, "passed", entry.detail))
+        self.progress.finished(name, entry.detail)
+
+    def skipped(self, name: str, why: str) -> None:
+        with self._lock:
+            self._phases.append(Phase(name, 0.0, "skipped", why))
+
+    def note(self, text: str) -> None:
+        """Something that the verdict does not cover and a reader must know; told once."""
+        if text not in self.notes:
+            self.notes.append(text)
+            self.progress.note(text)
+
+    def _end(self, place: int, phase: Phase) -> None:
+        with self._lock:
+            self._phases[place] = phase
+
+
+def first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
