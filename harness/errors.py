@@ -34,7 +34,7 @@ class UsageError(HarnessError):
 
 
 class SettingsError(HarnessError):
-    """settings.yaml, an environment variable or a `--set` is wrong."""
+    """settings.yaml, an environment variable or an option `-o` is wrong."""
 
     exit = Exit.SETTINGS
 
@@ -70,3 +70,7 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str:
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"known: {', '.join(names)}" if names else "none are known"
+
+
+class Terminated(BaseException):
+    """SIGTERM reached the harness: like KeyboardInterrupt, it passes every handler that is meant for errors."""

@@ -114,6 +114,7 @@ class Settings(_Closed):
     aicr: str
     recipes: str
     webhooks: Literal["skip", "refuse"]
+    empty_daemonsets: tuple[str, ...]
     nodes: Nodes
     ports: Ports
     retries: Retries
@@ -179,9 +180,9 @@ def load(
             _check(data, f"environment variable {name}")
     for path, text in (overrides or {}).items():
         if path not in known:
-            raise SettingsError(f"unknown setting {path!r}", where="--set", do=did_you_mean(path, known))
+            raise SettingsError(f"unknown setting {path!r}", where="-o", do=did_you_mean(path, known))
         _put(data, path, text)
-        _check(data, f"--set {path}={text}")
+        _check(data, f"-o {path}={text}")
     return _check(data, str(file))
 
 

@@ -1,0 +1,44 @@
+"""The one place that exits: every way to end becomes a documented code here."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from harness.cli import cli
+from harness.console import Console
+from harness.errors import HarnessError, Terminated, UsageError
+from harness.exits import Exit
+
+
+def run(words: Sequence[str] | None = None) -> Exit:
+    """Carry out a command line and say how it ended; a defect of the harness keeps its traceback and is code 1."""
+    try:
+        code = cli.main(args=words, prog_name="kwok-harness", standalone_mode=False)
+    except click.UsageError as error:
+        context = error.ctx.command_path if error.ctx else "kwok-harness"
+        Console().error(UsageError(error.format_message(), do=f"see {context} --help"))
+        return Exit.USAGE
+    except HarnessError as error:
+        Console().error(error)
+        return error.exit
+    except (KeyboardInterrupt, click.Abort):
+        return Exit.INTERRUPTED
+    except Terminated:
+        return Exit.TERMINATED
+    return Exit(code or 0)
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run())
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+if __name__ == "__main__":
+    main()
