@@ -1,0 +1,25 @@
+{{/* Labels of every object: what it is, of which release, from which chart. */}}
+{{- define "block-storage.labels" -}}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{ include "block-storage.selector" . }}
+{{- end }}
+
+{{/* Labels that never change in the life of a release. */}}
+{{- define "block-storage.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* Where pods may run: the argument is the section of the values that holds nodeSelector and tolerations. */}}
+{{- define "block-storage.placement" -}}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,25 @@
+{{/* Labels of every object: what it is, of which release, from which chart. */}}
+{{- define "node-feature-discovery.labels" -}}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{ include "node-feature-discovery.selector" . }}
+{{- end }}
+
+{{/* Labels that never change in the life of a release. */}}
+{{- define "node-feature-discovery.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* Where pods may run: the argument is the section of the values that holds nodeSelector and tolerations. */}}
+{{- define "node-feature-discovery.placement" -}}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
