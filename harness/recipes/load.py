@@ -1,0 +1,244 @@
+"""The catalog: every overlay, mixin and registry entry of a data directory, read and checked before anything runs.
+
+One broken file refuses the whole directory: a sweep that quietly skips what it cannot read is green by accident.
+What only a resolved recipe can show (conflicts of mixins, missing dependencies) is checked by `resolve`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from harness.errors import DataError, UsageError, did_you_mean
+from harness.recipes.model import ANY, BASE, CRITERIA, SPELLING, ComponentRef, Constraint, Criteria, Mixin, Overlay
+from harness.recipes.model import RegistryEntry as Entry
+from harness.recipes.read import Block, Document, inside, read_values
+from harness.recipes.registry import header, load_registry
+
+LOCAL = "file://"  # a source below the data root
+PHASES = ("readiness", "deployment", "performance", "conformance")
+TYPES = ("Helm", "Kustomize")
+
+_Item = TypeVar("_Item", Overlay, Mixin)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All recipe data below `directory` (a `recipes` directory; its parent is the data root)."""
+
+    directory: Path
+    overlays: Mapping[str, Overlay]
+    mixins: Mapping[str, Mixin]
+    registry: Mapping[str, Entry]
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read and check everything. Raises DataError (exit 10) with file and line at the first fault."""
+        if not directory.is_dir():
+            raise DataError("is no recipes directory", where=str(directory), do="see `recipes` in the settings")
+        registry = load_registry(directory)
+        overlays = dict(_files(directory, "overlays", _overlay))
+        mixins = dict(_files(directory, "mixins", _mixin))
+        catalog = cls(directory, overlays, mixins, registry)
+        catalog._check()
+        return catalog
+
+    @property
+    def root(self) -> Path:
+        """The data root: local charts (`file://charts`) and node profiles are below it."""
+        return self.directory.parent
+
+    def names(self) -> tuple[str, ...]:
+        """Every overlay, `base` included, sorted."""
+        return tuple(sorted(self.overlays))
+
+    def overlay(self, name: str) -> Overlay:
+        """Raises UsageError (exit 64) that lists near names."""
+        if name not in self.overlays:
+            raise UsageError(f"unknown recipe {name!r}", do=did_you_mean(name, self.overlays))
+        return self.overlays[name]
+
+    def testable(self) -> tuple[str, ...]:
+        """The recipes that a run can be made of: those for a particular service."""
+        return tuple(name for name in self.names() if self._given(name, "service"))
+
+    def generic(self) -> tuple[str, ...]:
+        """The testable recipes for any accelerator: tier 1."""
+        return tuple(name for name in self.testable() if not self._given(name, "accelerator"))
+
+    def chain(self, name: str) -> tuple[str, ...]:
+        """`name` and what it is based on, root first. Raises DataError that shows the chain for a cycle."""
+        chain = [name]
+        while base := self.overlays[chain[-1]].base:
+            overlay = self.overlays[chain[-1]]
+            shown = " → ".join([*chain, base])
+            if base in chain:
+                raise DataError(f"the base chain runs in a circle: {shown}", where=str(overlay.file))
+            if base not in self.overlays:
+                do = did_you_mean(base, self.overlays)
+                raise DataError(f"unknown base {base!r} (chain {shown})", where=str(overlay.file), do=do)
+            chain.append(base)
+        return tuple(reversed(chain))
+
+    def _given(self, name: str, criterion: str) -> bool:
+        criteria = self.overlays[name].criteria
+        return criteria is not None and criterion in criteria.specific
+
+    def _check(self) -> None:
+        if BASE not in self.overlays:
+            raise DataError(
+                f"{BASE}.yaml is missing: every recipe is based on it", where=str(self.directory / "overlays")
+            )
+        for overlay in self.overlays.values():
+            self.chain(overlay.name)
+            for mixin in overlay.mixins:
+                if mixin not in self.mixins:
+                    do = did_you_mean(mixin, self.mixins)
+                    raise DataError(f"unknown mixin {mixin!r}", where=str(overlay.file), do=do)
+        for entry in self.registry.values():
+            local_chart(entry.repository, entry.chart, self.root, where=entry.where)
+        sources: list[Overlay | Mixin] = [*self.overlays.values(), *self.mixins.values()]
+        for source in sources:
+            for component in source.components:
+                self._check_component(component)
+
+    def _check_component(self, component: ComponentRef) -> None:
+        if component.name not in self.registry:
+            do = f"known: {', '.join(sorted(self.registry))}"
+            raise DataError(f"unknown component {component.name!r}", where=component.place("name"), do=do)
+        for field in ("values_file", "patches", "manifest_files", "pre_manifest_files"):
+            value = getattr(component, field)
+            for relative in (value,) if isinstance(value, str) else value:
+                if relative and not inside(self.directory, relative, component.place(field)).is_file():
+                    raise DataError(f"{relative} is no file", where=component.place(field))
+        for file in values_files(self.directory, component.name, component.values_file):
+            read_values(inside(self.directory, file, component.place("values_file")))
+
+
+def values_files(directory: Path, component: str, values_file: str) -> tuple[str, ...]:
+    """The files that a component's values come from, in merge order, relative to `directory`.
+
+    `components/<name>/values.yaml` is the ground for every other values file of that component. A component that names
+    none has no values but its overrides (so does the reference), even where that file exists.
+    """
+    base = f"components/{component}/values.yaml"
+    if values_file in ("", base) or not (directory / base).exists():
+        return (values_file,) if values_file else ()
+    return (base, values_file)
+
+
+def local_chart(source: str, chart: str, root: Path, *, where: str = "") -> Path | None:
+    """The directory of a `file://charts` chart below the data root; None for a chart of a repository.
+
+    Raises DataError if it leaves the data root or holds no Chart.yaml.
+    """
+    if not source.startswith(LOCAL) or not chart:
+        return None
+    relative = f"{source.removeprefix(LOCAL)}/{chart}"
+    inside(root, f"{relative}/Chart.yaml", where)
+    return root / relative
+
+
+def _files(directory: Path, folder: str, read: Callable[[Block, Path], _Item]) -> Iterator[tuple[str, _Item]]:
+    parent = directory / folder
+    for file in sorted(parent.iterdir()) if parent.exists() else ():
+        if file.name.startswith(".") or file.suffix == ".md":
+            continue
+        if file.suffix != ".yaml" or not file.is_file():
+            raise DataError("is no recipe file: only <name>.yaml belongs here", where=str(file))
+        inside(directory, f"{folder}/{file.name}", str(file))
+        block = Document.read(file).root().closed("apiVersion", "kind", "metadata", "spec")
+        item = read(block, file)
+        if item.name != file.stem:
+            where = block.where("metadata", "name")
+            raise DataError(f"metadata.name is {item.name!r}, but the file is {file.name}", where=where)
+        yield item.name, item
+
+
+def _overlay(block: Block, file: Path) -> Overlay:
+    header(block, "RecipeMetadata")
+    name = block.block("metadata").closed("name").text("name", required=True)
+    fields = ("base", "mixins", "criteria", "constraints", "componentRefs", "validation")
+    spec = block.block("spec").closed(*fields)
+    return Overlay(
+        name=name,
+        file=file,
+        base=spec.text("base") or (BASE if name != BASE else ""),
+        mixins=spec.texts("mixins"),
+        criteria=_criteria(spec.block("criteria")) if spec.data.get("criteria") is not None else None,
+        constraints=_constraints(spec),
+        components=_components(spec),
+        validation=_validation(spec.block("validation")),
+    )
+
+
+def _mixin(block: Block, file: Path) -> Mixin:
+    header(block, "RecipeMixin")
+    name = block.block("metadata").closed("name").text("name", required=True)
+    spec = block.block("spec").closed("constraints", "componentRefs")
+    return Mixin(name, file, _constraints(spec), _components(spec))
+
+
+def _criteria(block: Block) -> Criteria:
+    block.closed(*CRITERIA, "nodes")
+    return Criteria(**{name: block.text(name) or ANY for name in CRITERIA}, nodes=block.integer("nodes"))
+
+
+def _constraints(block: Block) -> tuple[Constraint, ...]:
+    found: dict[str, Constraint] = {}
+    for item in block.blocks("constraints"):
+        item.closed("name", "value")
+        constraint = Constraint(item.text("name", required=True), item.text("value", required=True))
+        if constraint.name in found:
+            raise DataError(f"constraint {constraint.name!r} is given twice", where=item.where("name"))
+        found[constraint.name] = constraint
+    return tuple(found.values())
+
+
+def _components(block: Block) -> tuple[ComponentRef, ...]:
+    found: dict[str, ComponentRef] = {}
+    for item in block.blocks("componentRefs"):
+        component = _component(item.closed(*SPELLING.values()))
+        if component.name in found:
+            raise DataError(f"component {component.name!r} is given twice", where=item.where("name"))
+        found[component.name] = component
+    return tuple(found.values())
+
+
+def _component(block: Block) -> ComponentRef:
+    kind = block.text("type")
+    if kind and kind not in TYPES:
+        raise DataError(f"type is {kind!r}", where=block.where("type"), do=f"it must be {' or '.join(TYPES)}")
+    values: dict[str, Any] = {
+        "name": block.text("name", required=True),
+        "overrides": block.mapping("overrides"),
+        "cleanup": block.flag("cleanup"),
+        "expected_resources": tuple(_resource(item) for item in block.blocks("expectedResources")),
+        **{field: block.texts(SPELLING[field]) for field in ("patches", "depends_on", *_FILES)},
+        **{field: block.text(SPELLING[field]) for field in _TEXTS},
+    }
+    places = {field: (block.where(SPELLING[field]),) for field, value in values.items() if value}
+    places |= {f"overrides.{key}": (block.where("overrides", key),) for key in values["overrides"]}
+    enabled = values["overrides"].get("enabled")
+    if not isinstance(enabled, bool | None):
+        raise DataError(f"enabled must be true or false, not {enabled!r}", where=places["overrides.enabled"][0])
+    return ComponentRef(**values, places=places | {"": (block.where(),)})
+
+
+_FILES = ("manifest_files", "pre_manifest_files")
+_TEXTS = ("namespace", "type", "chart", "source", "version", "tag", "path", "values_file", "health_check_asserts")
+
+
+def _resource(block: Block) -> Mapping[str, str]:
+    block.closed("kind", "name", "namespace")
+    resource = {key: block.text(key, required=key != "namespace") for key in ("kind", "name", "namespace")}
+    return {key: value for key, value in resource.items() if value}
+
+
+def _validation(block: Block) -> Mapping[str, Mapping[str, Any]]:
+    """Phases are closed, so that a misspelt one is not lost; what checks exist is the validators' business."""
+    for phase in block.closed(*PHASES).data:
+        body = block.block(phase).closed("checks", "constraints", "timeout", "nodeSelection", "infrastructure")
+        body.texts("checks")
+        _constraints(body)
+    return {phase: body or {} for phase, body in block.data.items()}

@@ -1,0 +1,101 @@
+"""registry.yaml: what is known of each component, whatever the recipe."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.errors import DataError
+from harness.names import API_VERSION
+from harness.recipes.model import RegistryEntry, Scheduling
+from harness.recipes.read import Block, Document, inside
+
+FILE = "registry.yaml"
+_KINDS = ("helm", "kustomize", "manifest")
+
+
+def load_registry(directory: Path) -> Mapping[str, RegistryEntry]:
+    """Every component of `directory/registry.yaml` by name. Raises DataError with file and line."""
+    block = Document.read(inside(directory, FILE, str(directory))).root().closed("apiVersion", "kind", "components")
+    header(block, "ComponentRegistry")
+    entries: dict[str, RegistryEntry] = {}
+    for item in block.blocks("components"):
+        entry = _entry(item, directory)
+        for other in entries.values():
+            for name in (entry.name, *entry.value_override_keys):
+                if other.answers_to(name):
+                    what = f"{name!r} names {other.name} already"
+                    raise DataError(what, where=entry.where, do=f"see {other.where}")
+        entries[entry.name] = entry
+    return entries
+
+
+def header(block: Block, kind: str) -> None:
+    """Check apiVersion and kind of a file."""
+    for key, wanted in (("apiVersion", API_VERSION), ("kind", kind)):
+        found = block.text(key, required=True)
+        if found != wanted:
+            raise DataError(f"{key} is {found!r}", where=block.where(key), do=f"it must be {wanted}")
+
+
+def _entry(block: Block, directory: Path) -> RegistryEntry:
+    block.closed(
+        "name",
+        "displayName",
+        "valueOverrideKeys",
+        "healthCheck",
+        *_KINDS,
+        "nodeScheduling",
+        # What follows steers other commands of the reference tool, or takes flags that these runs do not pass.
+        "podScheduling",
+        "storageClassPaths",
+        "validations",
+        "gkeCriticalPriority",
+        "hasSelfRefCRDs",
+        "testTier",
+    )
+    name = block.text("name", required=True)
+    kinds = [kind for kind in _KINDS if kind in block.data]
+    if len(kinds) != 1:
+        what = f"component {name} must have one of helm, kustomize and manifest, not {', '.join(kinds) or 'none'}"
+        raise DataError(what, where=block.where())
+    defaults = _defaults(block.block(kinds[0]), kinds[0])
+    without_chart = kinds[0] == "helm" and not defaults["chart"] and not defaults["repository"]
+    health_check = block.block("healthCheck").closed("assertFile").text("assertFile")
+    if health_check:
+        inside(directory, health_check, block.where("healthCheck", "assertFile"))
+    return RegistryEntry(
+        name=name,
+        value_override_keys=block.texts("valueOverrideKeys"),
+        kind="manifest" if without_chart else kinds[0],
+        scheduling=_scheduling(block.block("nodeScheduling")),
+        health_check=health_check,
+        where=block.where("name"),
+        **defaults,
+    )
+
+
+def _defaults(block: Block, kind: str) -> dict[str, str]:
+    if kind == "kustomize":
+        block.closed("defaultSource", "defaultPath", "defaultTag", "defaultNamespace")
+    else:
+        block.closed("defaultRepository", "defaultChart", "defaultVersion", "defaultNamespace")
+    return {
+        "repository": block.text("defaultSource") or block.text("defaultRepository"),
+        "chart": block.text("defaultChart").rpartition("/")[2],  # "jetstack/cert-manager": the alias of helm repo add
+        "version": block.text("defaultVersion"),
+        "namespace": block.text("defaultNamespace"),
+        "path": block.text("defaultPath"),
+        "tag": block.text("defaultTag"),
+    }
+
+
+def _scheduling(block: Block) -> Scheduling:
+    system = block.closed("system", "accelerated", "nodeCountPaths").block("system")
+    accelerated = block.block("accelerated")
+    for part in (system, accelerated):
+        part.closed("nodeSelectorPaths", "tolerationPaths", "taintStrPaths")
+    return Scheduling(
+        system_selectors=system.texts("nodeSelectorPaths"),
+        system_tolerations=system.texts("tolerationPaths"),
+        accelerated_selectors=accelerated.texts("nodeSelectorPaths"),
+        accelerated_tolerations=accelerated.texts("tolerationPaths"),
+    )

@@ -1,0 +1,133 @@
+"""Why a recipe is what it is: for people who look at a red cell and ask where a setting came from."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.recipes.load import Catalog
+from harness.recipes.model import ANY, SPELLING, ComponentRef, Overlay
+from harness.recipes.resolve import Resolution, resolution
+
+
+@dataclass(frozen=True)
+class Applied:
+    """An overlay that applies, in the order of application."""
+
+    name: str
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Used:
+    """A mixin and the overlays that name it."""
+
+    name: str
+    file: str
+    named_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A field of a component, as the format spells it, its value, and the file:line (or lines) it came from."""
+
+    field: str
+    value: Any
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ComponentOrigin:
+    name: str
+    enabled: bool
+    settings: tuple[Setting, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything about one recipe, printable and as plain data. Paths are relative to the data root."""
+
+    name: str
+    testable: bool
+    generic: bool
+    reason: str
+    criteria: dict[str, str | int]
+    chain: tuple[str, ...]
+    applied: tuple[Applied, ...]
+    mixins: tuple[Used, ...]
+    components: tuple[ComponentOrigin, ...]
+    files: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def why(catalog: Catalog, name: str) -> Explanation:
+    """Explain `name`. Raises what `resolve` raises."""
+    found = resolution(catalog, name)
+    order = [component.name for component in found.recipe.components]
+    return Explanation(
+        name=name,
+        testable=name in catalog.testable(),
+        generic=name in catalog.generic(),
+        reason=_testable(catalog, name),
+        criteria=found.recipe.criteria.document(),
+        chain=catalog.chain(name),
+        applied=tuple(
+            Applied(overlay.name, _short(str(overlay.file), catalog), _reason(overlay, found, catalog))
+            for overlay in found.applied
+        ),
+        mixins=tuple(
+            Used(m.name, _short(str(m.file), catalog), tuple(o.name for o in found.applied if m.name in o.mixins))
+            for m in found.mixins
+        ),
+        components=tuple(
+            ComponentOrigin(n, n in order, _settings(found.references[n], catalog)) for n in [*order, *found.disabled]
+        ),
+        files=tuple(_short(str(file), catalog) for file in found.recipe.files),
+    )
+
+
+def _testable(catalog: Catalog, name: str) -> str:
+    criteria = catalog.overlay(name).criteria
+    if criteria is None:
+        return "not testable: it has no criteria, other recipes are based on it"
+    if criteria.service == ANY:
+        return "not testable: spec.criteria.service is unset or any, it only adds to the recipes that it matches"
+    if criteria.accelerator == ANY:
+        return f"testable: for the service {criteria.service}; generic: for any accelerator"
+    return f"testable: for the service {criteria.service} and the accelerator {criteria.accelerator}"
+
+
+def _reason(overlay: Overlay, found: Resolution, catalog: Catalog) -> str:
+    if overlay.name == found.recipe.name:
+        return "the recipe that was named"
+    if overlay.name in found.candidates:
+        specific = overlay.criteria.specific if overlay.criteria else {}
+        if not specific:
+            return "matches every query: none of its criteria is specific"
+        return f"matches {', '.join(f'{field} {value}' for field, value in specific.items())}"
+    candidates = (found.recipe.name, *found.candidates)
+    below = next(name for name in candidates if overlay.name in catalog.chain(name))
+    return f"on the base chain {' → '.join(reversed(catalog.chain(below)))}"
+
+
+def _settings(ref: ComponentRef, catalog: Catalog) -> tuple[Setting, ...]:
+    found = []
+    for field, spelling in SPELLING.items():
+        value = getattr(ref, field)
+        if field in {"name", "overrides"} or not value:
+            continue
+        found.append(_setting(spelling, value, ref.places.get(field, ()), catalog))
+    for key, value in ref.overrides.items():
+        found.append(_setting(f"overrides.{key}", value, ref.places.get(f"overrides.{key}", ()), catalog))
+    return tuple(found)
+
+
+def _setting(field: str, value: Any, places: tuple[str, ...], catalog: Catalog) -> Setting:
+    return Setting(field, value, tuple(_short(place, catalog) for place in places))
+
+
+def _short(path: str, catalog: Catalog) -> str:
+    return path.removeprefix(f"{Path(catalog.root)}/")
