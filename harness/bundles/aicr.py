@@ -1,0 +1,154 @@
+"""The other bundler: the `aicr` command line, for testing what it really makes.
+
+It resolves the recipe itself, from criteria and from data built into it. So what it resolved is compared with the
+overlay that was named: the bash harness left `platform` out of the criteria, and a quarter of its cells silently tested
+the parents of their recipes. Its edit of the Prometheus values after bundling (an emptyDir in place of a claim) has no
+counterpart here: volumes bind on simulated clusters, and a lane that edits its bundle tests another bundle.
+"""
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import process
+from harness.bundles.builtin import replacing
+from harness.bundles.model import Bundle
+from harness.bundles.read import enabled, read
+from harness.errors import DataError, HarnessError, ToolError, UsageError, did_you_mean
+from harness.process import CommandFailed
+from harness.progress import Progress, Silent
+from harness.recipes.model import Recipe
+from harness.recipes.read import Document
+from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, kwok_sets, select
+
+# The words that ask for a shape; helm is what the command line makes when it is not asked.
+_SHAPES: Mapping[str, tuple[str, ...]] = {"helm": ()}
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+class AicrBundler:
+    """A Bundler. `sets` come after those of every simulated run and win over them; `placement` says where pods go.
+
+    `timeout` is in seconds, for each of the two calls.
+    """
+
+    def __init__(
+        self,
+        binary: Path,
+        sets: Sequence[SetOverride] = (),
+        placement: NodePlacement = KWOK_PLACEMENT,
+        progress: Progress | None = None,
+        *,
+        timeout: float = 300.0,
+    ) -> None:
+        self._binary = binary.absolute()  # the calls run elsewhere
+        self._sets = tuple(sets)
+        self._placement = placement
+        self._progress = progress or Silent()
+        self._timeout = timeout
+
+    def make(self, recipe: Recipe, shape: str, directory: Path) -> Bundle:
+        if shape not in _SHAPES:
+            raise UsageError(f"the aicr bundler knows no shape {shape!r}", do=did_you_mean(shape, _SHAPES))
+        sets = (*kwok_sets(recipe), *self._sets)
+        with tempfile.TemporaryDirectory(prefix="aicr-") as name, replacing(directory) as fresh:
+            work = Path(name)
+            file = work / "recipe.yaml"
+            self._call(work, ["recipe", *_criteria(recipe), "--output", file])
+            if not file.is_file():
+                raise self._failed("recipe", "ended well, and wrote no recipe")
+            _same_recipe(recipe, Document.read(file).root().data)
+            for note in select(recipe, sets).notes:
+                self._progress.note(note)
+            words: list[str | Path] = ["bundle", "--recipe", file, *_SHAPES[shape], "--output", fresh.absolute()]
+            overrides = (word for override in _applicable(recipe, sets) for word in ("--set", override.text))
+            self._call(work, [*words, *_placement(self._placement), *overrides])
+            if not any(fresh.iterdir()):
+                raise self._failed("bundle", "ended well, and wrote no bundle")
+            read(fresh)
+        return read(directory)
+
+    def _call(self, work: Path, words: Sequence[str | Path]) -> None:
+        try:
+            process.run([self._binary, *words], timeout=self._timeout, cwd=work)
+        except CommandFailed as error:
+            raise self._failed(str(words[0]), f"failed: {error.what}") from error
+
+    def _failed(self, verb: str, what: str) -> HarnessError:
+        return HarnessError(
+            f"aicr {verb} {what}",
+            where=str(self._binary),
+            do="run the command by hand, or take the built-in bundler (`bundler: builtin`)",
+        )
+
+
+def find_aicr(setting: str, directory: Path) -> Path:
+    """The command line to use: `setting` (AICR_BIN), else what is built in `directory`/dist, else PATH.
+
+    Raises ToolError that names each place that was tried.
+    """
+    if setting:
+        candidates = [Path(setting).expanduser()]
+    else:
+        dist = directory / "dist"
+        system, machine = platform.system().lower(), platform.machine()
+        ours = f"aicr_{system}_{_ARCHITECTURES.get(machine, machine)}*/aicr"
+        candidates = [dist / "aicr", *sorted(dist.glob(ours)), dist / f"aicr_{system}_all" / "aicr"]
+        candidates += sorted(dist.rglob("aicr"))
+        candidates += [Path(found)] if (found := shutil.which("aicr")) else []
+    for candidate in candidates:
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return candidate.absolute()
+    tried = f"{setting} (AICR_BIN)" if setting else f"{directory / 'dist'} and PATH"
+    raise ToolError(
+        f"there is no aicr command line: tried {tried}",
+        do="build it (`make build` in its repository), set AICR_BIN, or take the built-in bundler",
+    )
+
+
+def _criteria(recipe: Recipe) -> Iterator[str]:
+    for name, value in recipe.criteria.specific.items():
+        yield from (f"--{name}", str(value))
+
+
+def _placement(placement: NodePlacement) -> Iterator[str]:
+    for kind, selector, tolerations in (
+        ("system", placement.system_selector, placement.system_tolerations),
+        ("accelerated", placement.accelerated_selector, placement.accelerated_tolerations),
+    ):
+        for key, value in selector.items():
+            yield from (f"--{kind}-node-selector", f"{key}={value}")
+        for toleration in tolerations:
+            text = "{key}={value}:{effect}".format_map(toleration)
+            yield from (f"--{kind}-node-toleration", text)
+
+
+def _applicable(recipe: Recipe, sets: Sequence[SetOverride]) -> Iterator[SetOverride]:
+    """The overrides of components that the recipe has: the command line refuses those of others."""
+    entries = [component.entry for component in recipe.components]
+    return (override for override in sets if any(entry.answers_to(override.component) for entry in entries))
+
+
+def _same_recipe(recipe: Recipe, resolved: Mapping[str, Any]) -> None:
+    """The command line must have resolved the overlay that was named, not a parent and not a newer state of it."""
+    theirs = {ref["name"] for ref in resolved.get("componentRefs") or () if enabled(ref)}
+    ours = {component.name for component in recipe.components if component.overrides.get("enabled") is not False}
+    found = []
+    if ours - theirs:
+        found.append(f"it lacks {', '.join(sorted(ours - theirs))}")
+    if theirs - ours:
+        found.append(f"it has {', '.join(sorted(theirs - ours))} besides")
+    applied = (resolved.get("metadata") or {}).get("appliedOverlays") or []
+    if recipe.name not in applied:
+        found.append(f"overlay {recipe.name} was not applied, but {', '.join(applied) or 'none'}")
+    if found:
+        raise DataError(
+            f"aicr resolved another recipe than {recipe.name}: {'; '.join(found)}",
+            where=str(recipe.data),
+            do="build the command line from the commit that the recipe data is of",
+        )

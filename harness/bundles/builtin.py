@@ -1,0 +1,92 @@
+"""The built-in bundler: recipe data in, a bundle out, with no tool and no network.
+
+Written to a directory beside the wanted one and renamed, so that there is a whole bundle or none.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.bundles import helm_shape
+from harness.bundles.model import Bundle
+from harness.bundles.read import read
+from harness.errors import DataError, HarnessError, UsageError, did_you_mean
+from harness.progress import Progress, Silent
+from harness.recipes.model import Recipe
+from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, kwok_sets, select
+
+SHAPES = ("helm",)
+
+
+class BuiltinBundler:
+    """A Bundler. `sets` come after those of every simulated run and win over them; `placement` says where pods go."""
+
+    def __init__(
+        self,
+        sets: Sequence[SetOverride] = (),
+        placement: NodePlacement = KWOK_PLACEMENT,
+        progress: Progress | None = None,
+    ) -> None:
+        self._sets = tuple(sets)
+        self._placement = placement
+        self._progress = progress or Silent()
+
+    def make(self, recipe: Recipe, shape: str, directory: Path) -> Bundle:
+        if shape not in SHAPES:
+            raise UsageError(f"the built-in bundler knows no shape {shape!r}", do=did_you_mean(shape, SHAPES))
+        selection = select(recipe, (*kwok_sets(recipe), *self._sets))
+        for note in selection.notes:
+            self._progress.note(note)
+        try:
+            files = helm_shape.files(selection.recipe, selection.sets, self._placement)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", where=str(error.filename)) from error
+        with replacing(directory) as fresh:
+            _write(fresh, files)
+            bundle = read(fresh)
+            _write(fresh, {"README.md": helm_shape.readme(bundle, recipe.name)})
+            _write(fresh, {"deploy.sh": helm_shape.deploy_script(bundle, recipe.name)})
+            _write(fresh, {"checksums.txt": _checksums(fresh)})
+        return read(directory)
+
+
+@contextmanager
+def replacing(directory: Path) -> Iterator[Path]:
+    """A new directory that takes the place of `directory` (absent or empty) when the block ends without an error."""
+    try:
+        if directory.exists() and any(directory.iterdir()):
+            raise DataError("is not empty", where=str(directory), do="name a new directory for the bundle")
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    except OSError as error:
+        raise HarnessError(f"cannot be written: {error.strerror}", where=str(directory)) from error
+    try:
+        yield fresh
+        fresh.chmod(0o755)
+        fresh.rename(directory)
+    except OSError as error:
+        raise HarnessError(f"the bundle could not be written: {error.strerror}", where=str(directory)) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _write(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Modes are set, not inherited: the umask of whoever runs this is no part of a bundle."""
+    for name, data in sorted(files.items()):
+        file = directory / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        file.chmod(0o755 if name == "deploy.sh" else 0o644)
+    for path in directory.rglob("*"):
+        if path.is_dir():
+            path.chmod(0o755)
+
+
+def _checksums(directory: Path) -> bytes:
+    """What `sha256sum` prints for every file, by path."""
+    paths = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+    lines = (f"{hashlib.sha256((directory / path).read_bytes()).hexdigest()}  {path}\n" for path in paths)
+    return "".join(lines).encode()

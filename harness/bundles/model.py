@@ -1,0 +1,59 @@
+"""What a bundle is, whoever made it: folders in order, what each installs, and which release waits for which.
+
+Everything downstream (installing, rendering, the expected pods) works on these, never on file names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.recipes.model import Recipe
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A Helm chart: in the bundle (`path` is the directory with its Chart.yaml) or at a `repository`, http(s) or oci.
+
+    `version` is empty where the one at `path` is not told apart from others.
+    """
+
+    name: str
+    version: str
+    repository: str = ""
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One release: its values, its chart, and the releases that have to be installed before it."""
+
+    number: int
+    release: str
+    component: str
+    namespace: str
+    path: Path
+    chart: Chart
+    depends_on: tuple[str, ...] = ()
+    # The chart brings its own namespace, which must then be taken over from whoever made it for the release to live in.
+    owns_namespace: bool = False
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk. `folders` are in the order of installation, `document` is its recipe.yaml."""
+
+    directory: Path
+    shape: str
+    folders: tuple[Folder, ...]
+    document: Mapping[str, Any]
+
+
+class Bundler(Protocol):
+    """Turns a recipe into a bundle of one shape at `directory`, which is absent or empty before.
+
+    Raises DataError for what is wrong with the recipe's data, HarnessError for what went wrong on the way; the
+    directory is then as it was.
+    """
+
+    def make(self, recipe: Recipe, shape: str, directory: Path) -> Bundle: ...

@@ -1,0 +1,159 @@
+"""Reads a bundle of the helm shape from disk: the one place that knows its file names, for both bundlers.
+
+The shape: `recipe.yaml` at the root and folders `NNN-<component>`, with `-pre` and `-post` for manifests before and
+after the chart. A folder holds values.yaml, cluster-values.yaml, and one of: upstream.env (a chart in a repository),
+Chart.yaml (the folder is the chart), chart/Chart.yaml (the chart as its author left it). What does not add up is an
+error, since a folder that is overlooked is a component that is never tested.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.bundles.model import Bundle, Chart, Folder
+from harness.errors import DataError
+from harness.recipes.read import Document
+
+_FOLDER = re.compile(r"(\d{3,})-(.+)")
+_NAMESPACE_OBJECT = re.compile(r"^kind:\s*Namespace\s*$", re.MULTILINE)
+_REMAKE = "make the bundle again"
+
+
+def read(directory: Path) -> Bundle:
+    """The bundle at `directory`. Raises DataError naming the folder or file that is wrong."""
+    document = _document(directory / "recipe.yaml")
+    components = {ref["name"]: ref for ref in document["componentRefs"]}
+    numbered = _numbered(directory)
+    owners = {release: _owner(release, path, components) for _, release, path in numbered}
+    for name, ref in components.items():
+        if name not in owners and enabled(ref):
+            raise DataError(f"has no folder for component {name}, which recipe.yaml names", where=str(directory))
+    folders: list[Folder] = []
+    for number, release, path in numbered:
+        ref = components[owners[release]]
+        chart = _chart(path)
+        folder = Folder(
+            number=number,
+            release=release,
+            component=ref["name"],
+            namespace=ref["namespace"],
+            path=path,
+            chart=chart,
+            depends_on=_dependencies(release, owners, components),
+            owns_namespace=chart.path is not None and _brings_namespace(chart.path),
+        )
+        later = set(folder.depends_on) - {before.release for before in folders}
+        if later:
+            raise DataError(f"comes before {', '.join(sorted(later))}, which it depends on", where=str(path))
+        folders.append(folder)
+    return Bundle(directory, "helm", tuple(folders), document)
+
+
+def enabled(ref: Mapping[str, Any]) -> bool:
+    """Whether a componentRef is part of the bundle: `overrides.enabled: false` takes a component out."""
+    return (ref.get("overrides") or {}).get("enabled") is not False
+
+
+def _document(file: Path) -> dict[str, Any]:
+    root = Document.read(file).root()
+    if not root.blocks("componentRefs"):
+        raise DataError("is no resolved recipe: it has no componentRefs", where=str(file), do=_REMAKE)
+    for ref in root.blocks("componentRefs"):
+        ref.text("name", required=True)
+        ref.text("namespace", required=True)
+        ref.texts("dependencyRefs")
+        ref.mapping("overrides")
+    return root.data
+
+
+def _numbered(directory: Path) -> list[tuple[int, str, Path]]:
+    """(number, release, path) of each folder in order. Numbers are 1, 2, 3, ...: a gap means that one was lost."""
+    found = sorted(
+        (int(match[1]), match[2], path)
+        for path in directory.iterdir()
+        if path.is_dir() and (match := _FOLDER.fullmatch(path.name))
+    )
+    if not found:
+        raise DataError("has no component folders", where=str(directory), do=_REMAKE)
+    for expected, (number, _, path) in enumerate(found, start=1):
+        if number != expected:
+            raise DataError(f"has number {number} where {expected} should be", where=str(path), do=_REMAKE)
+    for position, (_, release, path) in enumerate(found):
+        if release in (before for _, before, _ in found[:position]):
+            raise DataError(f"is the second folder for release {release}", where=str(path), do=_REMAKE)
+    return found
+
+
+def _owner(release: str, path: Path, components: Mapping[str, Any]) -> str:
+    """The component of a release. A component may itself be called something-post, so its own name counts first."""
+    for name in (release, release.removesuffix("-pre"), release.removesuffix("-post")):
+        if name in components:
+            return name
+    raise DataError("belongs to no component of recipe.yaml", where=str(path), do=_REMAKE)
+
+
+def _dependencies(release: str, owners: Mapping[str, str], components: Mapping[str, Any]) -> tuple[str, ...]:
+    """pre waits for the last releases of the component's dependencies, the chart for pre, post for the chart.
+
+    A dependency that is switched off has no folder: it counts as provided, as it does when a recipe is resolved.
+    """
+    component = owners[release]
+    stages = [
+        name
+        for name in (f"{component}-pre", component, f"{component}-post")
+        if name == component or owners.get(name) == component
+    ]
+    position = stages.index(release)
+    if position > 0:
+        return (stages[position - 1],)
+    needed = (name for name in components[component].get("dependencyRefs") or () if name in owners)
+    return tuple(f"{name}-post" if owners.get(f"{name}-post") == name else name for name in needed)
+
+
+def _chart(path: Path) -> Chart:
+    for name in ("values.yaml", "cluster-values.yaml"):
+        if not (path / name).is_file():
+            raise DataError(f"has no {name}", where=str(path), do=_REMAKE)
+    sources = [name for name in ("upstream.env", "Chart.yaml", "chart/Chart.yaml") if (path / name).is_file()]
+    if len(sources) != 1:
+        found = " and ".join(sources) or "neither upstream.env nor a chart"
+        raise DataError(f"should have one source for its chart, and has {found}", where=str(path), do=_REMAKE)
+    if sources[0] == "upstream.env":
+        return _remote_chart(path / "upstream.env")
+    return read_chart((path / sources[0]).parent)
+
+
+def read_chart(directory: Path) -> Chart:
+    """The chart in a directory, by its Chart.yaml. Raises DataError where that names no chart."""
+    metadata = Document.read(directory / "Chart.yaml").root()
+    return Chart(metadata.text("name", required=True), metadata.text("version", required=True), path=directory)
+
+
+def _remote_chart(file: Path) -> Chart:
+    """CHART, REPO and VERSION, quoted for a shell; an OCI chart has its repository in CHART and an empty REPO."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError as error:
+            raise DataError(f"is not quoted properly: {error}", where=f"{file}:{number}", do=_REMAKE) from error
+        if not words:
+            continue
+        key, equals, value = words[0].partition("=")
+        if len(words) > 1 or not equals or key not in ("CHART", "REPO", "VERSION"):
+            raise DataError("is none of CHART, REPO and VERSION", where=f"{file}:{number}", do=_REMAKE)
+        found[key] = value
+    chart, repository, version = (found.get(key, "") for key in ("CHART", "REPO", "VERSION"))
+    if chart.startswith("oci://"):
+        repository, _, chart = chart.rpartition("/")
+    if not chart or not repository or not version:
+        raise DataError("does not name a chart, its repository and its version", where=str(file), do=_REMAKE)
+    return Chart(chart, version, repository)
+
+
+def _brings_namespace(chart: Path) -> bool:
+    """Whether a chart has a Namespace among its templates, told by its text: rendering it is Helm's business."""
+    templates = sorted((chart / "templates").rglob("*.yaml"))
+    return any(_NAMESPACE_OBJECT.search(file.read_text(encoding="utf-8", errors="replace")) for file in templates)

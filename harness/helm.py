@@ -1,0 +1,233 @@
+"""Helm, as a tool with no memory: each call gets a home of its own, and nothing of the user's leaks in.
+
+Helm's index and chart caches are written without a lock, so two processes that share them now and then read half a
+file (seen by others in one of ten runs); and HELM_NAMESPACE, plugins or repositories of the user would make the same
+bundle install differently on another machine. The calls run in an empty directory, because Helm prefers a directory
+that happens to be called like a chart to the chart in the repository.
+"""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness import go_yaml, process
+from harness.bundles.model import Folder
+from harness.errors import VerdictFailed
+from harness.process import ALL, CommandFailed, Completed, Scope
+
+_RENDER_TIMEOUT = 120.0  # seconds; the largest chart known renders in 3, a download over a slow line takes longer
+_READ_TIMEOUT = 60.0  # seconds
+_GRACE = 30.0  # seconds that helm gets beyond its own --timeout, which covers each hook and not the download
+
+
+class RenderFailed(VerdictFailed):
+    """A chart does not render with the bundle's values."""
+
+
+class InstallFailed(VerdictFailed):
+    """Helm could not install a release; `completed` is the command and all that it said."""
+
+    def __init__(self, what: str, *, where: str, do: str, completed: Completed) -> None:
+        super().__init__(what, where=where, do=do)
+        self.completed = completed
+
+
+class Helm:
+    """Drives the helm at `binary`. `home` is a directory for short-lived homes, one for each call.
+
+    Without a `kubeconfig` only `template` is of use; the user's own kubeconfig is never read.
+    Calls under way end with `scope`.
+    """
+
+    def __init__(self, binary: Path, home: Path, kubeconfig: Path | None = None, *, scope: Scope = ALL) -> None:
+        self._binary = binary.absolute()  # all three, since the calls run elsewhere
+        self._home = home.absolute()
+        self._kubeconfig = kubeconfig.absolute() if kubeconfig else Path(os.devnull)
+        self._scope = scope
+
+    def template(self, folder: Folder, *, kube_version: str, api_versions: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The objects that a release consists of, CRDs and hooks included, tests left out, Lists taken apart.
+
+        `api_versions` ("apps/v1", "example.com/v1/Widget") are what charts may ask for beyond the built-in ones. No
+        cluster is needed, and none is asked. Raises RenderFailed.
+        """
+        words = ["template", *_chart(folder), "--include-crds", "--skip-tests", "--kube-version", kube_version]
+        for version in api_versions:
+            words += ["--api-versions", version]
+        try:
+            completed = self._run(words, timeout=_RENDER_TIMEOUT)
+        except CommandFailed as error:
+            message, do = _explain(error)
+            raise RenderFailed(f"the chart does not render: {message}", where=_where(folder), do=do) from error
+        return list(_objects(completed.stdout, folder))
+
+    def install(self, folder: Folder, *, timeout: float) -> Completed:
+        """Install or upgrade a release, in a namespace that is made where it is missing.
+
+        Waits for hooks, up to `timeout` seconds each, and for nothing else. Raises InstallFailed. Uninstall
+        before a second try: to Helm that is an upgrade, which leaves out a pre-install hook that failed, and succeeds.
+        """
+        words = ["upgrade", "--install", *_chart(folder), "--create-namespace", "--timeout", f"{timeout:g}s"]
+        if folder.owns_namespace:
+            words.append("--take-ownership")
+        try:
+            return self._run(words, timeout=timeout + _GRACE)
+        except CommandFailed as error:
+            message, do = _explain(error)
+            raise InstallFailed(
+                f"helm could not install release {folder.release}: {message}",
+                where=_where(folder),
+                do=do,
+                completed=error.completed,
+            ) from error
+
+    def releases(self) -> list[dict[str, Any]]:
+        """All releases of the cluster in any state, as `helm list` gives them: name, namespace, status, chart, ..."""
+        completed = self._run(
+            ["list", "--all", "--all-namespaces", "--max", "0", "--output", "json"], timeout=_READ_TIMEOUT
+        )
+        found: list[dict[str, Any]] = json.loads(completed.stdout)
+        return found
+
+    def status(self, release: str, namespace: str) -> str:
+        """What `helm status` prints for people."""
+        return self._run(["status", release, "--namespace", namespace], timeout=_READ_TIMEOUT).stdout
+
+    def uninstall(self, release: str, namespace: str, *, timeout: float) -> Completed:
+        """Remove a release; one that is not there is fine. Waits for hooks, up to `timeout` seconds each."""
+        words = ["uninstall", release, "--namespace", namespace, "--ignore-not-found", "--timeout", f"{timeout:g}s"]
+        return self._run(words, timeout=timeout + _GRACE)
+
+    def _run(self, words: Sequence[str], *, timeout: float) -> Completed:
+        self._home.mkdir(parents=True, exist_ok=True)
+        home = Path(tempfile.mkdtemp(prefix="call-", dir=self._home))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HELM_")}
+        environment |= {f"HELM_{kind.upper()}_HOME": str(home / kind) for kind in ("cache", "config", "data")}
+        environment["HELM_NO_PLUGINS"] = "1"
+        environment["KUBECONFIG"] = str(self._kubeconfig)
+        empty = home / "empty"
+        empty.mkdir()
+        try:
+            return process.run([self._binary, *words], timeout=timeout, env=environment, cwd=empty, scope=self._scope)
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _where(folder: Folder) -> str:
+    return f"{folder.path.name} (component {folder.component})"
+
+
+def _chart(folder: Folder) -> list[str]:
+    """Release, chart, namespace and values: the words that rendering and installing have in common."""
+    chart = folder.chart
+    if chart.path is not None:
+        source = [str(chart.path.absolute())]
+    elif chart.repository.startswith("oci://"):
+        source = [f"{chart.repository}/{chart.name}", "--version", chart.version]
+    else:
+        source = [chart.name, "--repo", chart.repository, "--version", chart.version]
+    path = folder.path.absolute()
+    values = ["--values", str(path / "values.yaml"), "--values", str(path / "cluster-values.yaml")]
+    return [folder.release, *source, "--namespace", folder.namespace, *values]
+
+
+# What helm says in its own terms, and what that means for a recipe.
+_KNOWN = tuple(
+    (re.compile(pattern, re.DOTALL), meaning, do)
+    for pattern, meaning, do in (
+        (
+            r"failed (?:pre|post)-\w+: .*(?:timed out waiting|context deadline exceeded)",
+            "a hook did not end in time",
+            "look at the hook's Job and its pod: one that cannot be scheduled never ends",
+        ),
+        (
+            r"failed (?:pre|post)-\w+:",
+            "a hook failed",
+            "look at the hook's Job and its pod",
+        ),
+        (
+            r"no matches for kind",
+            "it makes objects of a kind that the cluster does not have",
+            "let the component depend on the one that brings the CRD",
+        ),
+        (
+            r"invalid ownership metadata|already exists",
+            "it makes an object that another release has made already, or one that was there before",
+            "two components may not share an object",
+        ),
+        (
+            r"failed calling webhook|denied the request",
+            "an admission webhook stood in the way",
+            "see `webhooks` in settings.yaml",
+        ),
+        (
+            r"another operation \(install/upgrade/rollback\) is in progress",
+            "an earlier helm was killed while it worked on this release",
+            "uninstall the release, or take a new cluster",
+        ),
+        (
+            r"has no deployed releases",
+            "an earlier install of this release failed",
+            "uninstall the release, or take a new cluster",
+        ),
+        (
+            r"found in Chart\.yaml, but missing in charts/ directory",
+            "a chart that it depends on is not in its charts/ directory",
+            "run `helm dependency build` on the chart, and commit charts/",
+        ),
+        (
+            r"incompatible with Kubernetes",
+            "the chart does not support this Kubernetes version",
+            "",
+        ),
+        (
+            r"is not a valid chart repository|failed to (?:fetch|download|do request)|not found in .* repository"
+            r"|: not found$|dial tcp|no such host|unexpected status",
+            "the chart could not be fetched",
+            "check repository, name and version of the chart, and whether this machine reaches it",
+        ),
+    )
+)
+
+
+def _explain(error: CommandFailed) -> tuple[str, str]:
+    """Helm's own message without its warnings, led by what it means where that is known; and what to do."""
+    lines = error.completed.stderr.strip().splitlines()
+    start = next((number for number, line in enumerate(lines) if line.startswith("Error: ")), 0)
+    message = "\n".join(lines[start:]).removeprefix("Error: ").strip()
+    message = message.removesuffix("Use --debug flag to render out invalid YAML").strip()
+    if error.timed_out:
+        return f"helm was not done in time{': ' if message else ''}{message}", ""
+    for pattern, meaning, do in _KNOWN:
+        if pattern.search(message):
+            return f"{meaning}\n{message}", do
+    return message or f"exit status {error.completed.returncode} without a message", ""
+
+
+def _objects(text: str, folder: Folder) -> Iterator[dict[str, Any]]:
+    try:
+        documents = go_yaml.load_all(text)
+    except yaml.YAMLError as error:
+        raise RenderFailed(f"the chart renders to invalid YAML: {error}", where=_where(folder)) from error
+    for document in documents:
+        if document is not None:
+            yield from _flat(document, folder)
+
+
+def _flat(document: Any, folder: Folder) -> Iterator[dict[str, Any]]:
+    if not isinstance(document, dict) or not document.get("kind") or not document.get("apiVersion"):
+        raise RenderFailed(
+            f"the chart renders something that is no Kubernetes object: {str(document)[:200]}", where=_where(folder)
+        )
+    if document["kind"].endswith("List") and isinstance(document.get("items"), list):
+        for item in document["items"]:
+            yield from _flat(item, folder)
+    else:
+        yield document

@@ -1,0 +1,57 @@
+"""What the tests on a real control plane share: the pinned tools, and a state directory that is theirs alone."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.progress import Silent
+from harness.settings import Settings, load
+from kwok.host import HostRuntime
+from kwok.tools import Toolbox, cache_directory
+
+
+class Told(Silent):
+    """Shows what the toolbox announces: a cold machine builds for minutes before the first test."""
+
+    def note(self, text: str) -> None:
+        print(text, flush=True)
+
+    def started(self, task: str, detail: str = "") -> None:
+        print(f"{task}: {detail}", flush=True)
+
+
+@pytest.fixture(scope="session")
+def tools(pytestconfig: pytest.Config) -> Iterator[Callable[[str], Path]]:
+    """The path of a tool by name, made ready when it is first asked for."""
+    settings = load(environment={})
+    terminal = pytestconfig.pluginmanager.getplugin("capturemanager")
+    with Toolbox(settings.tools, cache_directory(os.environ), Told(), timeout=settings.deadlines.tool_build) as box:
+
+        def path(name: str) -> Path:
+            with terminal.global_and_fixture_disabled():
+                return box.path(name)
+
+        yield path
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A state directory of the test's own, short enough for Unix sockets."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The settings as they are in the file, with a place of the test's own for evidence."""
+    return load(environment={}, overrides={"artifacts": str(tmp_path / "artifacts")})
+
+
+@pytest.fixture
+def runtime(settings: Settings, tools: Callable[[str], Path], state: Path) -> Iterator[HostRuntime]:
+    """A host runtime whose clusters are all gone after the test."""
+    runtime = HostRuntime(settings, tools, state)
+    yield runtime
+    for name in runtime.names():
+        runtime.down(name)
