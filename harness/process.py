@@ -11,7 +11,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +120,8 @@ def run(
         raise CommandMissing(f"cannot run {words[0]}: {error.strerror}") from error
     for each in {scope, ALL}:
         each.add(child)
+    if scope.stopping or ALL.stopping:  # since it was asked above: whoever stopped them did not see this child
+        _end_group(child.pid, grace=2.0)
     try:
         stdout, stderr = child.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -148,6 +151,23 @@ def stop_children(grace: float = 2.0) -> None:
 def allow_children() -> None:
     """Undo `stop_children`."""
     ALL.reopen()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ignore SIGINT and SIGTERM in the block: for the last few bounded seconds in which something is put in order.
+
+    Python delivers signals to its main thread; called in another one, this changes nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _end_group(pid: int, grace: float) -> None:
@@ -183,6 +203,14 @@ def identify(pid: int) -> Identity | None:
     if not fields or fields[0] in ("Z", "X"):
         return None
     return Identity(pid, int(fields[19]), boot_id())
+
+
+def this() -> Identity:
+    """The identity of this very process."""
+    found = identify(os.getpid())
+    if found is None:
+        raise HarnessError("/proc does not know this process", do="the harness needs Linux, and /proc mounted")
+    return found
 
 
 def alive(identity: Identity) -> bool:
