@@ -6,7 +6,8 @@ keep an interrupted harness from ending.
 
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -16,27 +17,26 @@ class Background(Generic[T]):
 
     def __init__(self, work: Callable[[], T], name: str) -> None:
         self._work = work
-        self._done = threading.Event()
-        self._value: T
-        self._error: BaseException | None = None
+        self.future: Future[T] = Future()
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def result(self, timeout: float | None = None) -> T:
         """Raises TimeoutError after `timeout` seconds, and what the work raised."""
-        if not self._done.wait(timeout):
-            raise TimeoutError
-        if self._error is not None:
-            raise self._error
-        return self._value
+        return self.future.result(timeout)
 
     def wait(self, timeout: float) -> bool:
         """Whether the work has ended, well or not, within `timeout` seconds."""
-        return self._done.wait(timeout)
+        return bool(wait([self.future], timeout).done)
 
     def _run(self) -> None:
         try:
-            self._value = self._work()
+            self.future.set_result(self._work())
         except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
-            self._error = error
-        finally:
-            self._done.set()
+            self.future.set_exception(error)
+
+
+def all_done(*works: Background[Any]) -> None:
+    """Return when all have ended well; raise the first error as soon as it is there, whatever the others still do."""
+    done, _ = wait([work.future for work in works], return_when=FIRST_EXCEPTION)
+    for future in done:
+        future.result()

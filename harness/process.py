@@ -27,7 +27,6 @@ class Scope:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
 
-    @property
     def stopping(self) -> bool:
         return self._stopping.is_set()
 
@@ -102,7 +101,7 @@ def run(
     """
     words = tuple(str(word) for word in argv)
     started = time.monotonic()
-    if scope.stopping or ALL.stopping:
+    if scope.stopping() or ALL.stopping():
         raise CommandFailed(Completed(words, -signal.SIGTERM, "", "the harness is stopping", 0.0))
     try:
         child = subprocess.Popen(
@@ -120,7 +119,7 @@ def run(
         raise CommandMissing(f"cannot run {words[0]}: {error.strerror}") from error
     for each in {scope, ALL}:
         each.add(child)
-    if scope.stopping or ALL.stopping:  # since it was asked above: whoever stopped them did not see this child
+    if scope.stopping() or ALL.stopping():  # since it was asked above: whoever stopped them did not see this child
         _end_group(child.pid, grace=2.0)
     try:
         stdout, stderr = child.communicate(stdin, timeout=timeout)

@@ -18,8 +18,15 @@ class _Answer:
         return f"{self.subject}: {self.reason}" if self.subject else self.reason
 
 
+@dataclass(frozen=True)
 class Waiting(_Answer):
-    """Not yet: the reason says what is missing."""
+    """Not yet: the reason says what is missing.
+
+    `doomed` is the cause of the failure that this will be if it stays so: gates have no clock, the waiting loop has,
+    and it turns a subject that was doomed for all of its patience into a Failed with that cause.
+    """
+
+    doomed: str = ""
 
 
 class Passed(_Answer):

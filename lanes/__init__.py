@@ -1,1 +1,15 @@
-"""The delivery paths that the harness tests, one file each, and the one tuple that lists them."""
+"""The delivery paths that the harness tests: one file each, and this one tuple that lists them."""
+
+from harness.errors import UsageError, did_you_mean
+from harness.lane import Lane
+from lanes import helm
+
+LANES: tuple[Lane, ...] = (helm.LANE,)
+
+
+def find(name: str) -> Lane:
+    """The lane of that name; UsageError (64) with the near names otherwise."""
+    for lane in LANES:
+        if lane.name == name:
+            return lane
+    raise UsageError(f"unknown deployer {name!r}", where="--deployer", do=did_you_mean(name, (x.name for x in LANES)))
