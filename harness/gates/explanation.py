@@ -1,0 +1,91 @@
+"""Why a pod is not scheduled, in a few lines for the one who reads a red run.
+
+Our own predicates say which nodes were close and what was missing. What they do not cover (pod affinity, topology
+spread, volumes, resource claims) is in the scheduler's own message, which is always quoted.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from harness.gates.resources import Usage, allocatable, host_ports, lacking, requests
+from harness.gates.scheduling import Fit, Obstacle
+from harness.snapshot import Object
+
+_GROUPS_SHOWN = 3
+
+
+def explain(pod: Object, nodes: Iterable[Object], usage: Usage) -> str:
+    """Why a pod is not scheduled, in a few lines: groups of nodes with equal obstacles, the nearest first.
+
+    Of each group the node with the most room speaks. The scheduler's own message comes last, for what only it knows.
+    """
+    spec = pod["spec"]
+    gates = [gate["name"] for gate in spec.get("schedulingGates") or ()]
+    if gates:
+        return f"held back by scheduling gate {', '.join(gates)}: the controller that would lift it does not run"
+    condition = scheduled_condition(pod)
+    scheduler = spec.get("schedulerName") or "default-scheduler"
+    if scheduler != "default-scheduler" and not condition:
+        return f"asks for scheduler {scheduler}, which does not run on simulated nodes"
+    lines = compare(spec, list(nodes), usage)
+    if condition.get("message"):
+        lines.append(f"the scheduler: {condition['message']}")
+    return "\n".join(lines)
+
+
+def scheduled_condition(pod: Object) -> Mapping[str, Any]:
+    """The pod's PodScheduled condition, looked up by type; empty when there is none."""
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled":
+            return dict(condition)
+    return {}
+
+
+def nearest(spec: Mapping[str, Any], nodes: Iterable[Object]) -> str:
+    """The node with the fewest obstacles and what they are, as a clause: "closest node gpu-0 lacks label a=b"."""
+    fit = Fit(spec)
+    found = [(len(fit.obstacles(node)), node["metadata"]["name"], fit.obstacles(node)) for node in nodes]
+    if not found:
+        return "there are no nodes"
+    _, name, obstacles = min(found, key=lambda entry: entry[:2])
+    return f"closest node {name} {_clause(obstacles)}"
+
+
+def compare(spec: Mapping[str, Any], nodes: Sequence[Object], usage: Usage) -> list[str]:
+    """How nodes fare with a pod spec: a line per group with the same kinds of obstacles, the nearest first."""
+    if not nodes:
+        return ["there are no nodes"]
+    fit, wanted, ports = Fit(spec), requests(spec), host_ports(spec)
+    groups: dict[tuple[str, ...], list[tuple[Object, list[Obstacle]]]] = defaultdict(list)
+    for node in nodes:
+        found = [*fit.obstacles(node), *lacking(node, wanted, ports, usage)]
+        groups[tuple(obstacle.key for obstacle in found)].append((node, found))
+    if () in groups:
+        names = sorted(node["metadata"]["name"] for node, _ in groups[()])
+        return [f"{_nodes(len(names), names[0])} would do by labels, taints, resources and ports"]
+    lines = [f"none of {len(nodes)} nodes will do"] if len(nodes) > 1 else []
+    ordered = sorted(groups.items(), key=lambda group: (len(group[0]), -len(group[1]), group[0]))
+    for _, members in ordered[:_GROUPS_SHOWN]:
+        node, found = min(members, key=lambda member: _room(member[0], member[1], usage))
+        lines.append(f"{_nodes(len(members), node['metadata']['name'])} {_clause(found)}")
+    if len(ordered) > _GROUPS_SHOWN:
+        rest = sum(len(members) for _, members in ordered[_GROUPS_SHOWN:])
+        lines.append(f"{rest} further nodes have more obstacles")
+    return lines
+
+
+def _room(node: Object, obstacles: Iterable[Obstacle], usage: Usage) -> tuple[list[Fraction], str]:
+    """Orders the nodes of a group: most of what is short first, then by name."""
+    short = [o.key.split()[1] for o in obstacles if o.key.startswith("resource ")]
+    has, taken = allocatable(node), usage.requested.get(node["metadata"]["name"], {})
+    return [taken.get(r, Fraction()) - has.get(r, Fraction()) for r in short], node["metadata"]["name"]
+
+
+def _nodes(count: int, example: str) -> str:
+    return f"node {example}" if count == 1 else f"{count} nodes like {example}:"
+
+
+def _clause(obstacles: Iterable[Obstacle]) -> str:
+    return ", ".join(obstacle.text for obstacle in obstacles)

@@ -1,0 +1,29 @@
+"""Whether the simulated nodes are there and take pods."""
+
+from collections.abc import Callable, Collection
+
+from harness.gates.ownership import condition, holds
+from harness.gates.scheduling import afflicted
+from harness.snapshot import NODES, Kind, Snapshot
+from harness.verdict import Failed, Passed, Verdict, Waiting
+
+KINDS: tuple[Kind, ...] = (NODES,)
+
+
+def nodes_ready(names: Collection[str]) -> Callable[[Snapshot], Verdict]:
+    """Passes when each named node is Ready and rid of the taints with which the node controllers greet new nodes."""
+
+    def gate(snapshot: Snapshot) -> Verdict:
+        if not names:
+            return Failed("no nodes were asked for")
+        for name in sorted(names):
+            node = snapshot.get(NODES, "", name)
+            if node is None:
+                return Waiting("is not in the cluster", f"Node {name}")
+            if not holds(node, "Ready"):
+                return Waiting(condition(node, "Ready").get("message") or "has no Ready condition", f"Node {name}")
+            if taints := afflicted(node):
+                return Waiting(f"still has taint {', '.join(taints)}", f"Node {name}")
+        return Passed(f"{len(names)} nodes are ready")
+
+    return gate

@@ -1,0 +1,98 @@
+"""Who owns which pod: from a pod up to the workload that a person knows, and from a workload down to its pods.
+
+Ownership goes by the uid of the controller, never by labels or names: what an object of the same name left behind is
+not its own.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.gates.expected import WORKLOADS, Identity
+from harness.snapshot import JOBS, NODES, PODS, REPLICASETS, Object, Snapshot
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The outermost controller of a pod; the pod itself where it has none."""
+
+    identity: Identity
+
+    def __str__(self) -> str:
+        kind, namespace, name = self.identity
+        return f"{kind} {namespace}/{name}"
+
+
+class Ownership:
+    """One snapshot, indexed. Needs NODES, PODS, REPLICASETS and JOBS."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.nodes: Mapping[str, Object] = {node["metadata"]["name"]: node for node in snapshot.all(NODES)}
+        self.pods: Sequence[Object] = [pod for pod in snapshot.all(PODS) if not _leaving(pod)]
+        self.jobs: Mapping[str, Object] = {job["metadata"]["uid"]: job for job in snapshot.all(JOBS)}
+        self._sets: Mapping[str, Object] = {one["metadata"]["uid"]: one for one in snapshot.all(REPLICASETS)}
+        self._pods_of = _by_controller(self.pods)
+        self._sets_of = _by_controller(self._sets.values())
+
+    def pods_of(self, uid: str) -> Sequence[Object]:
+        """The pods that this controller owns directly, without those that are being deleted."""
+        return self._pods_of.get(uid, ())
+
+    def replicasets_of(self, uid: str) -> Sequence[Object]:
+        """The ReplicaSets of a Deployment, oldest first."""
+        return sorted(self._sets_of.get(uid, ()), key=lambda one: one["metadata"].get("creationTimestamp", ""))
+
+    def owner(self, item: Object, kind: str = "Pod") -> Owner:
+        """Pod → ReplicaSet → Deployment, Pod → Job → CronJob, or whatever else controls the item of that kind."""
+        namespace = item["metadata"].get("namespace", "")
+        reference = controller(item)
+        if reference is None:
+            return Owner((kind, namespace, item["metadata"]["name"]))
+        between = self._sets.get(reference["uid"]) or self.jobs.get(reference["uid"])
+        if between is not None:
+            reference = controller(between) or reference
+        group, kind = reference["apiVersion"].rpartition("/")[0], reference["kind"]
+        if group and (group, kind) not in WORKLOADS:  # a Volcano Job is no Job
+            kind = f"{kind}.{group}"
+        return Owner((kind, namespace, reference["name"]))
+
+
+def controller(item: Object) -> Mapping[str, Any] | None:
+    """The owner reference that says controller: true."""
+    for reference in item["metadata"].get("ownerReferences") or ():
+        if reference.get("controller"):
+            return dict(reference)
+    return None
+
+
+def condition(item: Object, name: str) -> Mapping[str, Any]:
+    """A condition by its type, empty when there is none: positions mean nothing."""
+    for one in (item.get("status") or {}).get("conditions") or ():
+        if one.get("type") == name:
+            return dict(one)
+    return {}
+
+
+def holds(item: Object, name: str) -> bool:
+    """Whether a condition is there and True."""
+    return condition(item, name).get("status") == "True"
+
+
+def phase(pod: Object) -> str:
+    """Pending, Running, Succeeded, Failed or Unknown."""
+    return str((pod.get("status") or {}).get("phase", ""))
+
+
+def _leaving(item: Object) -> bool:
+    return "deletionTimestamp" in item["metadata"]
+
+
+def _by_controller(items: Iterable[Object]) -> Mapping[str, list[Object]]:
+    found: dict[str, list[Object]] = defaultdict(list)
+    for item in items:
+        reference = controller(item)
+        if reference is not None:
+            found[reference["uid"]].append(item)
+    return found

@@ -1,0 +1,204 @@
+"""The verdict that is the product: every expected workload has its pods, each scheduled where it was meant to be.
+
+"Scheduled" is bound to a node (spec.nodeName). A bound pod that is still Pending counts: no kubelet runs here, and when
+KWOK calls it Running proves nothing more. What decides, per expected workload and then for every pod in scope:
+
+| seen                                                             | verdict                         |
+|------------------------------------------------------------------|---------------------------------|
+| no workload expected at all; or pods expected and none there     | Failed                          |
+| the object is absent, leaving, or not yet seen by its controller | Waiting                         |
+| replicas in the cluster are not those of the manifest            | Waiting, doomed                 |
+| too few pods of the current revision, too many, or older ones    | Waiting                         |
+| too few pods, and the controller says that it cannot make them   | Waiting, doomed                 |
+| DaemonSet matches no node (unless declared empty: a note)        | Failed; doomed if nodes are ill |
+| DaemonSet counts other nodes than its manifest matches           | Waiting, doomed                 |
+| DaemonSet of an accelerated-only component matches other nodes   | Failed                          |
+| CronJob whose template fits no node, even an empty one           | Failed                          |
+| pod not bound, the scheduler has not spoken                      | Waiting                         |
+| pod not bound, refused, gated, or for a scheduler that is absent | Waiting, doomed                 |
+| pod Failed (of a Job: as the Job fares); Job Failed              | Failed                          |
+| pod on a real node, on the wrong type; GPUs beyond capacity      | Failed                          |
+| pod on a node that is not there                                  | Waiting, doomed                 |
+
+In scope are pods outside the system namespaces, whoever made them (operators, hooks, people), and within those the pods
+of expected workloads and of the releases' hooks. Unlike the bash harness, pods of Jobs are not excused: a hook that
+cannot be scheduled blocks its release for real. Left to the objects themselves: whether containers would run.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
+
+from harness.gates import controllers, placement
+from harness.gates.expected import REPLICATIONCONTROLLERS, Expected
+from harness.gates.explanation import scheduled_condition
+from harness.gates.findings import Finding, Level, worst_of
+from harness.gates.ownership import Owner, Ownership, condition, controller, holds, phase
+from harness.names import SYSTEM_NAMESPACES
+from harness.snapshot import (
+    CRONJOBS,
+    DAEMONSETS,
+    DEPLOYMENTS,
+    JOBS,
+    NODES,
+    PODS,
+    REPLICASETS,
+    STATEFULSETS,
+    Kind,
+    Object,
+    Snapshot,
+)
+from harness.verdict import Failed, Passed, Verdict, Waiting
+
+Gate = Callable[[Snapshot], Verdict]
+
+SCHEDULING_KINDS: tuple[Kind, ...] = (NODES, PODS, REPLICASETS, JOBS)
+KINDS: tuple[Kind, ...] = (*SCHEDULING_KINDS, DEPLOYMENTS, DAEMONSETS, STATEFULSETS, REPLICATIONCONTROLLERS)
+
+_REFUSED = ("Unschedulable", "SchedulingGated", "SchedulerError")
+
+
+def scheduled_as_intended(expected: Expected, *, empty_allowed: Collection[str] = ()) -> Gate:
+    """The gate over KINDS. `empty_allowed` names DaemonSets (namespace/name) that may match no node."""
+
+    def gate(snapshot: Snapshot) -> Verdict:
+        if not expected.workloads:
+            return Failed("nothing to verify: no release renders a workload")
+        ownership = Ownership(snapshot)
+        pods = [(pod, owner) for pod, owner in _owned(ownership) if _in_scope(owner, expected)]
+        findings = [f for want in expected.workloads for f in controllers.judge(want, ownership, empty_allowed)]
+        findings += _unscheduled(pods)
+        findings += _failed(pods, ownership, expected)
+        findings += _misplaced(pods, ownership, expected)
+        if findings:
+            return worst_of(findings, ownership)
+        return _passed([pod for pod, owner in pods if owner.identity in expected.by_identity], expected)
+
+    return gate
+
+
+def nothing_unschedulable(namespaces: Collection[str]) -> Gate:
+    """A watch over SCHEDULING_KINDS while releases install: never passes, and is doomed by a pod that cannot run.
+
+    It sees all pods in `namespaces` (those of the releases), those of hooks above all: helm waits for them without a
+    word. The wait around it ends when the install does.
+    """
+
+    def gate(snapshot: Snapshot) -> Verdict:
+        ownership = Ownership(snapshot)
+        pods = [(pod, owner) for pod, owner in _owned(ownership) if owner.identity[1] in namespaces]
+        doomed = [finding for finding in _unscheduled(pods) if finding.level is Level.DOOMED]
+        return worst_of(doomed, ownership) if doomed else Waiting("no pod is unschedulable")
+
+    return gate
+
+
+def notes(snapshot: Snapshot, expected: Expected, *, empty_allowed: Collection[str] = ()) -> tuple[str, ...]:
+    """What a pass does not cover, for the report: sentences."""
+    ownership = Ownership(snapshot)
+    found: list[str] = []
+    for want in expected.workloads:
+        empty = want.kind == DAEMONSETS and not controllers.matching(want, ownership)
+        if empty and f"{want.namespace}/{want.name}" in empty_allowed:
+            found.append(f"{want} matches no node, as declared: nothing of it was verified")
+        if want.transient and snapshot.get(want.kind, want.namespace, want.name) is None:
+            found.append(f"{want} is gone (ttlSecondsAfterFinished): how it ended was not seen")
+        if want.kind != DAEMONSETS and want.replicas == 0:
+            why = "suspended" if want.suspended else "a schedule" if want.kind == CRONJOBS else "0 replicas"
+            found.append(f"{want} has no pods now ({why})")
+    return (*found, *placement.by_chance(ownership, expected))
+
+
+def facts(snapshot: Snapshot, expected: Expected) -> dict[str, Any]:
+    """The placement table, as JSON-ready data."""
+    return placement.table(Ownership(snapshot), expected)
+
+
+def _owned(ownership: Ownership) -> Iterator[tuple[Object, Owner]]:
+    return ((pod, ownership.owner(pod)) for pod in ownership.pods)
+
+
+def _in_scope(owner: Owner, expected: Expected) -> bool:
+    known = owner.identity in expected.by_identity or owner.identity in expected.hooks
+    return known or owner.identity[1] not in SYSTEM_NAMESPACES
+
+
+def _unscheduled(pods: Iterable[tuple[Object, Owner]]) -> Iterator[Finding]:
+    """Pods that are not bound, together by owner; one that the scheduler refused speaks for the others."""
+    by_owner: dict[str, list[Object]] = defaultdict(list)
+    for pod, owner in pods:
+        if not pod["spec"].get("nodeName") and phase(pod) not in ("Succeeded", "Failed"):
+            by_owner[str(owner)].append(pod)
+    for subject, members in sorted(by_owner.items()):
+        doomed = next((pod for pod in members if _refused(pod)), None)
+        name = (doomed or members[0])["metadata"]["name"]
+        text = f"pod {name} is not scheduled" if len(members) == 1 else f"{len(members)} pods are not scheduled"
+        if subject.startswith("Pod "):
+            text = "is not scheduled"
+        yield Finding(Level.DOOMED if doomed else Level.WAITING, subject, text, doomed)
+
+
+def _refused(pod: Object) -> bool:
+    """Whether nothing will bind the pod as things are. One that preempts others is on its way."""
+    scheduled = scheduled_condition(pod)
+    if (pod.get("status") or {}).get("nominatedNodeName"):
+        return False
+    foreign = (pod["spec"].get("schedulerName") or "default-scheduler") != "default-scheduler"
+    return (
+        bool(pod["spec"].get("schedulingGates")) or scheduled.get("reason") in _REFUSED or (foreign and not scheduled)
+    )
+
+
+def _failed(pods: Iterable[tuple[Object, Owner]], ownership: Ownership, expected: Expected) -> Iterator[Finding]:
+    """Failed Jobs, and Failed pods of anything else. A pod that a Job has made good for is forgiven."""
+    for job in ownership.jobs.values():
+        if holds(job, "Failed") and _in_scope(ownership.owner(job, "Job"), expected):
+            why = condition(job, "Failed")
+            subject = f"Job {job['metadata']['namespace']}/{job['metadata']['name']}"
+            yield Finding(Level.FAILED, subject, f"failed: {why.get('reason')}: {why.get('message')}")
+    for pod, owner in pods:
+        if phase(pod) != "Failed":
+            continue
+        reference = controller(pod)
+        if reference is None or (reference["kind"], reference["apiVersion"]) != ("Job", "batch/v1"):
+            yield Finding(Level.FAILED, str(owner), f"pod {pod['metadata']['name']} failed: {_end(pod)}")
+            continue
+        job = ownership.jobs.get(reference["uid"], {"metadata": {}})
+        if not holds(job, "Complete") and not holds(job, "Failed"):
+            text = f"pod {pod['metadata']['name']} failed ({_end(pod)}); the Job has neither succeeded nor given up"
+            yield Finding(Level.WAITING, str(owner), text)
+
+
+def _misplaced(pods: Iterable[tuple[Object, Owner]], ownership: Ownership, expected: Expected) -> Iterator[Finding]:
+    for pod, owner in pods:
+        where = pod["spec"].get("nodeName")
+        if not where:
+            continue
+        node = ownership.nodes.get(where)
+        if node is None:
+            text = f"pod {pod['metadata']['name']} is bound to node {where}, which does not exist"
+            yield Finding(Level.DOOMED, str(owner), text)
+        elif wrong := placement.misplaced(pod, owner, node, expected.by_identity.get(owner.identity)):
+            yield Finding(Level.FAILED, str(owner), wrong)
+    for subject, wrong in placement.over_capacity(ownership):
+        yield Finding(Level.FAILED, subject, wrong)
+
+
+def _end(pod: Object) -> str:
+    """How a pod came to fail: its own reason, else that of the first container that did not end well."""
+    status = pod.get("status") or {}
+    parts = [status.get("reason"), status.get("message")]
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        ended = (container.get("state") or {}).get("terminated") or {}
+        if not any(parts) and ended.get("exitCode"):
+            parts = [ended.get("reason"), f"exit code {ended['exitCode']}", ended.get("message")]
+    return ": ".join(str(part) for part in parts if part) or "no reason given"
+
+
+def _passed(pods: Collection[Object], expected: Expected) -> Verdict:
+    """Green is earned: with no pod at all, only manifests that ask for none may say so."""
+    asked = [want for want in expected.workloads if want.kind == DAEMONSETS or want.replicas]
+    if asked and not pods:
+        return Failed("nothing was scheduled, though pods are expected", str(asked[0]))
+    nodes = len({pod["spec"]["nodeName"] for pod in pods})
+    return Passed(f"{len(pods)} pods of {len(expected.workloads)} workloads are where they belong, on {nodes} nodes")
