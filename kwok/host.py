@@ -1,0 +1,174 @@
+"""The host runtime: a control plane of ordinary processes, started by kwokctl; no container engine is needed."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import ClassVar
+
+from harness import process
+from harness.cluster import Cluster
+from harness.deadline import Deadline
+from harness.errors import ClusterError, HarnessError
+from harness.process import Identity
+from harness.progress import Progress, task
+from harness.settings import Settings
+from harness.snapshot import CONFIGMAPS
+from kwok import launch, state
+from kwok.boot import Boot
+from kwok.clusters import ChoosePorts, Clusters
+from kwok.components import PROGRAMS, files
+from kwok.guard import marker, require_ours
+from kwok.launch import KUBECONFIG, ComponentDied
+from kwok.ports import free_ports
+from kwok.runtime import RunningCluster
+from kwok.storage import furnish
+
+_TASK = "control plane"
+_HEALTHY_SECONDS = 5.0  # a server that does not answer for so long is made anew
+_OTHERS_SECONDS = 60.0  # what somebody else may take beyond the time for a boot, before waiting is given up
+
+
+class HostRuntime:
+    """Clusters as directories below `home`; `tools` gives a program's path, waiting until it is built."""
+
+    name: ClassVar[str] = "host"
+    tools: ClassVar[tuple[str, ...]] = (*PROGRAMS.values(), "kwokctl")
+
+    def __init__(
+        self, settings: Settings, tools: Callable[[str], Path], home: Path, *, choose_ports: ChoosePorts = free_ports
+    ) -> None:
+        self._settings = settings
+        self._path_of = tools
+        self._clusters = Clusters(home)
+        self._choose_ports = choose_ports
+        self._patience = settings.deadlines.cluster_ready + _OTHERS_SECONDS
+
+    def up(self, name: str, progress: Progress) -> RunningCluster:
+        with task(progress, _TASK, name), _file_errors():
+            with self._clusters.alone(name, self._patience):
+                found = self._healthy(name)
+            if found is not None:
+                progress.step(_TASK, f"{name} is up already")
+                return found
+            # Tools may take minutes to build: nobody else's `down` waits for that.
+            programs = {component: self._path_of(tool) for component, tool in PROGRAMS.items()}
+            kwokctl = self._path_of("kwokctl")
+            with self._clusters.alone(name, self._patience):
+                return self._healthy(name) or self._make(name, kwokctl, programs, progress)
+
+    def down(self, name: str) -> None:
+        with _file_errors():
+            if not self._clusters.exists(name):
+                return
+            with self._clusters.alone(name, self._patience):
+                self._clusters.clear(name)
+                self._clusters.forget(name)
+
+    def get(self, name: str) -> RunningCluster | None:
+        record = self._clusters.record(name)
+        return self._running(record) if record is not None and record.running else None
+
+    def names(self) -> list[str]:
+        return self._clusters.names()
+
+    def logs(self, cluster: RunningCluster) -> Mapping[str, Path]:
+        found = {component: launch.log_file(cluster.directory, component) for component in PROGRAMS}
+        return {component: log for component, log in found.items() if log.exists()}
+
+    def _running(self, record: state.Record) -> RunningCluster:
+        directory = self._clusters.directory(record.name)
+        return RunningCluster(
+            name=record.name,
+            directory=directory,
+            kubeconfig=directory / KUBECONFIG,
+            context=record.context,
+            server=record.server,
+            runtime=self.name,
+            identity=record.identity,
+        )
+
+    def _healthy(self, name: str) -> RunningCluster | None:
+        """The cluster if it can be used as it is, None if it is to be made. Raises where a person must decide."""
+        record = self._clusters.record(name)
+        if record is None or not record.running:
+            return None
+        wanted = self._made_with()
+        if record.made_with != wanted:
+            keys = [key for key in {**wanted, **record.made_with} if wanted.get(key) != record.made_with.get(key)]
+            told = ", ".join(f"{key}: {record.made_with.get(key)} (settings: {wanted.get(key)})" for key in keys)
+            raise ClusterError(
+                f"the cluster {name!r} was made with other settings: {told}",
+                do=f"kwok-harness down {name}, or another name (KWOK_CLUSTER)",
+            )
+        running = self._running(record)
+        cluster = Cluster(running.kubeconfig)
+        if not cluster.healthy(_HEALTHY_SECONDS):
+            return None
+        require_ours(cluster, running)
+        furnish(cluster, self._settings.volumes)
+        return running
+
+    def _made_with(self) -> dict[str, str]:
+        """What cannot be changed while a cluster runs."""
+        pins, volumes = self._settings.tools.pins, self._settings.volumes
+        return {
+            "webhooks": self._settings.webhooks,
+            "volumes": f"{volumes.count} of {volumes.size}",
+            **{tool: pins[tool].version for tool in PROGRAMS.values() if tool in pins},
+        }
+
+    def _make(self, name: str, kwokctl: Path, programs: Mapping[str, Path], progress: Progress) -> RunningCluster:
+        """Anew: whatever is left of an earlier one goes first. A port that somebody was quicker to take: once more."""
+        self._clusters.clear(name)
+        try:
+            return self._boot(name, kwokctl, programs, progress)
+        except ComponentDied as died:
+            if not died.port_taken:
+                raise
+        progress.step(_TASK, "a port was taken in the meantime: once more, with others")
+        return self._boot(name, kwokctl, programs, progress)
+
+    def _boot(self, name: str, kwokctl: Path, programs: Mapping[str, Path], progress: Progress) -> RunningCluster:
+        """One attempt; where it fails, or is interrupted, nothing of it remains."""
+        directory = self._clusters.directory(name)
+
+        def start_again(component: str) -> Identity:
+            progress.step(_TASK, f"{component} had ended: starting it again")
+            return launch.start_again(kwokctl, self._clusters.home, name, component)
+
+        try:
+            deadline = Deadline.after(self._settings.deadlines.cluster_ready)
+            record = self._clusters.reserve(name, self._made_with(), self._choose_ports)
+            progress.step(_TASK, "starting the control plane")
+            plan = files(programs, record.ports, directory, self._settings.webhooks, launch.true_program())
+            components = launch.start(kwokctl, self._clusters.home, name, plan)
+            cluster = Cluster(directory / KUBECONFIG)
+            record = record.started(components, context=cluster.context_name, server=cluster.server)
+            state.write(directory, record)
+            boot = Boot(directory, components, start_again, deadline)
+            boot.until_serving(cluster)
+            progress.step(_TASK, "the API server is ready")
+            with ThreadPoolExecutor(1, thread_name_prefix="volumes") as pool:
+                furnishing = pool.submit(furnish, cluster, self._settings.volumes)
+                boot.until_working(cluster)
+                furnishing.result()
+            running = self._running(record)
+            cluster.apply(CONFIGMAPS, marker(running))
+            state.write(directory, record.seen_ready(boot.components))
+            return running
+        except BaseException:
+            with process.undisturbed(), suppress(HarnessError, OSError):  # the first failure is the one to tell
+                self._clusters.clear(name)
+            raise
+
+
+@contextmanager
+def _file_errors() -> Iterator[None]:
+    """A full or read-only disk is told as such."""
+    try:
+        yield
+    except OSError as error:
+        raise ClusterError(
+            f"cannot be written: {error.strerror or error}", where=str(error.filename or ""), do="see XDG_STATE_HOME"
+        ) from error

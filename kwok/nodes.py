@@ -1,0 +1,180 @@
+"""Simulated nodes: what they look like, and making a cluster have exactly these.
+
+A node is made without the condition Ready. KWOK sets that, so a Ready node proves that the simulation works; a node
+that claimed it from the start would prove only that the API server can store it. (Ready=False would be worse: the
+controller manager answers it with a NoExecute taint that it takes away only at its next round.)
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from harness.cluster import Cluster
+from harness.deadline import Deadline
+from harness.gates.nodes import nodes_ready
+from harness.names import (
+    ACCELERATED,
+    GPU_RESOURCE,
+    KWOK_NODE_ANNOTATION,
+    KWOK_NODE_LABEL,
+    KWOK_TAINT,
+    NODE_TYPE_LABEL,
+    SYSTEM,
+)
+from harness.progress import Progress, task
+from harness.settings import Nodes
+from harness.snapshot import NODES, Object
+from harness.waiting import wait
+from kwok.profiles import Gpu, NodeProfile, Selection
+
+DIGEST_ANNOTATION = "kwok-harness/digest"  # of the node as planned: tells whether a node that is there is as wanted
+_PODS = {SYSTEM: 110, ACCELERATED: 250}
+_PREFIX = {SYSTEM: "system", ACCELERATED: "gpu"}
+_ZONES = "ab"
+_AT_ONCE = 16
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """How many nodes of which profile, and what they have in common."""
+
+    profiles: Selection
+    system: int
+    accelerated: int
+    region: str
+    kubelet_version: str
+
+    @classmethod
+    def of(cls, profiles: Selection, settings: Nodes) -> "NodePlan":
+        return cls(profiles, settings.system, settings.accelerated, settings.region, settings.kubelet_version)
+
+    def __str__(self) -> str:
+        return f"{self.system} × {self.profiles.system} + {self.accelerated} × {self.profiles.accelerated}"
+
+
+def node_objects(plan: NodePlan) -> list[dict[str, Any]]:
+    """The Node objects system-0, …, gpu-0, … of a plan: its function and nothing else's."""
+    wanted = ((plan.profiles.system, plan.system), (plan.profiles.accelerated, plan.accelerated))
+    return [_node(plan, profile, index) for profile, count in wanted for index in range(count)]
+
+
+def apply_nodes(cluster: Cluster, objects: Sequence[Object], deadline: Deadline, progress: Progress) -> None:
+    """Make the simulated nodes of `cluster` exactly `objects`, and wait until each is Ready and takes pods.
+
+    Nodes that are as planned stay; those of another plan go. Raises Expired at the deadline.
+    """
+    with task(progress, "nodes", f"{len(objects)} nodes"):
+        there = {node["metadata"]["name"]: _digest_of(node) for node in _simulated(cluster)}
+        planned = {node["metadata"]["name"]: node for node in objects}
+        as_planned = {name for name, node in planned.items() if there.get(name) == _digest_of(node)}
+        _delete(cluster, sorted(there.keys() - as_planned))
+        missing = [node for name, node in planned.items() if name not in as_planned]
+        _in_parallel(lambda node: cluster.create(NODES, node), missing)
+        progress.step("nodes", f"{len(missing)} made, {len(as_planned)} kept; waiting for Ready")
+        wait(cluster, [NODES], nodes_ready(planned), deadline)
+
+
+def delete_nodes(cluster: Cluster) -> None:
+    """Remove every simulated node; their pods go with them."""
+    _delete(cluster, [node["metadata"]["name"] for node in _simulated(cluster)])
+
+
+def _node(plan: NodePlan, profile: NodeProfile, index: int) -> dict[str, Any]:
+    spec, gpu = profile.spec, profile.spec.gpu
+    name = f"{_PREFIX[profile.node_type]}-{index}"
+    resources = {
+        "cpu": spec.resources.cpu,
+        "memory": spec.resources.memory,
+        "ephemeral-storage": spec.resources.storage,
+        "pods": str(_PODS[profile.node_type]),
+    }
+    labels = {
+        KWOK_NODE_LABEL[0]: KWOK_NODE_LABEL[1],
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": spec.arch,
+        "node.kubernetes.io/instance-type": spec.instanceType,
+        "topology.kubernetes.io/region": plan.region,
+        "topology.kubernetes.io/zone": plan.region + _ZONES[index % len(_ZONES)],
+        NODE_TYPE_LABEL: profile.node_type,
+        # What the controller manager would add by itself, at the price of a write per node.
+        "beta.kubernetes.io/os": "linux",
+        "beta.kubernetes.io/arch": spec.arch,
+    }
+    annotations = {KWOK_NODE_ANNOTATION: "fake"}
+    if profile.node_type == SYSTEM:
+        labels["node-role.kubernetes.io/control-plane"] = ""  # some operators insist on it
+    if gpu is not None:
+        resources[GPU_RESOURCE] = str(gpu.count)
+        labels |= _gpu_labels(gpu)
+        annotations["nvidia.com/gpu.driver.version"] = gpu.driver
+    node: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "annotations": annotations},
+        "spec": {"taints": [dict(KWOK_TAINT)]},
+        "status": {
+            "capacity": resources,
+            "allocatable": dict(resources),
+            "nodeInfo": {
+                "architecture": spec.arch,
+                "bootID": "",
+                "containerRuntimeVersion": "containerd://1.7.0",
+                "kernelVersion": "6.1.0-fake",
+                "kubeProxyVersion": plan.kubelet_version,
+                "kubeletVersion": plan.kubelet_version,
+                "machineID": "",
+                "operatingSystem": "linux",
+                "osImage": spec.osImage,
+                "systemUUID": "",
+            },
+            "conditions": [
+                _healthy("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+                _healthy("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+                _healthy("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+            ],
+            "addresses": [{"type": "Hostname", "address": name}],
+        },
+    }
+    annotations[DIGEST_ANNOTATION] = hashlib.sha256(json.dumps(node, sort_keys=True).encode()).hexdigest()[:16]
+    return node
+
+
+def _gpu_labels(gpu: Gpu) -> dict[str, str]:
+    return {
+        "nvidia.com/gpu.present": "true",
+        "nvidia.com/gpu.product": gpu.product,
+        "nvidia.com/gpu.count": str(gpu.count),
+        "nvidia.com/gpu.memory": str(gpu.memory),
+        "nvidia.com/cuda.driver.major": gpu.driverMajor,
+        "nvidia.com/cuda.driver.minor": gpu.driverMinor,
+    }
+
+
+def _healthy(condition: str, reason: str, message: str) -> dict[str, str]:
+    return {"type": condition, "status": "False", "reason": reason, "message": message}
+
+
+def _digest_of(node: Object) -> str:
+    annotations: Mapping[str, str] = node["metadata"].get("annotations", {})
+    return annotations.get(DIGEST_ANNOTATION, "")
+
+
+def _simulated(cluster: Cluster) -> list[dict[str, Any]]:
+    return cluster.list(NODES, label_selector="=".join(KWOK_NODE_LABEL)).items
+
+
+def _delete(cluster: Cluster, names: Sequence[str]) -> None:
+    _in_parallel(lambda name: cluster.delete(NODES, "", name), names)
+
+
+def _in_parallel(work: Callable[[_Item], object], items: Sequence[_Item]) -> None:
+    """The first failure is raised, and what has not begun by then is left undone."""
+    with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="nodes") as pool:
+        for _ in pool.map(work, items):
+            pass

@@ -1,0 +1,245 @@
+"""Profiles: ours, the real ones, what is selected, and which faults are told."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.errors import DataError, UsageError
+from harness.settings import ROOT
+from kwok.profiles import NoProfile, load_profiles, select
+
+OURS = ROOT / "kwok" / "profiles"
+REAL = ROOT.parent / "shared" / "aicr-recipes" / "profiles"
+
+Edit = Callable[[dict[str, Any]], object]
+
+
+def document(provider: str, name: str, accelerator: str = "") -> dict[str, Any]:
+    labels = {"provider": provider, "nodeType": "accelerated" if accelerator else "system"}
+    spec: dict[str, Any] = {
+        "instanceType": "m1",
+        "arch": "amd64",
+        "osImage": "An OS",
+        "resources": {"cpu": "4", "memory": "16Gi", "storage": "100Gi"},
+    }
+    if accelerator:
+        labels["accelerator"] = accelerator
+        spec["gpu"] = {
+            "product": "GPU-1",
+            "count": 8,
+            "memory": 81920,
+            "driver": "570.1",
+            "driverMajor": "570",
+            "driverMinor": "1",
+        }
+    return {
+        "apiVersion": "aicr.nvidia.com/v1alpha1",
+        "kind": "KWOKNodeProfile",
+        "metadata": {"name": name, "labels": labels},
+        "spec": spec,
+    }
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two providers: acme is complete, bare has no system profile."""
+    for provider, name, accelerator in [("acme", "system", ""), ("acme", "big", "h100"), ("bare", "big", "h100")]:
+        put(tmp_path, document(provider, name, accelerator))
+    return tmp_path
+
+
+def put(root: Path, profile: dict[str, Any], *, file: str = "", provider: str = "") -> Path:
+    directory = root / (provider or profile["metadata"]["labels"]["provider"])
+    directory.mkdir(exist_ok=True)
+    path = directory / (file or f"{profile['metadata']['name']}.yaml")
+    path.write_text(yaml.safe_dump(profile))
+    return path
+
+
+def names(root: Path, service: str, accelerator: str, **options: Any) -> tuple[str, str]:
+    chosen = select(root, service, accelerator, **options)
+    return str(chosen.system), str(chosen.accelerated)
+
+
+@pytest.mark.parametrize(
+    ("service", "accelerator", "system", "accelerated"),
+    [
+        ("eks", "h100", "eks/system-m7i", "eks/p5-h100"),
+        ("eks", "gb200", "eks/system-m7i", "eks/p6-gb200"),
+        ("eks", "any", "eks/system-m7i", "eks/p5-h100"),
+        ("any", "any", "eks/system-m7i", "eks/p5-h100"),
+        ("", "", "eks/system-m7i", "eks/p5-h100"),
+        ("any", "gb200", "eks/system-m7i", "eks/p6-gb200"),
+        ("aks", "h100", "aks/system-d16s", "aks/nd96isr-h100"),
+        ("gke", "any", "gke/system-n2", "gke/a3-mega-h100"),
+    ],
+)
+def test_our_profiles_answer_the_criteria(service: str, accelerator: str, system: str, accelerated: str) -> None:
+    """Open criteria stand for the documented defaults, eks and h100."""
+    assert names(OURS, service, accelerator) == (system, accelerated)
+
+
+def test_the_eks_figures_are_the_documented_ones() -> None:
+    """The nodes of the bash harness, to the gibibyte."""
+    figures = {
+        each.name: (each.spec.instanceType, each.spec.arch, *each.spec.resources.model_dump().values())
+        for each in load_profiles(OURS / "eks")
+    }
+    assert figures == {
+        "system-m7i": ("m7i.4xlarge", "amd64", "16", "64Gi", "100Gi"),
+        "p5-h100": ("p5.48xlarge", "amd64", "192", "2048Gi", "3800Gi"),
+        "p6-gb200": ("p6.48xlarge", "arm64", "288", "3072Gi", "7600Gi"),
+    }
+
+
+def test_every_profile_of_ours_loads() -> None:
+    """Each provider has one system profile, and something accelerated."""
+    for provider in sorted(each for each in OURS.iterdir() if each.is_dir()):
+        types = [profile.node_type for profile in load_profiles(provider)]
+        assert types.count("system") == 1, provider
+        assert "accelerated" in types, provider
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real profiles are not beside this repository")
+def test_the_real_profiles_load_and_equal_ours() -> None:
+    """The format is theirs; the same nodes come of it."""
+    assert load_profiles(REAL / "eks") == load_profiles(OURS / "eks")
+
+
+@pytest.mark.parametrize(
+    ("service", "accelerator", "told"),
+    [
+        ("mars", "h100", "there are: acme, bare"),
+        ("acme", "gb200", "there are: h100"),
+        ("bare", "h100", "no system profile"),
+    ],
+    ids=["no such service", "no such accelerator", "no system profile"],
+)
+def test_what_nobody_described_is_an_answer_and_lists_what_there_is(
+    root: Path, service: str, accelerator: str, told: str
+) -> None:
+    """And never an H100 in silence."""
+    with pytest.raises(NoProfile, match=told) as missing:
+        select(root, service, accelerator)
+    assert "nodes.generic" in missing.value.do
+
+
+@pytest.mark.parametrize(("service", "accelerator"), [("kind", "h100"), ("eks", "rtx-pro-6000"), ("oke", "gb200")])
+def test_the_generic_profile_stands_in_where_settings_allow_it(service: str, accelerator: str) -> None:
+    """For services as for accelerators that have none of their own."""
+    with pytest.raises(NoProfile):
+        select(OURS, service, accelerator)
+    assert names(OURS, service, accelerator, generic=True) == ("generic/system", "generic/accelerated")
+
+
+def test_the_generic_profile_is_not_taken_where_one_fits() -> None:
+    """Allowing it does not prefer it."""
+    assert names(OURS, "eks", "h100", generic=True) == ("eks/system-m7i", "eks/p5-h100")
+
+
+def test_the_generic_profile_does_not_cover_a_fault(root: Path) -> None:
+    """A contradiction in the data is told, whatever settings allow."""
+    put(root, document("acme", "again", "h100"))
+    with pytest.raises(DataError) as fault:
+        select(root, "acme", "h100", generic=True)
+    assert not isinstance(fault.value, NoProfile)
+
+
+def test_a_profile_can_be_named() -> None:
+    """Criteria do not matter then."""
+    assert names(OURS, "eks", "gb200", named="gke/a3-mega-h100") == ("gke/system-n2", "gke/a3-mega-h100")
+
+
+@pytest.mark.parametrize("named", ["eks/p5-h10", "eks", "eks/system-m7i", "../eks/p5-h100", "mars/p5-h100"])
+def test_a_name_that_is_none_of_an_accelerated_profile(named: str) -> None:
+    """A usage error that shows near names."""
+    with pytest.raises(UsageError) as wrong:
+        select(OURS, "eks", "h100", named=named)
+    assert wrong.value.do
+
+
+def remove(*path: str) -> Edit:
+    def edit(profile: dict[str, Any]) -> None:
+        for part in path[:-1]:
+            profile = profile[part]
+        del profile[path[-1]]
+
+    return edit
+
+
+def put_in(value: Any, *path: str) -> Edit:
+    def edit(profile: dict[str, Any]) -> None:
+        for part in path[:-1]:
+            profile = profile[part]
+        profile[path[-1]] = value
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (put_in("v2", "apiVersion"), "apiVersion"),
+        (put_in("Profile", "kind"), "kind"),
+        (put_in(1, "spec", "colour"), "spec.colour"),
+        (put_in("x", "metadata", "labels", "zone"), "metadata.labels.zone"),
+        (put_in("worker", "metadata", "labels", "nodeType"), "metadata.labels.nodeType"),
+        (put_in("mips", "spec", "arch"), "spec.arch"),
+        (put_in(4, "spec", "resources", "cpu"), "spec.resources.cpu"),
+        (put_in("lots", "spec", "resources", "memory"), "spec.resources.memory"),
+        (put_in("8", "spec", "gpu", "count"), "spec.gpu.count"),
+        (put_in(0, "spec", "gpu", "count"), "spec.gpu.count"),
+        (put_in("NVIDIA H100", "spec", "gpu", "product"), "spec.gpu.product"),
+        (remove("spec", "instanceType"), "spec.instanceType"),
+        (remove("spec", "resources"), "spec.resources"),
+        (remove("spec", "gpu"), "spec.gpu"),
+        (remove("metadata", "labels", "accelerator"), "label accelerator"),
+        (put_in("acme2", "metadata", "labels", "provider"), "'acme2' in the directory of 'acme'"),
+        (put_in("system", "metadata", "labels", "nodeType"), "a system profile has neither"),
+    ],
+)
+def test_a_wrong_file_is_told_by_path_and_field(root: Path, edit: Edit, told: str) -> None:
+    """Also where the request would not have needed that file."""
+    profile = document("acme", "other", "gb200")
+    edit(profile)
+    file = put(root, profile, provider="acme")
+    with pytest.raises(DataError) as fault:
+        select(root, "acme", "h100")
+    assert told in fault.value.what
+    assert fault.value.where == str(file)
+    assert not isinstance(fault.value, NoProfile)
+
+
+@pytest.mark.parametrize(
+    ("profile", "told"),
+    [
+        (document("acme", "another"), "a second system profile beside system.yaml"),
+        (document("acme", "another", "h100"), "a second profile for 'h100' beside big.yaml"),
+        (document("acme", "big", "gb200"), "a second profile called 'big' beside big.yaml"),
+    ],
+    ids=["system", "accelerator", "name"],
+)
+def test_two_profiles_for_one_thing_are_a_fault(root: Path, profile: dict[str, Any], told: str) -> None:
+    """Which one is meant cannot be known; files are looked at in order of name."""
+    put(root, profile, file="zz.yaml")
+    with pytest.raises(DataError, match=told):
+        select(root, "acme", "h100")
+
+
+@pytest.mark.parametrize("text", ["a: [", "", "- a", "\x00"])
+def test_a_file_that_is_no_mapping_of_yaml(root: Path, text: str) -> None:
+    """Told with its path."""
+    (root / "acme" / "broken.yaml").write_text(text)
+    with pytest.raises(DataError) as fault:
+        select(root, "acme", "h100")
+    assert fault.value.where == str(root / "acme" / "broken.yaml")
+
+
+def test_a_root_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    """Not an answer: nothing was looked at."""
+    with pytest.raises(DataError) as fault:
+        select(tmp_path / "nothing", "eks", "h100")
+    assert not isinstance(fault.value, NoProfile)
