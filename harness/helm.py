@@ -88,17 +88,15 @@ class Helm:
                 completed=error.completed,
             ) from error
 
-    def releases(self) -> list[dict[str, Any]]:
+    def releases(self, *, timeout: float = _READ_TIMEOUT) -> list[dict[str, Any]]:
         """All releases of the cluster in any state, as `helm list` gives them: name, namespace, status, chart, ..."""
-        completed = self._run(
-            ["list", "--all", "--all-namespaces", "--max", "0", "--output", "json"], timeout=_READ_TIMEOUT
-        )
+        completed = self._run(["list", "--all", "--all-namespaces", "--max", "0", "--output", "json"], timeout=timeout)
         found: list[dict[str, Any]] = json.loads(completed.stdout)
         return found
 
-    def status(self, release: str, namespace: str) -> str:
+    def status(self, release: str, namespace: str, *, timeout: float = _READ_TIMEOUT) -> str:
         """What `helm status` prints for people."""
-        return self._run(["status", release, "--namespace", namespace], timeout=_READ_TIMEOUT).stdout
+        return self._run(["status", release, "--namespace", namespace], timeout=timeout).stdout
 
     def uninstall(self, release: str, namespace: str, *, timeout: float) -> Completed:
         """Remove a release; one that is not there is fine. Waits for hooks, up to `timeout` seconds each."""
