@@ -1,0 +1,120 @@
+"""`run` and `bundle`: a recipe under a lane, and what would be delivered."""
+
+import os
+from pathlib import Path
+
+import click
+
+from harness.bundles.aicr import AicrBundler, find_aicr
+from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.model import Bundler
+from harness.cli.context import Context, as_json, recipe_names
+from harness.exits import Exit
+from harness.isolation import Marks, Stay, sweep_abandoned
+from harness.journal import Journal
+from harness.recipes.resolve import resolve
+from harness.recipes.values import SetOverride, check_sets, parse_set
+from harness.run import Cell, new_run_id
+from kwok.runtime import state_directory
+
+deployer = click.option(
+    "--deployer", "-d", metavar="LANE", help="The delivery path: helm.  [default: the setting `deployer`]"
+)
+sets = click.option(
+    "--set",
+    "sets",
+    metavar="COMPONENT:PATH=VALUE",
+    multiple=True,
+    help="Override a chart value, such as gpu-operator:driver.enabled=false.",
+)
+
+
+@click.command()
+@click.argument("recipe", shell_complete=recipe_names)
+@deployer
+@sets
+@click.option("--keep", is_flag=True, help="Leave the cluster as it ends up, and say how to reach it.")
+@click.option("--reuse", is_flag=True, help="Run on the named cluster (setting `cluster`) and clean it afterwards.")
+@as_json
+@click.pass_obj
+def run(
+    context: Context, recipe: str, deployer: str | None, sets: tuple[str, ...], keep: bool, reuse: bool, as_json: bool
+) -> Exit:
+    """Run RECIPE under a lane and say whether every workload is scheduled as intended."""
+    lane = context.lane(deployer)
+    overrides = _overrides(context, sets)
+    resolved = resolve(context.catalog, recipe)
+    nodes = context.nodes(resolved.criteria)
+    with context.console as console, context.toolbox as tools:
+        bundler = _bundler(context, overrides)
+        journal = Journal(console)
+        marks = Marks(state_directory(os.environ))
+        sweep_abandoned(context.runtime, marks, journal)
+        tools.prepare((*context.runtime.tools, *lane.tools, "kubectl"))
+        run_id = new_run_id()
+        stay = Stay(
+            context.runtime,
+            marks,
+            journal,
+            context.settings.deadlines,
+            cell=f"{recipe} under {lane.name}",
+            name=context.settings.cluster if reuse else f"{context.settings.cluster}-{run_id.rpartition('-')[2]}",
+            reuse=reuse,
+        )
+        outcome = Cell(
+            recipe=resolved,
+            nodes=nodes,
+            lane=lane,
+            settings=context.settings,
+            bundler=bundler,
+            runtime=context.runtime,
+            stay=stay,
+            tools=tools.path,
+            cancel=tools.close,
+            journal=journal,
+            run_id=run_id,
+            keep=keep,
+        ).carry_out()
+    if as_json:
+        context.data(outcome.document())
+    else:
+        context.console.outcome(outcome)
+    return outcome.exit
+
+
+@click.command()
+@click.argument("recipe", shell_complete=recipe_names)
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path), help="The directory to make; absent or empty before."
+)
+@deployer
+@sets
+@as_json
+@click.pass_obj
+def bundle(
+    context: Context, recipe: str, output: Path, deployer: str | None, sets: tuple[str, ...], as_json: bool
+) -> None:
+    """Write the bundle that a lane would deliver for RECIPE; no cluster is needed."""
+    lane = context.lane(deployer)
+    bundler = _bundler(context, _overrides(context, sets))
+    made = bundler.make(resolve(context.catalog, recipe), lane.shape, output)
+    rows = [(f"{f.number:03}", f.release, f.namespace, ", ".join(f.depends_on)) for f in made.folders]
+    headings = ("number", "release", "namespace", "after")
+    if as_json:
+        context.data(
+            {"directory": str(made.directory), "releases": [dict(zip(headings, r, strict=True)) for r in rows]}
+        )
+    else:
+        context.console.table(headings, rows)
+
+
+def _overrides(context: Context, sets: tuple[str, ...]) -> tuple[SetOverride, ...]:
+    overrides = tuple(parse_set(text) for text in sets)
+    check_sets(context.catalog, overrides)
+    return overrides
+
+
+def _bundler(context: Context, overrides: tuple[SetOverride, ...]) -> Bundler:
+    if context.settings.bundler == "builtin":
+        return BuiltinBundler(overrides, progress=context.console)
+    return AicrBundler(find_aicr(context.settings.aicr, Path.cwd()), overrides, progress=context.console)

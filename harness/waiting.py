@@ -1,0 +1,272 @@
+"""The one waiting loop: events, a gate, a deadline.
+
+Gates see only snapshots. Time is kept here: how long a pass has held (`settle`), how long something has been doomed
+(`patience`), and the deadline, which holds whatever the server does because this loop blocks on a queue and never on
+a socket. A verdict that would end the wait is first taken again on all kinds listed at one revision: streams are
+independent of each other and may lag, so what they add up to need never have been.
+"""
+
+import math
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.cluster import Cluster
+from harness.deadline import Clock, Deadline
+from harness.errors import ClusterError, HarnessError, VerdictFailed
+from harness.exits import Exit
+from harness.mirror import Mirror
+from harness.snapshot import Key, Kind, Snapshot, key_of
+from harness.verdict import Failed, Passed, Verdict, Waiting
+from harness.watching import Changed, Confirmed, Listed, Message, Opened, Refused, Stopped, Trouble, Watching
+
+Gate = Callable[[Snapshot], Verdict]
+Observe = Callable[[Snapshot, Verdict, float], None]  # what was judged, how, and after how many seconds
+
+BURST_SECONDS = 0.02  # events that come closer together than this are judged together
+
+
+@dataclass(frozen=True)
+class Change:
+    """The last object that was seen to change, and how many seconds before the end of the wait."""
+
+    kind: Kind
+    key: Key
+    ago: float
+
+    def __str__(self) -> str:
+        return f"{self.kind} {'/'.join(filter(None, self.key))}, {self.ago:.1f} s earlier"
+
+
+class GateFailed(VerdictFailed):
+    """It will not become right by waiting; `verdict` carries the cause."""
+
+    def __init__(self, verdict: Failed, seconds: float) -> None:
+        super().__init__(verdict.reason, where=verdict.subject)
+        self.verdict = verdict
+        self.seconds = seconds
+
+
+class Expired(VerdictFailed):
+    """The deadline came first: `verdict` is the last one (None: no kind was ever complete), `missing` says by kind
+    what could not be read and why, `change` is the last thing that moved.
+    """
+
+    def __init__(
+        self, verdict: Verdict | None, missing: Mapping[Kind, str], change: Change | None, seconds: float
+    ) -> None:
+        reason = "nothing could be judged" if verdict is None else verdict.reason
+        if isinstance(verdict, Passed):
+            reason = f"it had passed ({reason}), but that did not settle or could not be confirmed"
+        if isinstance(verdict, Failed):
+            reason = f"it had failed ({reason}), but that could not be confirmed"
+        facts = [f"{kind}: {why}" for kind, why in missing.items()]
+        facts.append(f"last change: {change}" if change else "nothing changed meanwhile")
+        super().__init__(
+            f"after {seconds:.1f} s: {reason}", where="" if verdict is None else verdict.subject, do="\n  ".join(facts)
+        )
+        self.verdict = verdict
+        self.missing = missing
+        self.change = change
+        self.seconds = seconds
+
+
+class Cancelled(HarnessError):
+    """Somebody ended the wait from outside; nothing is known about the verdict."""
+
+    exit = Exit.INTERRUPTED
+
+
+def wait(
+    cluster: Cluster,
+    kinds: Iterable[Kind],
+    gate: Gate,
+    deadline: Deadline,
+    *,
+    settle: float = 0.0,
+    patience: float = math.inf,
+    observe: Observe | None = None,
+    cancelled: threading.Event | None = None,
+) -> Passed:
+    """Judge every change of `kinds` until `gate` passes and has passed, unchanged, for `settle` seconds.
+
+    Raises GateFailed for a Failed at once, and for a Waiting whose subject was `doomed` for `patience` seconds;
+    Expired at the deadline, never later than a second after it; Cancelled once `cancelled` is set; ApiError for an
+    answer that asking again does not change (401, 403, 404, 405). Everything else is tried again until the deadline.
+    `observe` sees every snapshot that was judged, in order; the last one is what the verdict rests on.
+    """
+    watching = Watching(cluster, kinds)
+    with watching:
+        if cancelled is not None:
+            watching.stop_on(cancelled)
+        return _Wait(watching, gate, deadline, Standing(settle, patience), observe).run()
+
+
+class Standing:
+    """The last verdict and since when it stands, in seconds of any clock: when it becomes final, without one."""
+
+    def __init__(self, settle: float, patience: float) -> None:
+        self._settle = settle
+        self._patience = patience
+        self._since = 0.0
+        self.verdict: Verdict | None = None
+
+    def heard(self, verdict: Verdict, now: float) -> None:
+        """A pass stands while nothing about it changes, a doomed Waiting while its subject does not."""
+        if self._what(verdict) is None or self._what(verdict) != self._what(self.verdict):
+            self._since = now
+        self.verdict = verdict
+
+    @property
+    def due(self) -> float:
+        """When the verdict is final, should it stand until then; infinite for a hopeful Waiting."""
+        match self.verdict:
+            case Failed():
+                return self._since
+            case Passed():
+                return self._since + self._settle
+            case Waiting(doomed=cause) if cause:
+                return self._since + self._patience
+        return math.inf
+
+    @staticmethod
+    def _what(verdict: Verdict | None) -> object:
+        if isinstance(verdict, Waiting):
+            return ("doomed", verdict.subject) if verdict.doomed else None
+        return verdict
+
+
+class _View:
+    """What the messages add up to: mirrors, which kinds are complete, what is wrong, what moved last."""
+
+    def __init__(self, kinds: Iterable[Kind], clock: Clock) -> None:
+        self._clock = clock
+        self._mirrors = {kind: Mirror() for kind in kinds}
+        self._unlisted = set(self._mirrors)
+        self._trouble: dict[Kind, ClusterError] = {}
+        self._change: tuple[Kind, Key, float] | None = None
+        self.fresh = False  # something is different from the last snapshot taken
+
+    @property
+    def complete(self) -> bool:
+        return not self._unlisted
+
+    def take(self, message: Message) -> None:
+        """Raises what can never be right again."""
+        match message:
+            case Refused(error=error):
+                raise error
+            case Stopped():
+                raise Cancelled("the wait was cancelled")
+            case Trouble(kind, error):
+                self._trouble[kind] = error
+            case Opened(kind):
+                self._trouble.pop(kind, None)
+            case Listed(kind, listing):
+                self._unlisted.discard(kind)
+                self._mirrors[kind].listed(listing.items, listing.resource_version)
+                self.fresh = True
+            case Changed(kind, event, item):
+                if self._mirrors[kind].changed(event, item):
+                    self._change = (kind, key_of(item), self._clock())
+                    self.fresh = True
+            case Confirmed(listings):
+                self._trouble.clear()
+                for kind, listing in listings.items():
+                    self._mirrors[kind].listed(listing.items, listing.resource_version)
+                self.fresh = True
+
+    def snapshot(self) -> Snapshot:
+        self.fresh = False
+        return Snapshot({kind: mirror.items for kind, mirror in self._mirrors.items()})
+
+    def missing(self) -> dict[Kind, str]:
+        never = dict.fromkeys(sorted(self._unlisted, key=str), "not listed yet: no answer")
+        return never | {kind: f"{'not listed yet: ' if kind in never else ''}{e}" for kind, e in self._trouble.items()}
+
+    def last_change(self) -> Change | None:
+        if self._change is None:
+            return None
+        kind, key, at = self._change
+        return Change(kind, key, self._clock() - at)
+
+
+class _Wait:
+    """One call of `wait`: takes messages, judges, and ends."""
+
+    def __init__(
+        self, watching: Watching, gate: Gate, deadline: Deadline, standing: Standing, observe: Observe | None
+    ) -> None:
+        self._watching = watching
+        self._gate = gate
+        self._deadline = deadline
+        self._standing = standing
+        self._observe = observe
+        self._now = deadline.clock
+        self._begun = self._now()
+        self._view = _View(watching.kinds, self._now)
+        self._next_look = -math.inf  # not before this: bursts are judged once
+        self._confirming = False
+
+    def run(self) -> Passed:
+        while True:
+            for message in self._messages():
+                self._view.take(message)
+                if isinstance(message, Confirmed):
+                    self._confirming = False
+                    verdict = self._confirmed(message)
+                    if verdict is not None:
+                        return verdict
+            if self._view.complete and self._view.fresh and self._now() >= self._next_look:
+                self._judge(self._view.snapshot())
+                self._next_look = self._now() + BURST_SECONDS
+            if not self._confirming and self._now() >= self._standing.due:
+                self._confirming = True
+                self._watching.confirm()
+            if self._deadline.expired:
+                raise self._expired()
+
+    def _messages(self) -> list[Message]:
+        """Everything that has arrived, or nothing once it is time to act without news."""
+        act = self._deadline.at
+        if not self._confirming:
+            act = min(act, self._standing.due)
+        if self._view.complete and self._view.fresh:
+            act = min(act, self._next_look)
+        messages = self._watching.messages
+        try:
+            first = messages.get(timeout=max(0.0, act - self._now()))
+        except queue.Empty:
+            return []
+        return [first, *(messages.get() for _ in range(messages.qsize()))]
+
+    def _judge(self, snapshot: Snapshot) -> Verdict:
+        verdict = self._gate(snapshot)
+        seconds = self._now() - self._begun
+        self._standing.heard(verdict, self._now())
+        if self._observe is not None:
+            self._observe(snapshot, verdict, seconds)
+        return verdict
+
+    def _confirmed(self, message: Confirmed) -> Passed | None:
+        """Judge the consistent snapshot, unless the streams have brought other news since it was asked for."""
+        if self._now() < self._standing.due:
+            return None
+        snapshot = Snapshot(
+            {kind: {key_of(item): item for item in listing.items} for kind, listing in message.listings.items()}
+        )
+        verdict = self._judge(snapshot)
+        if self._now() < self._standing.due:
+            return None
+        match verdict:
+            case Passed():
+                return verdict
+            case Waiting(doomed=cause, subject=subject):
+                verdict = Failed(cause, subject)
+        raise GateFailed(verdict, self._now() - self._begun)
+
+    def _expired(self) -> Expired:
+        return Expired(
+            self._standing.verdict, self._view.missing(), self._view.last_change(), self._now() - self._begun
+        )

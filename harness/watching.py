@@ -1,0 +1,229 @@
+"""LIST, then WATCH, then again: one thread per kind that tells a queue what happens, whatever the server does.
+
+A stream that ends is never news. It is resumed from the last resourceVersion seen; after a 410, as a status or within
+the stream, the kind is listed again. Backing off is for servers that answer with errors or end streams at once: a
+stream that lived is resumed without delay.
+"""
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from harness.cluster import ApiError, Cluster, Listing, Watch, transient
+from harness.errors import ClusterError
+from harness.snapshot import Kind
+
+STREAM_SECONDS = 30.0  # the server ends a stream after this; one that is open later than that is dead, and is noticed
+STREAM_GRACE = 5.0
+LIST_SECONDS = 60.0  # all pages of a kind; a silent server is given up much sooner
+SLOWEST_RETRY = 1.0
+
+_jitter = random.Random()  # not the one that tests and libraries seed
+
+
+@dataclass(frozen=True)
+class Listed:
+    kind: Kind
+    listing: Listing
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A WATCH was answered: whatever trouble there was is over."""
+
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Changed:
+    """`event` is ADDED, MODIFIED or DELETED."""
+
+    kind: Kind
+    event: str
+    item: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that will be tried again."""
+
+    kind: Kind
+    error: ClusterError
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A hard error, which trying again would not change; or a defect, which must not look like a silent server."""
+
+    error: Exception
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Somebody else wants the wait to end."""
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """Every kind as it was at one revision of the cluster."""
+
+    listings: dict[Kind, Listing]
+
+
+Message = Listed | Opened | Changed | Trouble | Refused | Stopped | Confirmed
+
+
+class Backoff:
+    """Growing, jittered delays in seconds, from 0.05 to SLOWEST_RETRY, or longer where the server says so."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+
+    def reset(self) -> None:
+        self._failures = 0
+
+    def next(self, error: ClusterError | None = None) -> float:
+        longest = min(SLOWEST_RETRY, 0.05 * 2.0**self._failures)
+        self._failures += 1
+        asked = error.retry_after if isinstance(error, ApiError) else 0.0
+        return max(asked, longest * _jitter.uniform(0.5, 1.0))
+
+
+class Watching:
+    """Follows `kinds` from `__enter__` to `__exit__`; `messages` holds what they tell.
+
+    Leaving does not wait for the threads: open streams are shut down, and a request that hangs ends by its own
+    timeout in a daemon thread that nobody listens to any more.
+    """
+
+    def __init__(self, cluster: Cluster, kinds: Iterable[Kind]) -> None:
+        self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self.kinds = tuple(dict.fromkeys(kinds))
+        self._cluster = cluster
+        self._over = threading.Event()
+        self._followers = [_Follower(cluster, kind, self.messages, self._over) for kind in self.kinds]
+
+    def __enter__(self) -> Self:
+        for follower in self._followers:
+            self._start(follower.run, f"watch {follower.kind}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for follower in self._followers:
+            follower.close()
+
+    def stop_on(self, cancelled: threading.Event) -> None:
+        """Tell `Stopped` as soon as `cancelled` is set."""
+
+        def listen() -> None:
+            while not self._over.is_set():
+                if cancelled.wait(0.5):  # bounded only so that this thread ends soon after an undisturbed wait
+                    self.messages.put(Stopped())
+                    return
+
+        self._start(listen, "watch cancellation")
+
+    def confirm(self) -> None:
+        """Tell `Confirmed`, once: every kind at one revision, whatever the streams have delivered so far."""
+
+        def listings() -> None:
+            backoff = Backoff()
+            while not self._over.is_set():
+                kind = self.kinds[0]
+                try:
+                    revision = self._cluster.revision(kind, timeout=LIST_SECONDS, attempts=1)
+                    found: dict[Kind, Listing] = {}
+                    for kind in self.kinds:
+                        found[kind] = self._cluster.list(kind, at=revision, timeout=LIST_SECONDS, attempts=1)
+                    self.messages.put(Confirmed(found))
+                    return
+                except ClusterError as error:
+                    if not _again(error):
+                        raise
+                    self.messages.put(Trouble(kind, error))
+                    self._over.wait(backoff.next(error))
+
+        self._start(listings, "watch confirmation")
+
+    def _start(self, work: Callable[[], None], name: str) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - handed to the one who waits
+                self.messages.put(Refused(error))
+
+        threading.Thread(target=guarded, name=name, daemon=True).start()
+
+
+class _Follower:
+    """One kind: its last resourceVersion ("" asks for a new LIST) and the stream that is open, if one is."""
+
+    def __init__(
+        self, cluster: Cluster, kind: Kind, messages: queue.SimpleQueue[Message], over: threading.Event
+    ) -> None:
+        self.kind = kind
+        self._cluster = cluster
+        self._messages = messages
+        self._over = over
+        self._backoff = Backoff()
+        self._expiries = Backoff()  # apart: the 410 of a server that is back must not wait as its absence did
+        self._revision = ""
+        self._lock = threading.Lock()
+        self._open: Watch | None = None
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            begun = time.monotonic()
+            failure: ClusterError | None = None
+            try:
+                self._list_and_watch()
+            except ClusterError as error:
+                if not _again(error):
+                    raise
+                self._messages.put(Trouble(self.kind, error))
+                failure = error
+            if failure is None and time.monotonic() - begun > 1.0:
+                self._backoff.reset()
+            elif failure is not None and _expired(failure):
+                self._revision = ""
+                self._over.wait(self._expiries.next(failure))
+            else:
+                self._over.wait(self._backoff.next(failure))
+
+    def close(self) -> None:
+        with self._lock:
+            stream = self._open
+        if stream is not None:
+            stream.close()
+
+    def _list_and_watch(self) -> None:
+        if not self._revision:
+            listing = self._cluster.list(self.kind, timeout=LIST_SECONDS, attempts=1)
+            self._messages.put(Listed(self.kind, listing))
+            self._revision = listing.resource_version
+        with self._cluster.watch(self.kind, self._revision, timeout=STREAM_SECONDS, grace=STREAM_GRACE) as stream:
+            with self._lock:
+                self._open = stream
+            if self._over.is_set():
+                return
+            self._messages.put(Opened(self.kind))
+            for event, item in stream:
+                self._backoff.reset()
+                self._expiries.reset()
+                self._revision = str(item["metadata"]["resourceVersion"])
+                if event != "BOOKMARK":
+                    self._messages.put(Changed(self.kind, event, item))
+
+
+def _again(error: ClusterError) -> bool:
+    return transient(error) or _expired(error)
+
+
+def _expired(error: ClusterError) -> bool:
+    """The resourceVersion is too old (or, after a restore, too new): only a LIST helps."""
+    return isinstance(error, ApiError) and error.status == 410

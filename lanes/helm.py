@@ -1,0 +1,50 @@
+"""The helm lane: plain Helm installs every release, in the order of the recipe's dependencies.
+
+KWOK plays the kubelet, so "ready" says nothing; what counts is that each release was applied, each hook ran, and each
+workload got its pods onto the nodes it was meant for. helm therefore does not wait for workloads (only for hooks), and
+the verdict is drawn from the cluster afterwards. While helm works the scheduler is watched: a hook's pod that can run
+nowhere ends the lane with its reason instead of running into helm's own timeout.
+"""
+
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
+
+from harness.bundles.model import Bundle, Folder
+from harness.lane import Lane, Run
+from harness.verdict import Passed
+
+SIDE_BY_SIDE = 4  # helm processes at once: more gains nothing on two cores, and the API server has other callers
+
+
+def story(run: Run) -> Passed:
+    """Install the releases, then expect every workload on its nodes."""
+    with run.journal.phase("install") as phase:
+        run.while_schedulable(lambda: install(run, run.bundle))
+        phase.detail = f"{len(run.bundle.folders)} releases"
+    return run.verify()
+
+
+def install(run: Run, bundle: Bundle) -> None:
+    """Independent releases side by side; a release starts when those it depends on are in. The first failure wins."""
+    folders = {folder.release: folder for folder in bundle.folders}
+    order = TopologicalSorter({name: folder.depends_on for name, folder in folders.items()})
+    order.prepare()
+    pool = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="helm")
+    under_way: dict[Future[None], str] = {}
+    try:
+        while order.is_active():
+            under_way |= {pool.submit(install_release, run, folders[name]): name for name in order.get_ready()}
+            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+                order.done(under_way.pop(future))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def install_release(run: Run, folder: Folder) -> None:
+    with run.task(f"release {folder.release}"):
+        run.helm.install(folder, timeout=run.settings.deadlines.release)
+
+
+LANE = Lane(name="helm", shape="helm", tools=("helm",), story=story)

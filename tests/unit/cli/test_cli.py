@@ -1,0 +1,222 @@
+"""The command line: what it prints, where, and with which exit code. No cluster, no tool, no network."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+from click.shell_completion import ShellComplete
+
+from harness.__main__ import run
+from harness.cli import cli
+from harness.errors import DataError, Terminated
+from harness.exits import Exit
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine of its own: empty cache, empty state, nothing from the environment."""
+    for name in ("CACHE", "STATE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    monkeypatch.setenv("KWOK_DEBUG_ARTIFACTS_DIR", str(tmp_path / "artifacts"))
+    monkeypatch.delenv("DEPLOYER", raising=False)
+    return tmp_path
+
+
+def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    """A newcomer sees all there is, and exit code 0."""
+    assert run(["--help"]) is Exit.OK
+    shown = capsys.readouterr().out
+    for verb in ("up", "down", "status", "nodes", "run", "bundle", "recipes", "tools", "doctor", "completion"):
+        assert f"\n  {verb} " in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'"),
+        (["run"], "Missing argument 'RECIPE'"),
+        (["run", "eks-training", "--nonsense"], "No such option"),
+        (["run", "eks-trainng"], "eks-training"),
+        (["run", "eks-training", "--deployer", "hlem"], "did you mean helm?"),
+        (["run", "eks-training", "--set", "gpu-operator"], "gpu-operator"),
+        (["run", "eks-training", "--set", "no-such:a=b"], "unknown component 'no-such'"),
+        (["recipes", "show", "nothing-like-it"], "known: aks"),
+        (["-o", "cluster", "status"], "is not KEY=VALUE"),
+        (["completion", "csh"], "csh"),
+        (["down", "../../etc"], "cannot be the name of a cluster"),
+    ],
+)
+def test_a_wrong_word_is_a_usage_error(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 64, one message on stderr that says what is wrong, no traceback, nothing on stdout."""
+    assert run(words) is Exit.USAGE
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.err.startswith("error: ")
+    assert "Traceback" not in shown.err
+    assert shown.out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-o", "nodes.sistem=1", "recipes", "list"], "did you mean nodes.system"),
+        (["-o", "nodes.system=many", "run", "eks-training"], "nodes.system"),
+        (["--settings", "gone.yaml", "run", "eks-training"], "gone.yaml: cannot be read"),
+        (["-o", "recipes=nowhere", "recipes", "list"], "nowhere"),
+        (["tools", "prepare", "etc"], "did you mean etcd?"),
+    ],
+)
+def test_wrong_settings_and_data_are_exit_code_10(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Settings, tools and recipe data: 10, before anything is created."""
+    assert run(words) is Exit.SETTINGS
+    assert message in capsys.readouterr().err
+
+
+def test_recipes_are_listed_for_people_and_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same recipes in the table and in the JSON; overlays without a concrete service only with --all."""
+    assert run(["recipes", "list"]) is Exit.OK
+    table = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert run(["recipes", "list", "--json"]) is Exit.OK
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == table
+    assert {"eks-training", "eks-inference", "h100-eks-training", "gb200-eks-training"} <= set(table)
+    assert all(row["testable"] for row in rows)
+    assert run(["recipes", "list", "--all", "--json"]) is Exit.OK
+    assert {"base"} <= {row["name"] for row in json.loads(capsys.readouterr().out)} - set(table)
+
+
+def test_a_resolved_recipe_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """`recipes show` prints the components in their order of deployment."""
+    assert run(["recipes", "show", "h100-eks-training", "--json"]) is Exit.OK
+    document = json.loads(capsys.readouterr().out)
+    assert document["kind"] == "RecipeResult"
+    assert "gpu-operator" in document["deploymentOrder"]
+
+
+def test_why_names_the_file_of_each_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    """`recipes why` leads from a setting to its file and line."""
+    assert run(["recipes", "why", "h100-eks-training"]) is Exit.OK
+    shown = capsys.readouterr().out
+    assert "base chain: " in shown
+    assert "eks-training" in shown.partition("base chain: ")[2].partition("\n")[0]
+    assert "overlays/h100-eks-training.yaml" in shown
+
+
+def test_a_bundle_can_be_made_without_a_cluster(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`bundle` needs neither tools nor a cluster, and lists the releases in order."""
+    assert run(["bundle", "eks-training", "--output", str(machine / "out"), "--json"]) is Exit.OK
+    document = json.loads(capsys.readouterr().out)
+    assert (machine / "out" / "deploy.sh").is_file()
+    assert [row["number"] for row in document["releases"]] == sorted(row["number"] for row in document["releases"])
+
+
+def test_a_bundle_is_not_written_over_anything(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A directory that is not empty is refused, and loses nothing."""
+    (machine / "out").mkdir()
+    (machine / "out" / "mine").write_text("x")
+    assert run(["bundle", "eks-training", "--output", str(machine / "out")]) is Exit.SETTINGS
+    assert "is not empty" in capsys.readouterr().err
+    assert (machine / "out" / "mine").read_text() == "x"
+
+
+def test_status_of_nothing_says_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    """No cluster is a state, not an error; scripts get an empty list."""
+    assert run(["status"]) is Exit.OK
+    assert "kwok-harness up" in capsys.readouterr().out
+    assert run(["status", "--json"]) is Exit.OK
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_down_of_nothing_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    """`make kwok-cluster-delete` twice is fine."""
+    assert run(["down"]) is Exit.OK
+    assert "not up" in capsys.readouterr().out
+
+
+def test_tools_are_listed_with_their_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each pin of the settings, and where it is; an empty cache makes nothing up."""
+    assert run(["tools", "list", "--json"]) is Exit.OK
+    rows = {row["tool"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["etcd"]["version"] == "v3.6.16"
+    assert rows["kube-apiserver"]["state"] in {"missing", "path"}
+
+
+def test_verifying_nothing_is_not_green(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no tool there, `tools verify` says so and ends with 10."""
+    monkeypatch.setenv("PATH", "")
+    assert run(["tools", "verify"]) is Exit.SETTINGS
+    assert "nothing was verified" in capsys.readouterr().err
+
+
+def test_the_doctor_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever it finds, each row that is not ok has a remedy."""
+    code = run(["doctor", "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["what"] for row in rows} >= {"system", "python", "tools", "tool cache", "memory", "recipes"}
+    assert all(row["do"] for row in rows if row["state"] != "ok")
+    assert (code is Exit.OK) is all(row["state"] != "missing" for row in rows)
+
+
+def test_the_doctor_finds_a_cache_that_cannot_be_written(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file where the cache should be: exit code 10, and the variable that moves it."""
+    (machine / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(machine / "file" / "cache"))
+    assert run(["doctor", "--json"]) is Exit.SETTINGS
+    row = next(row for row in json.loads(capsys.readouterr().out) if row["what"] == "tool cache")
+    assert (row["state"], row["do"]) == ("missing", "set XDG_CACHE_HOME")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_printed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is printed is the shell's own kind of script for this command."""
+    assert run(["completion", shell]) is Exit.OK
+    shown = capsys.readouterr().out
+    assert "kwok-harness" in shown
+    assert f"_KWOK_HARNESS_COMPLETE={shell}_complete" in shown
+
+
+def test_recipe_names_complete() -> None:
+    """The tab key after `run gb200` offers the recipes that begin so."""
+    complete = ShellComplete(cli, {}, "kwok-harness", "_KWOK_HARNESS_COMPLETE")
+    assert [item.value for item in complete.get_completions(["run"], "gb200")] == ["gb200-eks-training"]
+
+
+def test_a_broken_catalog_does_not_break_the_tab_key(machine: Path) -> None:
+    """Completion answers with nothing; the command itself tells what is wrong."""
+    complete = ShellComplete(cli, {}, "kwok-harness", "_KWOK_HARNESS_COMPLETE")
+    assert complete.get_completions(["-o", f"recipes={machine}", "run"], "") == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (KeyboardInterrupt(), Exit.INTERRUPTED),
+        (click.Abort(), Exit.INTERRUPTED),
+        (Terminated(), Exit.TERMINATED),
+        (DataError("x"), Exit.SETTINGS),
+    ],
+)
+def test_every_way_to_end_has_its_code(raised: BaseException, code: Exit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """130 after Ctrl-C, 143 after SIGTERM, an error's own code otherwise."""
+
+    def main(**how: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(cli, "main", main)
+    assert run([]) is code
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not an error of ours is not dressed up as one."""
+
+    def main(**how: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "main", main)
+    with pytest.raises(ZeroDivisionError):
+        run([])

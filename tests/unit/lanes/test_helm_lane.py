@@ -1,0 +1,88 @@
+"""The helm lane installs in dependency order, side by side where it may, and ends with the first failure."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness.bundles.model import Bundle, Chart, Folder
+from harness.errors import UsageError, VerdictFailed
+from harness.journal import Journal
+from harness.lane import Run
+from harness.progress import Silent, task
+from lanes import find, helm
+
+
+def bundle(dependencies: Mapping[str, Sequence[str]]) -> Bundle:
+    folders = tuple(
+        Folder(number, name, name, name, Path(name), Chart(name, "1"), tuple(after))
+        for number, (name, after) in enumerate(dependencies.items(), 1)
+    )
+    return Bundle(Path(), "helm", folders, {})
+
+
+class Installed:
+    """Stands for helm: remembers when each release began and ended, and fails the ones that it is told to."""
+
+    def __init__(self, failing: Sequence[str] = (), meet: threading.Barrier | None = None) -> None:
+        self.events: list[tuple[str, str]] = []
+        self._failing = failing
+        self._meet = meet
+
+    def install(self, folder: Folder, *, timeout: float) -> None:
+        self.events.append(("begin", folder.release))
+        if self._meet is not None and not folder.depends_on:
+            self._meet.wait(5)
+        if folder.release in self._failing:
+            raise VerdictFailed(f"{folder.release} is broken")
+        self.events.append(("end", folder.release))
+
+
+def run_with(installed: Installed) -> Run:
+    progress = Silent()
+    settings = SimpleNamespace(deadlines=SimpleNamespace(release=1.0))
+    fake: Any = SimpleNamespace(
+        helm=installed, settings=settings, journal=Journal(progress), task=lambda name: task(progress, name)
+    )
+    return cast(Run, fake)
+
+
+def test_a_release_begins_when_all_it_depends_on_have_ended() -> None:
+    """The order of the recipe's dependencies holds for every pair."""
+    dependencies = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ()}
+    installed = Installed()
+    helm.install(run_with(installed), bundle(dependencies))
+    assert {name for event, name in installed.events if event == "end"} == set(dependencies)
+    for name, after in dependencies.items():
+        for other in after:
+            assert installed.events.index(("end", other)) < installed.events.index(("begin", name))
+
+
+def test_independent_releases_are_installed_side_by_side() -> None:
+    """Two roots wait for each other inside helm: one after another they would never end."""
+    installed = Installed(meet=threading.Barrier(2))
+    helm.install(run_with(installed), bundle({"a": (), "b": (), "c": ("a", "b")}))
+    assert len(installed.events) == 6
+
+
+def test_the_first_failure_ends_the_lane_and_nothing_below_it_begins() -> None:
+    """What depends on a broken release is not tried."""
+    installed = Installed(failing=["a"])
+    with pytest.raises(VerdictFailed, match="a is broken"):
+        helm.install(run_with(installed), bundle({"a": (), "b": ("a",)}))
+    assert ("begin", "b") not in installed.events
+
+
+def test_a_lane_is_found_by_its_name() -> None:
+    """The tuple in lanes is the only list there is."""
+    assert find("helm") is helm.LANE
+
+
+def test_an_unknown_lane_is_a_usage_error_with_near_names() -> None:
+    """Exit code 64, and the name that was meant."""
+    with pytest.raises(UsageError, match="unknown deployer 'hlem'") as caught:
+        find("hlem")
+    assert "helm" in caught.value.do
