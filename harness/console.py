@@ -88,8 +88,7 @@ class Console(AbstractContextManager["Console"]):
 
     def error(self, error: HarnessError) -> None:
         """The one clear message: what, where, what to do."""
-        text = Text("error: ", style="bold red") + Text(str(error))
-        self._err.print(text)
+        self._err.print(Text.assemble(("error: ", "bold red"), str(error)))
 
     def outcome(self, outcome: Outcome) -> None:
         """The table that ends a run: phase, seconds, verdict; then the verdict in a sentence and what it leaves out."""
@@ -98,8 +97,8 @@ class Console(AbstractContextManager["Console"]):
         self.table(("phase", "seconds", "verdict", "detail"), [*rows, total])
         for note in outcome.notes:
             self._out.print(f"note: {note}")
-        verdict = Text("PASSED" if outcome.passed else "FAILED", style="bold green" if outcome.passed else "bold red")
-        self._out.print(verdict + Text(f" {outcome.recipe} under {outcome.deployer}: {outcome.reason}"))
+        verdict = ("PASSED", "bold green") if outcome.passed else ("FAILED", "bold red")
+        self._out.print(Text.assemble(verdict, f" {outcome.recipe} under {outcome.deployer}: {outcome.reason}"))
         if outcome.evidence:
             self._out.print(f"evidence: {outcome.evidence}")
 
@@ -132,7 +131,7 @@ class Console(AbstractContextManager["Console"]):
         with self._lock:
             self._written = time.monotonic()
             if self.live:
-                self._err.print(Text(f"{mark} " if mark else "  ", style=style) + Text(text))
+                self._err.print(Text.assemble((f"{mark} " if mark else "  ", style), text))
             else:
                 stamp = datetime.now(UTC).strftime("%H:%M:%S")
                 self._err.print(Text(f"{stamp} {f'{mark} ' if mark else ''}{text}"))
@@ -143,9 +142,10 @@ class Console(AbstractContextManager["Console"]):
             active = list(self._active.items())
         spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(now * 8) % 10]
         width = max(self._err.width - 12, 20)
-        lines = [
-            f"{spinner} {f'{task}: {detail}'[:width]:<{width}} {now - begun:6.1f} s" for task, (begun, detail) in active
-        ]
+        lines = []
+        for task, (begun, detail) in active:
+            text = f"{task}: {detail}" if detail else task
+            lines.append(f"{spinner} {text[:width]:<{width}} {now - begun:6.1f} s")
         return Text("\n".join(lines), style="cyan", no_wrap=True)
 
     def _heartbeat(self) -> None:

@@ -154,7 +154,7 @@ class Toolbox(AbstractContextManager["Toolbox"]):
             if missing:
                 self._progress.note(self._announcement(list(missing)))
             if found:
-                self._progress.finished("tools", "; ".join(f"{', '.join(those)} {how}" for how, those in found.items()))
+                self._progress.note("tools: " + "; ".join(f"{', '.join(those)} {how}" for how, those in found.items()))
             for name, tried in missing.items():
                 self._settle(name, partial(self._make, name, tried))
         except BaseException as error:  # noqa: BLE001 - handed to whoever asks for a tool that now never comes

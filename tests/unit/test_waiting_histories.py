@@ -103,7 +103,7 @@ def content(snapshot: Snapshot) -> list[tuple[str, str, str]]:
     ]
 
 
-@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     before=befores,
     during=durings,

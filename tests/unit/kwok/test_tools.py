@@ -164,7 +164,7 @@ def test_a_tool_on_path_at_the_pinned_version_is_used(bench: Bench) -> None:
         assert toolbox.path("frob") == program
         assert [(state.state, state.origin) for state in toolbox.list()] == [("path", "PATH")]
     assert bench.builds == []
-    assert bench.progress.events == [("finished", "tools", "frob on PATH")]
+    assert bench.progress.events == [("note", "tools: frob on PATH", "")]
 
 
 @pytest.mark.parametrize("script", ["echo frob v1.2.30", "echo frob v1.2.3; exit 1", "exec sleep 60"])
@@ -187,7 +187,7 @@ def test_a_built_tool_is_found_in_the_cache_by_the_next_run(bench: Bench) -> Non
     second.prepare(["frob"])
     assert second.path("frob") == first
     assert len(bench.builds) == 1
-    assert bench.progress.events == [("finished", "tools", "frob from cache")]
+    assert bench.progress.events == [("note", "tools: frob from cache", "")]
 
 
 @pytest.mark.parametrize("change", ["stamps", "package", "version", "go.sum", "go.mod", "Go", "flags"])
@@ -372,7 +372,7 @@ def test_the_first_line_on_a_cold_machine_says_what_and_how_long(bench: Bench) -
         toolbox.path("other")
     note = "preparing 2 tools (first time on this machine): frob, other: about 3 min on two cores"
     assert bench.progress.events[0] == ("note", note, "")
-    assert ("finished", "tools", "here on PATH") in bench.progress.events
+    assert ("note", "tools: here on PATH", "") in bench.progress.events
     assert bench.progress.said("step")[:2] == [("tool frob", "building with go 1.26.8"), ("tool frob", "checking")]
     assert bench.progress.said("finished")[-1] == ("tool other", "built in 0 s")
 

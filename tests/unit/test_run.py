@@ -1,0 +1,249 @@
+"""A cell's order: evidence before cleaning, the first failure wins, and the cluster is given back whatever happens."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness import process
+from harness import run as run_module
+from harness.bundles.model import Bundle
+from harness.cluster import Cluster
+from harness.collectors import of_document
+from harness.errors import ClusterError, DataError, Terminated, ToolError, VerdictFailed
+from harness.exits import Exit
+from harness.journal import Journal
+from harness.lane import Lane, Run
+from harness.outcome import Outcome
+from harness.progress import Silent
+from harness.run import Cell, new_run_id
+from harness.settings import load
+from harness.verdict import Passed
+
+Step = Callable[[], Any]
+
+
+class World:
+    """Everything around a cell, faked: what each part does can be replaced, and what happened is told in order."""
+
+    def __init__(self, artifacts: Path) -> None:
+        self.events: list[str] = []
+        self.open = False
+        self.boot: Step = lambda: None
+        self.make: Step = lambda: None
+        self.story: Step = lambda: Passed("46 pods are where they belong")
+        self.end: Step = lambda: None
+        self.settings = load(environment={}, overrides={"artifacts": str(artifacts), "deadlines.evidence": "5s"})
+
+    def cell(self) -> Cell:
+        cluster = SimpleNamespace(kubeconfig=Path("kubeconfig"), list=lambda *a, **k: SimpleNamespace(items=[]))
+        world = self
+
+        class Stay:
+            name = "c"
+            running = None
+            cluster = None
+
+            @property
+            def open(self) -> bool:
+                return world.open
+
+            def begin(self, nodes: object) -> Cluster:
+                world.events.append("begin")
+                world.open = True
+                world.boot()
+                return cast(Cluster, cluster)
+
+            def end(self, helm: object, *, keep: bool, hurried: bool) -> str:
+                world.events.append("end in a hurry" if hurried else "end")
+                world.end()
+                world.open = False
+                return "taken down"
+
+        class Bundler:
+            def make(self, recipe: object, shape: str, directory: Path) -> Bundle:
+                world.make()
+                directory.mkdir()
+                return Bundle(directory, shape, (), {})
+
+        def story(run: Run) -> Passed:
+            world.events.append("story")
+            passed: Passed = world.story()
+            return passed
+
+        fake: Any = SimpleNamespace
+        return Cell(
+            recipe=fake(name="eks", components=(), document=lambda: {"kind": "RecipeResult"}),
+            nodes=[],
+            lane=Lane("helm", "helm", (), story),
+            settings=self.settings,
+            bundler=cast(Any, Bundler()),
+            runtime=fake(name="host", tools=(), logs=lambda running: {}),
+            stay=cast(Any, Stay()),
+            tools=lambda name: Path(name),
+            cancel=lambda: self.events.append("cancel"),
+            journal=Journal(Silent()),
+            run_id="1",
+        )
+
+    def carry_out(self) -> Outcome:
+        return self.cell().carry_out()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    made = World(tmp_path / "artifacts")
+    expectation = SimpleNamespace(expected=SimpleNamespace(workloads=()))
+    monkeypatch.setattr(run_module, "render", lambda *a, **k: {})
+    monkeypatch.setattr(run_module, "expect", lambda *a, **k: expectation)
+
+    def of(name: str, file: str, document: Mapping[str, Any], about: str) -> object:
+        made.events.append("evidence")
+        return of_document(name, file, document, about)
+
+    monkeypatch.setattr("harness.collectors.of_document", of)
+    yield made
+    process.allow_children()
+
+
+def failing(error: BaseException) -> Step:
+    def step() -> None:
+        raise error
+
+    return step
+
+
+def test_a_green_cell_gives_the_cluster_back_and_leaves_no_evidence(world: World, tmp_path: Path) -> None:
+    """Exit code 0, the gate's own words as the reason."""
+    outcome = world.carry_out()
+    assert (outcome.exit, outcome.reason) == (Exit.OK, "46 pods are where they belong")
+    assert world.events == ["begin", "story", "end"]
+    assert not (tmp_path / "artifacts").exists()
+
+
+def test_evidence_is_taken_before_anything_is_cleaned(world: World) -> None:
+    """The bash harness cleaned first, and its artifacts were empty."""
+    world.story = failing(VerdictFailed("no node fits", where="Pod a/b"))
+    outcome = world.carry_out()
+    assert world.events == ["begin", "story", "evidence", "end"]
+    assert (outcome.exit, outcome.reason) == (Exit.FAILURE, "Pod a/b: no node fits")
+    written = json.loads((Path(outcome.evidence) / "run.json").read_text())
+    assert written["phases"][-1]["name"] == "teardown"
+    assert written["reason"] == outcome.reason
+    assert "no node fits" in (Path(outcome.evidence) / "summary.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "code"),
+    [
+        ("make", DataError("no chart"), Exit.SETTINGS),
+        ("boot", ToolError("no etcd"), Exit.SETTINGS),
+        ("boot", ClusterError("no port"), Exit.FAILURE),
+    ],
+    ids=["bundle", "tool", "cluster"],
+)
+def test_each_error_ends_with_its_own_code(world: World, part: str, error: Exception, code: Exit) -> None:
+    """Wherever it happens: no story is told, and the cluster is given back."""
+    setattr(world, part, failing(error))
+    outcome = world.carry_out()
+    assert (outcome.exit, outcome.reason) == (code, str(error))
+    assert "story" not in world.events
+    assert not world.open
+
+
+def test_a_failure_beside_a_slow_boot_is_told_at_once(world: World) -> None:
+    """A bundle that cannot be made does not wait for tools that still build: they are ended."""
+    begun, released = threading.Event(), threading.Event()
+
+    def boot() -> None:
+        begun.set()
+        released.wait(30)
+
+    def make() -> None:
+        begun.wait(30)
+        raise DataError("no chart")
+
+    def cancel() -> None:
+        world.events.append("cancel")
+        released.set()
+
+    world.boot, world.make = boot, make
+    cell = world.cell()
+    cell.cancel = cancel
+    assert cell.carry_out().exit is Exit.SETTINGS
+    assert "cancel" in world.events
+    assert not world.open
+
+
+def test_a_teardown_that_fails_changes_nothing(world: World) -> None:
+    """A green cell stays green and says what was not given back."""
+    world.end = failing(ClusterError("process 7 does not end"))
+    outcome = world.carry_out()
+    assert outcome.exit is Exit.OK
+    assert any("process 7 does not end" in note for note in outcome.notes)
+
+
+def test_the_first_failure_is_the_one_that_is_told(world: World) -> None:
+    """What breaks while cleaning does not hide what broke the cell."""
+    world.story = failing(VerdictFailed("no node fits"))
+    world.end = failing(ClusterError("process 7 does not end"))
+    outcome = world.carry_out()
+    assert (outcome.exit, outcome.reason) == (Exit.FAILURE, "no node fits")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyboardInterrupt(), Exit.INTERRUPTED), (Terminated(), Exit.TERMINATED)],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_an_interrupt_cleans_in_a_hurry(world: World, error: BaseException, code: Exit) -> None:
+    """Evidence is still taken, briefly, and the cluster goes without being cleaned."""
+    world.story = failing(error)
+    outcome = world.carry_out()
+    assert outcome.exit is code
+    assert world.events == ["begin", "story", "evidence", "end in a hurry"]
+
+
+def test_an_interrupt_while_cleaning_still_gives_the_cluster_back(world: World) -> None:
+    """It is taken down at once instead; a run that did not end by itself is not green."""
+    interrupts = iter([KeyboardInterrupt()])
+
+    def end() -> None:
+        for interrupt in interrupts:
+            raise interrupt
+
+    world.end = end
+    outcome = world.carry_out()
+    assert outcome.exit is Exit.INTERRUPTED
+    assert world.events == ["begin", "story", "end", "end in a hurry"]
+    assert not world.open
+
+
+def test_a_defect_is_raised_after_cleaning(world: World) -> None:
+    """Its traceback is kept, and so is the order: evidence, then the cluster is given back."""
+    world.story = failing(ZeroDivisionError("oops"))
+    with pytest.raises(ZeroDivisionError):
+        world.carry_out()
+    assert world.events == ["begin", "story", "evidence", "end"]
+
+
+def test_evidence_that_cannot_be_written_is_a_note(world: World, tmp_path: Path) -> None:
+    """A full or forbidden place changes neither the code nor the cleaning."""
+    (tmp_path / "artifacts").touch()
+    world.story = failing(VerdictFailed("no node fits"))
+    outcome = world.carry_out()
+    assert outcome.exit is Exit.FAILURE
+    assert outcome.evidence == ""
+    assert any("no evidence" in note for note in outcome.notes)
+    assert not world.open
+
+
+def test_run_ids_sort_by_time_and_differ() -> None:
+    """Two runs in one second do not share a name."""
+    ids = [new_run_id() for _ in range(20)]
+    assert len(set(ids)) > 15
+    assert [each.rpartition("-")[0] for each in ids] == sorted(each.rpartition("-")[0] for each in ids)
