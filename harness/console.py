@@ -20,7 +20,7 @@ from harness.outcome import Outcome
 
 HEARTBEAT = 30.0  # seconds without a line after which a pipe is told what is still under way
 
-_STYLES = {"passed": "green", "failed": "red", "skipped": "yellow"}
+_STYLES = {"passed": "green", "failed": "red"}
 
 
 class Console(AbstractContextManager["Console"]):

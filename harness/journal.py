@@ -52,10 +52,6 @@ class Journal:
         self._end(place, Phase(name, self.clock() - begun, "passed", entry.detail))
         self.progress.finished(name, entry.detail)
 
-    def skipped(self, name: str, why: str) -> None:
-        with self._lock:
-            self._phases.append(Phase(name, 0.0, "skipped", why))
-
     def note(self, text: str) -> None:
         """Something that the verdict does not cover and a reader must know; told once."""
         if text not in self.notes:

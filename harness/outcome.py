@@ -9,7 +9,7 @@ from harness.exits import Exit
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the cell's story. `seconds` is wall time; `verdict` is passed, failed or skipped."""
+    """A part of the cell's story. `seconds` is wall time; `verdict` is passed or failed."""
 
     name: str
     seconds: float

@@ -1,0 +1,121 @@
+"""What a story is told with: work that is ended by a refused pod, and a verdict that leaves notes and facts."""
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness import lane, process
+from harness.bundles.model import Bundle
+from harness.errors import VerdictFailed
+from harness.journal import Journal
+from harness.lane import Run
+from harness.process import CommandFailed, Scope
+from harness.progress import Silent
+from harness.settings import load
+from harness.snapshot import NODES, Snapshot
+from harness.verdict import Failed, Passed, Waiting
+from harness.waiting import Cancelled, Expired, GateFailed
+
+
+@pytest.fixture
+def run() -> Run:
+    expectation = SimpleNamespace(
+        namespaces=frozenset({"a"}),
+        gate=lambda snapshot: Passed("as intended"),
+        notes=lambda snapshot: ("DaemonSet a/x matches no node, as declared",),
+        facts=lambda snapshot: {"nodes": snapshot.count(NODES)},
+    )
+    fake: Any = SimpleNamespace()
+    return Run(
+        settings=load(environment={}),
+        bundle=Bundle(Path(), "helm", (fake,), {}),
+        expectation=cast(Any, expectation),
+        cluster=fake,
+        helm=fake,
+        journal=Journal(Silent()),
+        scope=Scope(),
+    )
+
+
+def test_work_that_ends_well_ends_the_watch(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch goes on until the work is done, and then does not outlive it."""
+
+    def wait(*arguments: object, cancelled: threading.Event, **how: object) -> None:
+        assert cancelled.wait(5)
+        raise Cancelled("ended")
+
+    monkeypatch.setattr(lane, "wait", wait)
+    done: list[str] = []
+    run.while_schedulable(lambda: done.append("x"))
+    assert done == ["x"]
+
+
+def test_work_that_fails_hands_its_own_error_over(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """helm's message is the cause, not that the watch was cancelled."""
+
+    def wait(*arguments: object, cancelled: threading.Event, **how: object) -> None:
+        assert cancelled.wait(5)
+        raise Cancelled("ended")
+
+    def work() -> None:
+        raise VerdictFailed("helm could not install nfd")
+
+    monkeypatch.setattr(lane, "wait", wait)
+    with pytest.raises(VerdictFailed, match="could not install nfd"):
+        run.while_schedulable(work)
+
+
+def test_a_refused_pod_ends_the_work(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of the cell are ended, the reason is the pod's, and later commands (evidence) may run."""
+    begun = threading.Event()
+    ended: list[CommandFailed] = []
+
+    def wait(*arguments: object, **how: object) -> None:
+        assert begun.wait(5)
+        raise GateFailed(Failed("no node fits", "Job a/hook"), 5.0)
+
+    def work() -> None:
+        begun.set()
+        try:
+            process.run(["sleep", "60"], timeout=60, scope=run.scope)
+        except CommandFailed as error:
+            ended.append(error)
+            raise
+
+    monkeypatch.setattr(lane, "wait", wait)
+    with pytest.raises(GateFailed, match="no node fits"):
+        run.while_schedulable(work)
+    assert len(ended) == 1
+    assert process.run(["true"], timeout=5, scope=run.scope).returncode == 0
+
+
+def test_a_pass_leaves_notes_and_facts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the pass does not cover, and the placement, come from the snapshot that passed."""
+
+    def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
+        observe(Snapshot({NODES: {}}), Waiting("not yet"), 0.1)
+        observe(Snapshot({NODES: {("", "n"): {"metadata": {"name": "n"}}}}), Passed("as intended"), 0.2)
+        return Passed("as intended")
+
+    monkeypatch.setattr(lane, "wait", wait)
+    assert run.verify() == Passed("as intended")
+    assert run.journal.notes == ["DaemonSet a/x matches no node, as declared"]
+    assert run.facts == {"nodes": 1}
+    assert run.journal.phases[0].detail == "as intended"
+
+
+def test_a_verdict_that_never_comes_still_leaves_facts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last snapshot shows where pods were when time ran out; with none at all there are no facts, and no crash."""
+
+    def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
+        observe(Snapshot({NODES: {}}), Waiting("not yet"), 0.1)
+        raise Expired(Waiting("not yet"), {}, None, 60.0)
+
+    monkeypatch.setattr(lane, "wait", wait)
+    with pytest.raises(Expired):
+        run.verify()
+    assert run.facts == {"nodes": 0}
+    assert run.journal.phases[0].verdict == "failed"
