@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from harness import leftovers
-from harness.cluster import ApiError, Cluster
+from harness.cluster import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError
 from harness.inventory import (
@@ -25,7 +25,6 @@ from harness.inventory import (
     Entry,
     Inventory,
     Reference,
-    address,
     compare,
     condition_taints,
     take,

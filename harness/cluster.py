@@ -138,7 +138,7 @@ class Cluster:
     def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
         """The object, or None where there is none."""
         try:
-            return self.request("GET", _path(kind, namespace, name))
+            return self.request("GET", address(kind, namespace, name))
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -170,7 +170,9 @@ class Cluster:
             place = {"continue": token} if token else pinned
             left = max(0.001, until - time.monotonic())
             try:
-                page = self.request("GET", _path(kind, namespace), query=query | place, timeout=left, attempts=attempts)
+                page = self.request(
+                    "GET", address(kind, namespace), query=query | place, timeout=left, attempts=attempts
+                )
             except ApiError as error:
                 if error.status != 410 or not token or at:
                     raise
@@ -188,18 +190,18 @@ class Cluster:
 
     def revision(self, kind: Kind, *, timeout: float = 30.0, attempts: int = ATTEMPTS) -> str:
         """The newest resourceVersion of the cluster, by way of the shortest LIST of `kind`."""
-        page = self.request("GET", _path(kind), query={"limit": "1"}, timeout=timeout, attempts=attempts)
+        page = self.request("GET", address(kind), query={"limit": "1"}, timeout=timeout, attempts=attempts)
         return str(page["metadata"]["resourceVersion"])
 
     def create(self, kind: Kind, obj: Mapping[str, Any]) -> dict[str, Any]:
         """Raises ApiError 409 where the object is there already."""
-        return self.request("POST", _path(kind, _namespace(obj)), body=obj)
+        return self.request("POST", address(kind, _namespace(obj)), body=obj)
 
     def apply(self, kind: Kind, obj: Mapping[str, Any], *, timeout: float = 30.0) -> dict[str, Any]:
         """Server-side apply as field manager `kwok-harness`, taking over fields that others own."""
         return self.request(
             "PATCH",
-            _path(kind, _namespace(obj), obj["metadata"]["name"]),
+            address(kind, _namespace(obj), obj["metadata"]["name"]),
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
             body=obj,
             content_type="application/apply-patch+yaml",  # JSON is YAML
@@ -210,7 +212,7 @@ class Cluster:
         self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any], subresource: str = ""
     ) -> dict[str, Any]:
         """JSON merge patch of the object, or of a subresource such as "status"."""
-        path = _path(kind, namespace, name) + (f"/{subresource}" if subresource else "")
+        path = address(kind, namespace, name) + (f"/{subresource}" if subresource else "")
         return self.request("PATCH", path, body=patch, content_type="application/merge-patch+json")
 
     def delete(
@@ -221,7 +223,7 @@ class Cluster:
         if grace is not None:
             options["gracePeriodSeconds"] = grace
         try:
-            self.request("DELETE", _path(kind, namespace, name), body=options)
+            self.request("DELETE", address(kind, namespace, name), body=options)
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -237,8 +239,8 @@ class Cluster:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(max(1, int(timeout))),
         }
-        response = self._open(_Call("GET", _with(_path(kind), query)), read=timeout + grace)
-        return Watch(response, where=f"WATCH {_path(kind)}", seconds=timeout + grace)
+        response = self._open(_Call("GET", _with(address(kind), query)), read=timeout + grace)
+        return Watch(response, where=f"WATCH {address(kind)}", seconds=timeout + grace)
 
     def resources(self) -> Resources:
         """Every kind that can be listed, once per group, at the version that the server prefers.
@@ -328,7 +330,8 @@ def _decode(body: bytes, where: str) -> dict[str, Any]:
     return answer
 
 
-def _path(kind: Kind, namespace: str = "", name: str = "") -> str:
+def address(kind: Kind, namespace: str = "", name: str = "") -> str:
+    """The path of a collection, or of an object."""
     root = "/apis" if kind.group else "/api"
     middle = f"/namespaces/{quote(namespace, safe='')}" if namespace and kind.namespaced else ""
     return f"{root}/{kind.api_version}{middle}/{kind.plural}" + (f"/{quote(name, safe='')}" if name else "")

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
-from harness.cluster import ApiError, Cluster
+from harness.cluster import ApiError, Cluster, address
 from harness.errors import ClusterError
 from harness.snapshot import NODES, Kind
 
@@ -155,13 +154,6 @@ def compare(before: Inventory, after: Inventory) -> Difference:
         },
         unread={resource: why for resource, why in after.unread.items() if resource not in before.unread},
     )
-
-
-def address(kind: Kind, namespace: str = "", name: str = "") -> str:
-    """The path of a collection, or of an object."""
-    root = "/apis" if kind.group else "/api"
-    middle = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
-    return f"{root}/{kind.api_version}{middle}/{kind.plural}" + (f"/{quote(name, safe='')}" if name else "")
 
 
 def condition_taints(node: Mapping[str, Any]) -> list[dict[str, Any]]:

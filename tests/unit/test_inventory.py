@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from harness.cluster import ApiError, Cluster, Listing, Resources, Unreachable
+from harness.cluster import ApiError, Cluster, Listing, Resources, Unreachable, address
 from harness.errors import ClusterError
-from harness.inventory import Entry, Inventory, Reference, address, compare, take
+from harness.inventory import Entry, Inventory, Reference, compare, take
 from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, NODES, PODS, Kind
 
 VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
