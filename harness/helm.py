@@ -108,6 +108,9 @@ class Helm:
         home = Path(tempfile.mkdtemp(prefix="call-", dir=self._home))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HELM_")}
         environment |= {f"HELM_{kind.upper()}_HOME": str(home / kind) for kind in ("cache", "config", "data")}
+        # Its client keeps what it learns of an API server in ~/.kube/cache, by address: the next cluster on the same
+        # port would be taken for the last one.
+        environment["HOME"] = str(home)
         environment["HELM_NO_PLUGINS"] = "1"
         environment["KUBECONFIG"] = str(self._kubeconfig)
         empty = home / "empty"
