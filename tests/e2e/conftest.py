@@ -55,3 +55,12 @@ def runtime(settings: Settings, tools: Callable[[str], Path], state: Path) -> It
     yield runtime
     for name in runtime.names():
         runtime.down(name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Servers are killed here, and what then becomes of a half-open TLS socket is the garbage collector's business."""
+    for item in items:
+        if item.get_closest_marker("e2e"):
+            item.add_marker(
+                pytest.mark.filterwarnings("ignore:.*ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
+            )
