@@ -59,6 +59,58 @@ class NotOurs(ClusterError):
     """The cluster, process or file does not belong to the harness; it was left alone."""
 
 
+class InfrastructureError(HarnessError):
+    """What a lane delivers through could not be installed: nothing is known about the recipe."""
+
+
+class RegistryNotReady(InfrastructureError):
+    """The registry does not run, or does not answer at its own address."""
+
+    exit = Exit.REGISTRY_NOT_READY
+
+
+class RegistryUnreachable(InfrastructureError):
+    """The registry runs, but those who push and pull would not find it, or would find another one."""
+
+    exit = Exit.REGISTRY_UNREACHABLE
+
+
+class ArgocdInstallFailed(InfrastructureError):
+    """Argo CD's configuration was not accepted, or its processes are not healthy."""
+
+    exit = Exit.ARGOCD_INSTALL
+
+
+class ArgocdCrdMissing(InfrastructureError):
+    """The API server does not serve Argo CD's kinds."""
+
+    exit = Exit.ARGOCD_CRD
+
+
+class RepositorySecretRefused(InfrastructureError):
+    """Argo CD could not be told how to reach the registry."""
+
+    exit = Exit.ARGOCD_SECRET
+
+
+class FluxInstallFailed(InfrastructureError):
+    """Flux's manifests were not accepted, at any attempt."""
+
+    exit = Exit.FLUX_INSTALL
+
+
+class FluxRolloutFailed(InfrastructureError):
+    """A controller of Flux does not run, or is not healthy."""
+
+    exit = Exit.FLUX_ROLLOUT
+
+
+class FluxCrdMissing(InfrastructureError):
+    """The API server does not serve Flux's kinds."""
+
+    exit = Exit.FLUX_CRD
+
+
 class VerdictFailed(HarnessError):
     """What the harness exists to find: the recipe does not work under this lane."""
 
@@ -70,6 +122,16 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str:
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"known: {', '.join(names)}" if names else "none are known"
+
+
+class RootMissing(VerdictFailed):
+    """What was applied made no root object within its grace: it silently produced nothing."""
+
+
+class SyncDeadline(VerdictFailed):
+    """The controllers did not bring the bundle to its state in time."""
+
+    exit = Exit.SYNC_DEADLINE
 
 
 class Terminated(BaseException):

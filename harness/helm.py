@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,22 @@ class Helm:
                 where=_where(folder),
                 do=do,
                 completed=error.completed,
+            ) from error
+
+    def install_chart(
+        self, release: str, namespace: str, chart: str, *, version: str, values: Mapping[str, str], timeout: float
+    ) -> Completed:
+        """Install a chart from a registry of this machine, which has no TLS. Raises InstallFailed."""
+        words = ["upgrade", "--install", release, f"{chart}", "--version", version, "--plain-http"]
+        words += ["--namespace", namespace, "--create-namespace", "--timeout", f"{timeout:.0f}s"]
+        for key, value in values.items():
+            words += ["--set-string", f"{key}={value}"]
+        try:
+            return self._run(words, timeout=timeout + _GRACE)
+        except CommandFailed as error:
+            message, do = _explain(error)
+            raise InstallFailed(
+                f"helm could not install release {release}: {message}", where=chart, do=do, completed=error.completed
             ) from error
 
     def releases(self, *, timeout: float = _READ_TIMEOUT) -> list[dict[str, Any]]:

@@ -116,19 +116,24 @@ class Stay:
         self.running: RunningCluster | None = None
         self.cluster: Cluster | None = None
 
-    def begin(self, nodes: Sequence[Object]) -> Cluster:
+    def begin(self, nodes: Sequence[Object]) -> tuple[RunningCluster, Cluster]:
         """Bring the cluster up, with exactly these nodes, all Ready. Raises ClusterError."""
         if self._reuse:
             self._claim()
         self.open = True
         self._marks.write(self.name, Mark(process.this(), self._cell, throwaway=not self._reuse))
-        self.running = self._runtime.up(self.name, self._journal.progress)
-        self.cluster = Cluster(self.running.kubeconfig, context=self.running.context)
-        require_ours(self.cluster, self.running)
-        apply_nodes(self.cluster, nodes, Deadline.after(self._deadlines.nodes_ready), self._journal.progress)
-        if self._reuse:
+        running = self.running = self._runtime.up(self.name, self._journal.progress)
+        cluster = self.cluster = Cluster(running.kubeconfig, context=running.context)
+        require_ours(cluster, running)
+        apply_nodes(cluster, nodes, Deadline.after(self._deadlines.nodes_ready), self._journal.progress)
+        return running, cluster
+
+    def remember(self) -> None:
+        """Take note of what is there: what a reused cluster is to be again after the cell. To be called when it has
+        all that is to stay.
+        """
+        if self._reuse and self.cluster is not None:
             self._before = take(self.cluster)
-        return self.cluster
 
     def end(self, helm_for: HelmFor, *, keep: bool, hurried: bool) -> str:
         """Give the cluster back and say in a few words how: taken down, cleaned, replaced or kept.

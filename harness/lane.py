@@ -15,23 +15,33 @@ from harness.background import Background
 from harness.bundles.model import Bundle
 from harness.cluster import Cluster
 from harness.deadline import Deadline
+from harness.errors import VerdictFailed
 from harness.gates import workloads
 from harness.helm import Helm
+from harness.installers import Site
 from harness.journal import Journal
+from harness.oci import Published, Registry
 from harness.process import Scope
+from harness.publishing import Publication
+from harness.recipes.model import Recipe
 from harness.settings import Settings
-from harness.snapshot import Kind, Snapshot
+from harness.snapshot import Kind, Object, Snapshot
 from harness.verdict import Passed, Verdict
 from harness.verify import Expectation
-from harness.waiting import Cancelled, Observe, wait
+from harness.waiting import Cancelled, Expired, Observe, wait
+from kwok.services import Services
 
 Gate = Callable[[Snapshot], Verdict]
 
 
 @dataclass
 class Run:
-    """One cell under way: a recipe, its bundle, and the cluster on which a lane delivers it."""
+    """One cell under way: a recipe, its bundle, and the cluster on which a lane delivers it.
 
+    `publication` is what a lane that delivers through a registry has to push, `services` are what it delivers through.
+    """
+
+    recipe: Recipe
     settings: Settings
     bundle: Bundle
     expectation: Expectation
@@ -39,24 +49,64 @@ class Run:
     helm: Helm
     journal: Journal
     scope: Scope
+    services: Services
+    publication: Publication | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
     def task(self, name: str) -> AbstractContextManager[None]:
         """Tell progress of a piece of work within a phase."""
         return progress.task(self.journal.progress, name)
 
-    def expect(self, kinds: Iterable[Kind], gate: Gate, *, within: float, observe: Observe | None = None) -> Passed:
-        """Wait until the gate passes and stays so; raises with what was missing after `within` seconds."""
+    @property
+    def pushed(self) -> Publication:
+        """The publication, of a lane that has one."""
+        if self.publication is None:
+            raise ValueError("this lane's shape is not one that is published")
+        return self.publication
+
+    def push(self) -> Published:
+        """Push the artifact; its digest is the identity for everything after."""
+        with self.journal.phase("push") as phase:
+            registry = Registry(self.pushed.registry, retries=self.settings.retries, cancelled=self.services.died)
+            published = registry.push(self.pushed.artifact, self.pushed.repository, self.pushed.target.tag)
+            phase.detail = f"{published.repository}:{published.tag}@{published.digest[:19]}"
+        self.facts["digest"] = published.digest
+        return published
+
+    def apply(self, kind: Kind, item: Object) -> None:
+        """Server-side apply, to a cluster that is known to be ours."""
+        self.cluster.apply(kind, item)
+
+    def expect(
+        self,
+        kinds: Iterable[Kind],
+        gate: Gate,
+        *,
+        within: float,
+        late: type[VerdictFailed] = VerdictFailed,
+        observe: Observe | None = None,
+    ) -> Passed:
+        """Wait until the gate passes and stays so; after `within` seconds raise `late`, with what was missing.
+
+        A service that dies ends the wait at once, with its last words.
+        """
         deadlines = self.settings.deadlines
-        return wait(
-            self.cluster,
-            kinds,
-            gate,
-            Deadline.after(within),
-            settle=deadlines.settle,
-            patience=deadlines.unschedulable,
-            observe=observe,
-        )
+        try:
+            return wait(
+                self.cluster,
+                kinds,
+                gate,
+                Deadline.after(within),
+                settle=deadlines.settle,
+                patience=deadlines.unschedulable,
+                observe=observe,
+                cancelled=self.services.died,
+            )
+        except Expired as expired:
+            raise late(expired.what, where=expired.where, do=expired.do) from expired
+        except Cancelled:
+            self.services.check()
+            raise
 
     def while_schedulable(self, work: Callable[[], None]) -> None:
         """Do `work` while the scheduler is watched: a pod that it refuses for too long ends both, with its reason."""
@@ -106,11 +156,19 @@ class Run:
         return passed
 
 
+def nothing(site: Site) -> None:
+    """The infrastructure of a lane that needs none."""
+
+
 @dataclass(frozen=True)
 class Lane:
-    """A delivery path: the bundle's shape, the tools beyond the runtime's own, and the story."""
+    """A delivery path: the bundle's shape, the tools beyond the runtime's own, and the story.
+
+    `infrastructure` has to be on the cluster before the story begins; it is put there while the bundle is made.
+    """
 
     name: str
     shape: str
     tools: tuple[str, ...]
     story: Callable[[Run], Passed]
+    infrastructure: Callable[[Site], None] = nothing

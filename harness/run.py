@@ -22,11 +22,13 @@ from harness.errors import ClusterError, HarnessError, Terminated
 from harness.evidence import Collector, EvidenceDirectory, collect, summary
 from harness.exits import Exit
 from harness.helm import Helm
+from harness.installers import Site
 from harness.isolation import Stay
 from harness.journal import Journal
-from harness.lane import Lane, Run
+from harness.lane import Lane, Run, nothing
 from harness.outcome import Outcome
 from harness.process import Scope
+from harness.publishing import Publication, publication
 from harness.recipes.model import Recipe
 from harness.redaction import Redactor
 from harness.rendering import render
@@ -34,7 +36,9 @@ from harness.settings import Settings
 from harness.snapshot import Kind, Object
 from harness.verify import Expectation, expect
 from kwok.runtime import Runtime
+from kwok.services import Services
 
+REFERENCE = "helm"  # the shape that is rendered, to know what every lane must lead to
 QUICK = 2.0  # seconds for evidence when somebody wants the harness to end
 WEBHOOKS = tuple(
     Kind("admissionregistration.k8s.io/v1", f"{kind.lower()}s", kind, namespaced=False)
@@ -72,6 +76,7 @@ class Cell:
     _background: tuple[Background[Any], ...] = ()
     _bundle: Bundle | None = None
     _evidence: EvidenceDirectory | None = None
+    _services: Services | None = None
     _passed: str = ""
     _error: BaseException | None = None  # the first one: what the cell ends with
     _hurried: bool = False  # somebody wants the harness to end
@@ -122,9 +127,10 @@ class Cell:
         bundling = Background(lambda: self._make_bundle(work), "bundle")
         self._background = (booting, bundling)
         all_done(booting, bundling)
-        bundle, expectation = bundling.result()
-        cluster = booting.result()
+        bundle, expectation, publication = bundling.result()
+        cluster, services = booting.result()
         run = Run(
+            recipe=self.recipe,
             settings=self.settings,
             bundle=bundle,
             expectation=expectation,
@@ -132,6 +138,8 @@ class Cell:
             helm=self._helm(work, cluster.kubeconfig),
             journal=self.journal,
             scope=self._scope,
+            services=services,
+            publication=publication,
             facts=self._facts,
         )
         try:
@@ -139,19 +147,26 @@ class Cell:
         finally:
             self._note_webhooks(cluster)
 
-    def _boot(self) -> Cluster:
+    def _boot(self) -> tuple[Cluster, Services]:
         with self.journal.phase("tools") as phase:
             for name in self.runtime.tools:
                 self.tools(name)
             phase.detail = f"{len(self.runtime.tools)} for the cluster"
         with self.journal.phase("cluster") as phase:
-            cluster = self.stay.begin(self.nodes)
+            running, cluster = self.stay.begin(self.nodes)
             phase.detail = f"{self.stay.name}, {len(self.nodes)} nodes"
-        return cluster
+        services = self._services = Services(running.directory)
+        if self.lane.infrastructure is not nothing:
+            with self.journal.phase("infrastructure"):
+                self.lane.infrastructure(
+                    Site(self.settings, self.tools, running, cluster, services, self.journal.progress)
+                )
+        self.stay.remember()
+        return cluster, services
 
-    def _make_bundle(self, work: Path) -> tuple[Bundle, Expectation]:
+    def _make_bundle(self, work: Path) -> tuple[Bundle, Expectation, Publication | None]:
         with self.journal.phase("bundle") as phase:
-            bundle = self._bundle = self.bundler.make(self.recipe, self.lane.shape, work / "bundle")
+            bundle = self._bundle = self.bundler.make(self.recipe, REFERENCE, work / "bundle")
             phase.detail = f"{len(bundle.folders)} releases of {len(self.recipe.components)} components"
         helm = self._helm(work)
         with self.journal.phase("render") as phase:
@@ -159,7 +174,15 @@ class Cell:
             rendered = render(helm, bundle, kube_version=version)
             expectation = expect(self.recipe, bundle, rendered, empty_allowed=frozenset(self.settings.empty_daemonsets))
             phase.detail = f"{len(expectation.expected.workloads)} workloads expected"
-        return bundle, expectation
+        if self.lane.shape == REFERENCE:
+            return bundle, expectation, None
+        with self.journal.phase("pack") as phase:
+            registry = f"localhost:{self.settings.ports.registry}"
+            made = publication(
+                self.bundler, self.recipe, self.lane.shape, self.lane.name, bundle, registry, work / self.lane.shape
+            )
+            phase.detail = f"{made.repository}:{made.target.tag}"
+        return bundle, expectation, made
 
     def _helm(self, work: Path, kubeconfig: Path | None = None) -> Helm:
         return Helm(self.tools("helm"), work / "helm", kubeconfig, scope=self._scope)
@@ -204,6 +227,8 @@ class Cell:
         if self._bundle is not None:
             found.append(collectors.of_bundle(self._bundle.directory))
         running, cluster = self.stay.running, self.stay.cluster
+        if self._services is not None:
+            found += collectors.of_logs("services", self._services.logs())
         if running is None or cluster is None:
             return found
         directory.redactor = Redactor(collectors.known_secrets(cluster, timeout=min(5.0, budget.remaining / 4)))
@@ -217,10 +242,14 @@ class Cell:
 
     def _give_back(self, work: Path) -> None:
         """A teardown that fails is told and changes nothing."""
+        if self._services is not None and not self.keep:
+            self._services.close()
         try:
             with self.journal.phase("teardown") as phase:
+                # Controllers make again what cleaning takes away: a cluster that has them is replaced, not cleaned.
+                hurried = self._hurried or self.lane.infrastructure is not nothing
                 phase.detail = self.stay.end(
-                    lambda running: self._helm(work, running.kubeconfig), keep=self.keep, hurried=self._hurried
+                    lambda running: self._helm(work, running.kubeconfig), keep=self.keep, hurried=hurried
                 )
         except HarnessError as error:
             self.journal.note(f"cluster {self.stay.name} was not given back: {error}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import SettingsError, did_you_mean
 
@@ -67,6 +67,10 @@ class Deadlines(_Closed):
     unschedulable: Duration
     registry_ready: Duration
     registry_reachable: Duration
+    argocd_install: Duration
+    argocd_crd: Duration
+    flux_rollout: Duration
+    flux_crd: Duration
     argocd_root_grace: Duration
     argocd_sync: Duration
     flux_root_grace: Duration
@@ -89,15 +93,29 @@ class Archive(_Closed):
 
 
 class Pin(_Closed):
-    """One tool at one version. `wrapper` names the module under kwok/wrappers that builds `package`."""
+    """One tool at one version. `wrapper` names the module under kwok/wrappers that builds `package`.
+
+    `probe` are the words that make it say its version. A program that cannot names a Go `module` instead, which it
+    must carry at that version; `files` are directories of that module that are kept beside the program.
+    """
 
     version: str
     wrapper: str
     package: str
-    probe: tuple[str, ...]
+    probe: tuple[str, ...] = ()
+    module: str = ""
+    files: tuple[str, ...] = ()
     build: Duration
     stamps: dict[str, str] = Field(default_factory=dict)
     archives: dict[str, Archive] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _recognisable(self) -> "Pin":
+        if not self.module and "probe" not in self.model_fields_set:
+            raise ValueError("names neither a probe nor a module: its version could not be told")
+        if self.files and (not self.module or self.archives):
+            raise ValueError("has files, which come from its module: it needs one, and no archives")
+        return self
 
 
 class Tools(_Closed):

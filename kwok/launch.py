@@ -18,6 +18,7 @@ from kwok.components import ARGUMENTS, CONFIGURATION, PROGRAMS
 KUBECONFIG = "kubeconfig.yaml"  # written by kwokctl
 _KWOKCTL_SECONDS = 60.0
 _LINES = 12
+MARK = "KWOK_HARNESS_CLUSTER"  # the cluster's directory, in the environment of each of its services
 
 
 class ComponentDied(ClusterError):
@@ -65,13 +66,15 @@ def start_again(kwokctl: Path, state: Path, name: str, component: str) -> Identi
 
 
 def stop(directory: Path, recorded: Mapping[str, Identity]) -> None:
-    """End every process of the cluster in `directory`: those recorded, and any program started from there.
+    """End every process of the cluster in `directory`: those recorded, any program started from there, its services
+    and whatever they have started.
 
     At once, without a grace: what they hold is deleted next. Raises ClusterError for one that cannot be ended.
     """
     survivors = process.stop(recorded.values(), grace=0.0)
     for _ in range(3):  # kwokctl may have been killed while it was starting a component
         strays = [found for found in process.mentioning(directory) if _is_ours(directory, found)]
+        strays += process.carrying(MARK, str(directory))
         if not strays:
             break
         survivors += process.stop(strays, grace=0.0)

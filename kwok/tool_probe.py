@@ -1,5 +1,9 @@
-"""What a program says its version is, compared exactly: one patch release away, defaults and defects are others."""
+"""What a program says its version is, compared exactly: one patch release away, defaults and defects are others.
 
+Some programs do not say. A Go program carries its build information all the same: the modules it was built from.
+"""
+
+import mmap
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +36,21 @@ def mismatch(
     if done.returncode != 0:
         return f"ended with status {done.returncode} when asked for its version: {_first_line(said)}"
     return "" if mentions(said, version) else f"says {_first_line(said)!r}, not {version}"
+
+
+def module_mismatch(program: Path, module: str, version: str) -> str:
+    """Why the Go program was not built from `module` at `version`, or empty when it was; it is not run."""
+    try:
+        with program.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            # path<TAB>package, then a line for each module: mod or dep<TAB>module<TAB>version<TAB>checksum
+            where = max(content.find(f"\n{kind}\t{module}\t".encode()) for kind in ("mod", "dep"))
+            line = content[where + 1 : where + 500] if where >= 0 else b""
+    except (OSError, ValueError) as error:
+        return f"cannot be read: {error}"
+    if not line:
+        return f"its build information does not name {module}"
+    said = re.split(rb"[\t\n]", line)[2].decode(errors="replace")
+    return "" if said == version else f"was built from {module} {said}, not {version}"
 
 
 def _first_line(text: str) -> str:

@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from harness.settings import Pin, Tools
 from kwok.tool_cache import exclusive, full_disk_in, sha256, staged
 
 FLAGS = ("-mod=readonly", "-trimpath")
+FILES = "files"  # beside the program: the directories of its module that a pin asks for
 _LDFLAGS = ("-s", "-w")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 GOOS, GOARCH = platform.system().lower(), _MACHINES.get(platform.machine(), platform.machine())
@@ -71,14 +72,15 @@ class Toolchain:
     def ingredients(self, pin: Pin, go: Go) -> dict[str, Any]:
         """Everything that decides what a build makes: the key of the tool in the cache."""
         wrapper = self._wrapper(pin)
+        sources = [wrapper / "go.mod", wrapper / "go.sum", *sorted(wrapper.glob("*.go"))]
         return {
             "package": pin.package,
             "stamps": pin.stamps,
             "flags": [*FLAGS, *_LDFLAGS],
-            "wrapper": [sha256(wrapper / "go.mod"), sha256(wrapper / "go.sum")],
+            "wrapper": [sha256(file) for file in sources],
             "go": go.version,
             "platform": PLATFORM,
-        }
+        } | ({"files": list(pin.files)} if pin.files else {})
 
     def choose(self, pin: Pin) -> Go:
         """The Go that builds this pin; installs nothing. ToolError when none of the three could."""
@@ -132,10 +134,33 @@ class Toolchain:
     def build(self, pin: Pin, go: Go, program: Path, work: Path, timeout: float) -> None:
         """Compile the pin's package into `program`. Checksums are those of the committed go.sum."""
         ldflags = " ".join([*_LDFLAGS, *(f"-X {name}={value}" for name, value in sorted(pin.stamps.items()))])
-        argv: list[str | Path] = [go.command, "build", *FLAGS, "-ldflags", ldflags, "-o", program, pin.package]
+        self._run_go(pin, go, ["build", *FLAGS, "-ldflags", ldflags, "-o", program, pin.package], work, timeout)
+
+    def keep_files(self, pin: Pin, go: Go, target: Path, work: Path, timeout: float) -> None:
+        """Copy the directories `pin.files` of the pin's module to `target`, at the paths that they have in the module.
+
+        Of the very module that `build` has just compiled, which go downloaded and checked against go.sum.
+        """
+        words = ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", pin.module]
+        module = Path(self._run_go(pin, go, words, work, timeout).stdout.strip())
+        for name in pin.files:
+            found = [file for file in (module / name).rglob("*") if file.is_file()]
+            if not found:
+                raise ToolError(f"{pin.module} {pin.version} has no files in {name}", do="correct the pin's `files`")
+            for file in found:
+                copy = target / file.relative_to(module)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)  # without its mode: a module cache is read-only
+                with copy.open("rb") as stream:
+                    os.fsync(stream.fileno())
+
+    def _run_go(self, pin: Pin, go: Go, words: Sequence[str | Path], work: Path, timeout: float) -> process.Completed:
+        """Run go in the pin's wrapper module. Raises ToolError."""
         environment = build_environment(self._environment, work)
         try:
-            process.run(argv, timeout=timeout, env=environment, cwd=self._wrapper(pin), scope=self._scope)
+            return process.run(
+                [go.command, *words], timeout=timeout, env=environment, cwd=self._wrapper(pin), scope=self._scope
+            )
         except process.CommandMissing as error:
             raise ToolError(error.what, do="install Go, or name a go command in settings tools.go") from error
         except process.CommandFailed as error:

@@ -15,8 +15,8 @@ from harness.settings import Archive, Pin, Tools
 from kwok import tool_archive, tool_cache
 from kwok.tool_archive import Patience
 from kwok.tool_cache import Record, Stage
-from kwok.tool_probe import mismatch
-from kwok.toolchain import PLATFORM, Toolchain
+from kwok.tool_probe import mismatch, module_mismatch
+from kwok.toolchain import FILES, PLATFORM, Toolchain
 
 PATH, CACHE, ARCHIVE, BUILD = PLACES = ("PATH", "tool cache", "release archive", "build")
 Tried = dict[str, ToolError]  # place -> why the tool could not be had there
@@ -74,8 +74,8 @@ class Maker:
     def look(self, name: str, tried: Tried) -> ToolState:
         """Find the tool where it needs no making; where it is missing, `tried` says why not there."""
         pin = self._pins[name]
-        on_path = shutil.which(name, path=self._environment.get("PATH", ""))
-        reason = "not there"
+        on_path = shutil.which(name, path=self._environment.get("PATH", "")) if not pin.files else None
+        reason = "not there" if not pin.files else "not looked for: its files would be missing"
         if on_path is not None:
             reason = self._mismatch(name, Path(on_path))
             if not reason:
@@ -133,6 +133,8 @@ class Maker:
 
     def _mismatch(self, name: str, program: Path) -> str:
         pin = self._pins[name]
+        if pin.module:
+            return module_mismatch(program, pin.module, pin.version)
         return mismatch(program, pin.probe, pin.version, environment=self._environment, scope=self._scope)
 
     def _ways(self, name: str, tried: Tried) -> Iterator[_Way]:
@@ -165,6 +167,8 @@ class Maker:
             self._go.install(go, self._timeout, lambda text: self._progress.step(f"tool {name}", text))
             self._progress.step(f"tool {name}", f"building with go {go.version}")
             self._go.build(pin, go, program, work, self._timeout)
+            if pin.files:
+                self._go.keep_files(pin, go, program.with_name(FILES), work, self._timeout)
             return go.version
 
         slot = tool_cache.slot(self._root, name, pin.version, self._go.ingredients(pin, go))

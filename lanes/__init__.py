@@ -2,9 +2,9 @@
 
 from harness.errors import UsageError, did_you_mean
 from harness.lane import Lane
-from lanes import helm
+from lanes import argocd_helm_oci, argocd_oci, flux_oci, helm
 
-LANES: tuple[Lane, ...] = (helm.LANE,)
+LANES: tuple[Lane, ...] = (helm.LANE, argocd_oci.LANE, argocd_helm_oci.LANE, flux_oci.LANE)
 
 
 def find(name: str) -> Lane:

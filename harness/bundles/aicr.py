@@ -16,6 +16,7 @@ from typing import Any
 
 from harness import process
 from harness.bundles.builtin import replacing
+from harness.bundles.delivery import Target
 from harness.bundles.model import Bundle
 from harness.bundles.read import enabled, read
 from harness.errors import DataError, HarnessError, ToolError, UsageError, did_you_mean
@@ -52,7 +53,7 @@ class AicrBundler:
         self._progress = progress or Silent()
         self._timeout = timeout
 
-    def make(self, recipe: Recipe, shape: str, directory: Path) -> Bundle:
+    def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle:
         if shape not in _SHAPES:
             raise UsageError(f"the aicr bundler knows no shape {shape!r}", do=did_you_mean(shape, _SHAPES))
         sets = (*kwok_sets(recipe), *self._sets)

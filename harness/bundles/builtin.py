@@ -10,15 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.bundles import helm_shape
+from harness.bundles import argocd_helm_shape, argocd_shape, flux_shape, helm_shape
+from harness.bundles.delivery import Target
 from harness.bundles.model import Bundle
 from harness.bundles.read import read
 from harness.errors import DataError, HarnessError, UsageError, did_you_mean
 from harness.progress import Progress, Silent
 from harness.recipes.model import Recipe
-from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, kwok_sets, select
+from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, Selection, SetOverride, kwok_sets, select
 
-SHAPES = ("helm",)
+# What a controller pulls has to know where from.
+_PULLED = {"argocd": argocd_shape.files, "argocd-helm": argocd_helm_shape.files, "flux": flux_shape.files}
+SHAPES = ("helm", *_PULLED)
 
 
 class BuiltinBundler:
@@ -34,23 +37,27 @@ class BuiltinBundler:
         self._placement = placement
         self._progress = progress or Silent()
 
-    def make(self, recipe: Recipe, shape: str, directory: Path) -> Bundle:
+    def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle:
         if shape not in SHAPES:
             raise UsageError(f"the built-in bundler knows no shape {shape!r}", do=did_you_mean(shape, SHAPES))
         selection = select(recipe, (*kwok_sets(recipe), *self._sets))
         for note in selection.notes:
             self._progress.note(note)
         try:
-            files = helm_shape.files(selection.recipe, selection.sets, self._placement)
+            files = self._files(selection, shape, target)
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}", where=str(error.filename)) from error
         with replacing(directory) as fresh:
-            _write(fresh, files)
-            bundle = read(fresh)
-            _write(fresh, {"README.md": helm_shape.readme(bundle, recipe.name)})
-            _write(fresh, {"deploy.sh": helm_shape.deploy_script(bundle, recipe.name)})
-            _write(fresh, {"checksums.txt": _checksums(fresh)})
-        return read(directory)
+            _write(fresh, {**files, "checksums.txt": _checksums(files)})
+            read(fresh, shape)
+        return read(directory, shape)
+
+    def _files(self, selection: Selection, shape: str, target: Target | None) -> dict[str, bytes]:
+        if shape not in _PULLED:
+            return helm_shape.files(selection.recipe, selection.sets, self._placement)
+        if target is None:
+            raise UsageError(f"a bundle of shape {shape} has to know where it will be published")
+        return _PULLED[shape](selection.recipe, selection.sets, self._placement, target)
 
 
 @contextmanager
@@ -85,8 +92,6 @@ def _write(directory: Path, files: Mapping[str, bytes]) -> None:
             path.chmod(0o755)
 
 
-def _checksums(directory: Path) -> bytes:
+def _checksums(files: Mapping[str, bytes]) -> bytes:
     """What `sha256sum` prints for every file, by path."""
-    paths = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
-    lines = (f"{hashlib.sha256((directory / path).read_bytes()).hexdigest()}  {path}\n" for path in paths)
-    return "".join(lines).encode()
+    return "".join(f"{hashlib.sha256(data).hexdigest()}  {path}\n" for path, data in sorted(files.items())).encode()

@@ -1,123 +1,51 @@
 """The helm shape: what the folders of a bundle contain, and the script and the page that go with them.
 
-Pure but for reading recipe data: the same recipe, overrides and placement give the same bytes on any machine. A chart
-of the data root is copied as its author left it to `chart/`, apart from the values of the recipe, so that a null in
-values.yaml still removes a default. Manifests become a chart of their own; they are templates that look up their values
-by component name (`index .Values "gpu-operator"`), and so that is how values.yaml has them.
+The same recipe, overrides and placement give the same bytes on any machine. A chart of the data root is copied as its
+author left it to `chart/`, apart from the values of the recipe, so that a null in values.yaml still removes a default.
+A chart made of manifests is the folder itself.
 """
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections.abc import Sequence
 
-from harness.bundles.model import Bundle, Folder
-from harness.bundles.read import read_chart
-from harness.errors import DataError
+from harness.bundles.model import Chart
+from harness.bundles.read import brings_namespace
+from harness.bundles.releases import Release, page, releases
 from harness.go_yaml import dump
-from harness.recipes.load import local_chart
-from harness.recipes.model import Component, Recipe
-from harness.recipes.read import inside
-from harness.recipes.values import NodePlacement, SetOverride, component_values
+from harness.recipes.model import Recipe
+from harness.recipes.values import NodePlacement, SetOverride
 
 _CLUSTER_VALUES = "# For values that only the person who deploys knows; they win over values.yaml.\n{}\n"
 
 
 def files(recipe: Recipe, sets: Sequence[SetOverride], placement: NodePlacement) -> dict[str, bytes]:
-    """The folders of a bundle and its recipe.yaml: content by path. Raises DataError for what cannot be bundled."""
-    tree = {"recipe.yaml": dump(recipe.document())}
-    number = 0
-    for component in recipe.components:
-        if not component.namespace:
-            raise DataError(f"component {component.name} has no namespace", where=component.entry.where)
-        values = component_values(recipe, component, sets, placement)
-        for release, content in _releases(recipe, component, values):
-            number += 1
-            content["cluster-values.yaml"] = _CLUSTER_VALUES.encode()
-            tree |= {f"{number:03d}-{release}/{path}": data for path, data in content.items()}
-    return tree
-
-
-def _releases(
-    recipe: Recipe, component: Component, values: Mapping[str, Any]
-) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """(release, files) for the folders of a component: manifests before the chart, the chart, manifests after it."""
-    if component.type.lower() == "kustomize":
-        raise DataError(
-            f"component {component.name} is a kustomization, and the built-in bundler makes Helm releases",
-            where=component.entry.where,
-            do="take the aicr command line: `bundler: aicr` in settings.yaml",
-        )
-    if component.pre_manifest_files:
-        yield f"{component.name}-pre", _manifests(recipe, component, "-pre", component.pre_manifest_files, values)
-    if not component.chart:
-        yield component.name, _manifests(recipe, component, "", component.manifest_files, values)
-        return
-    directory = local_chart(component.source, component.chart, recipe.data.parent)
-    source = _copy(component, directory) if directory else _upstream(component)
-    yield component.name, {"values.yaml": dump(values), **source}
-    if component.manifest_files:
-        yield f"{component.name}-post", _manifests(recipe, component, "-post", component.manifest_files, values)
-
-
-def _upstream(component: Component) -> dict[str, bytes]:
-    chart, repository, version = component.chart, component.source.rstrip("/"), component.version
-    if not repository or not version:
-        raise DataError(
-            f"component {component.name} has a chart without {'a version' if repository else 'a source'}",
-            where=component.entry.where,
-            do="name both in the overlay or in registry.yaml: what is installed must not depend on the day",
-        )
-    if repository.startswith("oci://"):
-        chart, repository = f"{repository}/{chart}", ""
-    lines = {"CHART": chart, "REPO": repository, "VERSION": version}
-    return {"upstream.env": "".join(f"{key}={_quoted(value)}\n" for key, value in lines.items()).encode()}
-
-
-def _copy(component: Component, directory: Path) -> dict[str, bytes]:
-    """A chart of the data root as it is."""
-    version = read_chart(directory).version
-    if component.version and component.version != version:
-        raise DataError(
-            f"component {component.name} wants version {component.version} of a chart that is at {version}",
-            where=str(directory / "Chart.yaml"),
-        )
-    content: dict[str, bytes] = {}
-    for file in sorted(directory.rglob("*")):
-        if file.is_symlink():
-            raise DataError("is a symbolic link, which a bundle cannot carry", where=str(file))
-        if file.is_file():
-            content[f"chart/{file.relative_to(directory).as_posix()}"] = file.read_bytes()
-    return content
-
-
-def _manifests(
-    recipe: Recipe, component: Component, stage: str, paths: Sequence[str], values: Mapping[str, Any]
-) -> dict[str, bytes]:
-    """A chart made of manifests."""
-    when = {"-pre": "before its chart", "": "which has no chart", "-post": "after its chart"}[stage]
-    chart = {
-        "apiVersion": "v2",
-        "name": f"{component.name}{stage}",
-        "version": "0.1.0",
-        "description": f"The manifests of component {component.name}, {when}.",
+    """A bundle's content by path. Raises DataError for what cannot be bundled."""
+    found = releases(recipe, sets, placement)
+    steps = "".join(f"release {_step(release)}\n" for release in found)
+    return {
+        "recipe.yaml": dump(recipe.document()),
+        **{f"{release.folder}/{path}": data for release in found for path, data in _folder(release).items()},
+        "README.md": page(_README, recipe, found),
+        "deploy.sh": _SCRIPT.replace("RECIPE", recipe.name).replace("STEPS\n", steps).encode(),
     }
-    content = {"Chart.yaml": dump(chart), "values.yaml": dump({component.name: dict(values)})}
-    for path in paths:
-        where = f"component {component.name}"
-        name = f"templates/{PurePosixPath(path).name}"
-        if name in content:
-            raise DataError(f"has two manifests called {PurePosixPath(path).name}", where=where, do="rename one")
-        content[name] = inside(recipe.data, path, where).read_bytes()
-    return content
 
 
-def deploy_script(bundle: Bundle, recipe: str) -> bytes:
-    """A bash script by which a person installs the bundle with nothing but helm."""
-    steps = "".join(f"release {_step(folder)}\n" for folder in bundle.folders)
-    return _SCRIPT.replace("RECIPE", recipe).replace("STEPS\n", steps).encode()
+def _folder(release: Release) -> dict[str, bytes]:
+    values = {"values.yaml": dump(release.values), "cluster-values.yaml": _CLUSTER_VALUES.encode()}
+    if release.chart.repository:
+        return {**values, "upstream.env": _upstream(release.chart)}
+    below = "" if release.wraps else "chart/"
+    return {**values, **{f"{below}{path}": data for path, data in release.files.items()}}
 
 
+def _upstream(chart: Chart) -> bytes:
+    lines = {"CHART": chart.name, "REPO": chart.repository, "VERSION": chart.version}
+    if chart.repository.startswith("oci://"):
+        lines |= {"CHART": f"{chart.repository}/{chart.name}", "REPO": ""}
+    return "".join(f"{key}={_quoted(value)}\n" for key, value in lines.items()).encode()
+
+
+# By which a person installs the bundle with nothing but helm.
 _SCRIPT = r"""#!/usr/bin/env bash
 # Installs recipe RECIPE: one Helm release for each folder, in the order of their numbers.
 # The cluster is that of KUBECONFIG. Arguments go to every call of helm: ./deploy.sh --wait, ./deploy.sh --dry-run
@@ -138,26 +66,19 @@ STEPS
 """
 
 
-def _step(folder: Folder) -> str:
-    chart = folder.chart
-    if chart.path is not None:
-        source = [f"./{chart.path.relative_to(folder.path.parent).as_posix()}"]
+def _step(release: Release) -> str:
+    chart = release.chart
+    if not chart.repository:
+        source = [f"./{release.folder}{'' if release.wraps else '/chart'}"]
     elif chart.repository.startswith("oci://"):
         source = [f"{chart.repository}/{chart.name}", "--version", chart.version]
     else:
         source = [chart.name, "--repo", chart.repository, "--version", chart.version]
-    adopt = ["--take-ownership"] if folder.owns_namespace else []
-    return shlex.join([folder.path.name, folder.release, folder.namespace, *source, *adopt])
-
-
-def readme(bundle: Bundle, recipe: str) -> bytes:
-    """What is in the bundle, for the person who opens it."""
-    rows = "".join(
-        f"| {folder.path.name} | {folder.namespace} | {folder.chart.name} | {folder.chart.version} "
-        f"| {folder.chart.repository or 'in the folder'} | {', '.join(folder.depends_on) or '–'} |\n"
-        for folder in bundle.folders
+    templates = (
+        data for path, data in release.files.items() if path.startswith("templates/") and path.endswith(".yaml")
     )
-    return _README.replace("RECIPE", recipe).replace("ROWS\n", rows).encode()
+    adopt = ["--take-ownership"] if brings_namespace(templates) else []
+    return shlex.join([release.folder, release.name, release.namespace, *source, *adopt])
 
 
 _README = """# RECIPE

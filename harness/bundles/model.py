@@ -3,11 +3,12 @@
 Everything downstream (installing, rendering, the expected pods) works on these, never on file names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.bundles.delivery import Target
 from harness.recipes.model import Recipe
 
 
@@ -41,7 +42,10 @@ class Folder:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk. `folders` are in the order of installation, `document` is its recipe.yaml."""
+    """A bundle on disk. `folders` are in the order of installation, `document` is its recipe.yaml.
+
+    `folders` are what helm installs: a shape that a controller reads has none, see `delivery` for what it leads to.
+    """
 
     directory: Path
     shape: str
@@ -49,11 +53,28 @@ class Bundle:
     document: Mapping[str, Any]
 
 
+def waits_for(stages: Mapping[str, Sequence[str]], needed: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """By release, those that have to be there before it.
+
+    `stages` are the releases of each component in their order (manifests before its chart, the chart, manifests after
+    it), `needed` the components that a component depends on. The first release of a component waits for the last ones
+    of those, each other one for the one before it. A component without releases was switched off: it counts as
+    provided, as it does when a recipe is resolved.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for component, releases in stages.items():
+        last = tuple(stages[name][-1] for name in needed.get(component, ()) if name in stages)
+        for position, release in enumerate(releases):
+            found[release] = (releases[position - 1],) if position else last
+    return found
+
+
 class Bundler(Protocol):
     """Turns a recipe into a bundle of one shape at `directory`, which is absent or empty before.
 
-    Raises DataError for what is wrong with the recipe's data, HarnessError for what went wrong on the way; the
-    directory is then as it was.
+    `target` is where the bundle will be published: shapes that a controller pulls name themselves by it, the helm shape
+    has no use for it. Raises DataError for what is wrong with the recipe's data, HarnessError for what went wrong on
+    the way; the directory is then as it was.
     """
 
-    def make(self, recipe: Recipe, shape: str, directory: Path) -> Bundle: ...
+    def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle: ...

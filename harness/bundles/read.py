@@ -1,32 +1,41 @@
-"""Reads a bundle of the helm shape from disk: the one place that knows its file names, for both bundlers.
+"""Reads a bundle from disk, for both bundlers: the one place that knows the file names of the helm shape.
 
-The shape: `recipe.yaml` at the root and folders `NNN-<component>`, with `-pre` and `-post` for manifests before and
-after the chart. A folder holds values.yaml, cluster-values.yaml, and one of: upstream.env (a chart in a repository),
+That has `recipe.yaml` at the root and folders `NNN-<component>`, with `-pre` and `-post` for manifests before and after
+the chart. A folder holds values.yaml, cluster-values.yaml, and one of: upstream.env (a chart in a repository),
 Chart.yaml (the folder is the chart), chart/Chart.yaml (the chart as its author left it). What does not add up is an
 error, since a folder that is overlooked is a component that is never tested.
 """
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.bundles.model import Bundle, Chart, Folder
+from harness.bundles.delivery import read_delivery
+from harness.bundles.model import Bundle, Chart, Folder, waits_for
 from harness.errors import DataError
 from harness.recipes.read import Document
 
 _FOLDER = re.compile(r"(\d{3,})-(.+)")
-_NAMESPACE_OBJECT = re.compile(r"^kind:\s*Namespace\s*$", re.MULTILINE)
+_NAMESPACE_OBJECT = re.compile(rb"^kind:\s*Namespace\s*$", re.MULTILINE)
 _REMAKE = "make the bundle again"
 
 
-def read(directory: Path) -> Bundle:
+def read(directory: Path, shape: str = "helm") -> Bundle:
     """The bundle at `directory`. Raises DataError naming the folder or file that is wrong."""
+    if shape == "helm":
+        return _read_folders(directory)
+    read_delivery(directory, shape)
+    return Bundle(directory, shape, (), _document(directory / "recipe.yaml"))
+
+
+def _read_folders(directory: Path) -> Bundle:
     document = _document(directory / "recipe.yaml")
     components = {ref["name"]: ref for ref in document["componentRefs"]}
     numbered = _numbered(directory)
     owners = {release: _owner(release, path, components) for _, release, path in numbered}
+    waiting = _waiting(owners, components)
     for name, ref in components.items():
         if name not in owners and enabled(ref):
             raise DataError(f"has no folder for component {name}, which recipe.yaml names", where=str(directory))
@@ -41,8 +50,8 @@ def read(directory: Path) -> Bundle:
             namespace=ref["namespace"],
             path=path,
             chart=chart,
-            depends_on=_dependencies(release, owners, components),
-            owns_namespace=chart.path is not None and _brings_namespace(chart.path),
+            depends_on=waiting[release],
+            owns_namespace=chart.path is not None and brings_namespace(_templates(chart.path)),
         )
         later = set(folder.depends_on) - {before.release for before in folders}
         if later:
@@ -94,22 +103,14 @@ def _owner(release: str, path: Path, components: Mapping[str, Any]) -> str:
     raise DataError("belongs to no component of recipe.yaml", where=str(path), do=_REMAKE)
 
 
-def _dependencies(release: str, owners: Mapping[str, str], components: Mapping[str, Any]) -> tuple[str, ...]:
-    """pre waits for the last releases of the component's dependencies, the chart for pre, post for the chart.
-
-    A dependency that is switched off has no folder: it counts as provided, as it does when a recipe is resolved.
-    """
-    component = owners[release]
-    stages = [
-        name
-        for name in (f"{component}-pre", component, f"{component}-post")
-        if name == component or owners.get(name) == component
-    ]
-    position = stages.index(release)
-    if position > 0:
-        return (stages[position - 1],)
-    needed = (name for name in components[component].get("dependencyRefs") or () if name in owners)
-    return tuple(f"{name}-post" if owners.get(f"{name}-post") == name else name for name in needed)
+def _waiting(owners: Mapping[str, str], components: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
+    """By release, those that come before it; the folder of a component's manifests is told by its name."""
+    stages: dict[str, list[str]] = {}
+    for stage in ("-pre", "", "-post"):
+        for release, component in owners.items():
+            if release == f"{component}{stage}":
+                stages.setdefault(component, []).append(release)
+    return waits_for(stages, {name: ref.get("dependencyRefs") or () for name, ref in components.items()})
 
 
 def _chart(path: Path) -> Chart:
@@ -153,7 +154,10 @@ def _remote_chart(file: Path) -> Chart:
     return Chart(chart, version, repository)
 
 
-def _brings_namespace(chart: Path) -> bool:
+def brings_namespace(templates: Iterable[bytes]) -> bool:
     """Whether a chart has a Namespace among its templates, told by its text: rendering it is Helm's business."""
-    templates = sorted((chart / "templates").rglob("*.yaml"))
-    return any(_NAMESPACE_OBJECT.search(file.read_text(encoding="utf-8", errors="replace")) for file in templates)
+    return any(_NAMESPACE_OBJECT.search(template) for template in templates)
+
+
+def _templates(chart: Path) -> Iterator[bytes]:
+    return (file.read_bytes() for file in sorted((chart / "templates").rglob("*.yaml")))

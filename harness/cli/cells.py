@@ -1,6 +1,7 @@
 """`run` and `bundle`: a recipe under a lane, and what would be delivered."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import click
@@ -12,13 +13,17 @@ from harness.cli.context import Context, as_json, recipe_names
 from harness.exits import Exit
 from harness.isolation import Marks, Stay, sweep_abandoned
 from harness.journal import Journal
+from harness.publishing import publication
 from harness.recipes.resolve import resolve
 from harness.recipes.values import SetOverride, check_sets, parse_set
-from harness.run import Cell, new_run_id
+from harness.run import REFERENCE, Cell, new_run_id
 from kwok.runtime import state_directory
 
 deployer = click.option(
-    "--deployer", "-d", metavar="LANE", help="The delivery path: helm.  [default: the setting `deployer`]"
+    "--deployer",
+    "-d",
+    metavar="LANE",
+    help="The delivery path: helm, argocd-oci, argocd-helm-oci or flux-oci.  [default: the setting `deployer`]",
 )
 sets = click.option(
     "--set",
@@ -50,7 +55,7 @@ def run(
         journal = Journal(console)
         marks = Marks(state_directory(os.environ))
         sweep_abandoned(context.runtime, marks, journal)
-        tools.prepare((*context.runtime.tools, *lane.tools, "kubectl"))
+        tools.prepare((*context.runtime.tools, "helm", *lane.tools, "kubectl"))
         run_id = new_run_id()
         stay = Stay(
             context.runtime,
@@ -97,15 +102,25 @@ def bundle(
     """Write the bundle that a lane would deliver for RECIPE; no cluster is needed."""
     lane = context.lane(deployer)
     bundler = _bundler(context, _overrides(context, sets))
-    made = bundler.make(resolve(context.catalog, recipe), lane.shape, output)
+    resolved = resolve(context.catalog, recipe)
+    document = {"directory": str(output)}
+    if lane.shape == REFERENCE:
+        made = bundler.make(resolved, lane.shape, output)
+    else:
+        with tempfile.TemporaryDirectory(prefix="kwok-harness-") as directory:
+            made = bundler.make(resolved, REFERENCE, Path(directory) / "reference")
+            registry = f"localhost:{context.settings.ports.registry}"
+            packed = publication(bundler, resolved, lane.shape, lane.name, made, registry, output)
+        document |= {"address": f"{packed.target.url}:{packed.target.tag}", "digest": packed.artifact.digest}
     rows = [(f"{f.number:03}", f.release, f.namespace, ", ".join(f.depends_on)) for f in made.folders]
     headings = ("number", "release", "namespace", "after")
     if as_json:
-        context.data(
-            {"directory": str(made.directory), "releases": [dict(zip(headings, r, strict=True)) for r in rows]}
-        )
+        context.data(document | {"releases": [dict(zip(headings, row, strict=True)) for row in rows]})
     else:
         context.console.table(headings, rows)
+        for key in ("address", "digest"):
+            if key in document:
+                context.console.text(f"{key}: {document[key]}")
 
 
 def _overrides(context: Context, sets: tuple[str, ...]) -> tuple[SetOverride, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from machine import Machine
 
 from harness.progress import Silent
 from harness.settings import Settings, load
@@ -55,6 +56,20 @@ def runtime(settings: Settings, tools: Callable[[str], Path], state: Path) -> It
     yield runtime
     for name in runtime.names():
         runtime.down(name)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, tools: Callable[[str], Path]) -> Iterator[Machine]:
+    """All tools are ready, so that the times of a test are the cell's own."""
+    for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kwokctl"):
+        tools(name)
+    tools("helm"), tools("kubectl")
+    made = Machine(tmp_path)
+    yield made
+    for child in made.children:
+        child.kill()
+        child.communicate()
+    made.run("down", "--all")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,82 +5,19 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from machine import LIMIT, Machine, wait_for
 
 from harness import process
 from harness.exits import Exit
 from harness.settings import ROOT
 
 pytestmark = pytest.mark.e2e
-
-LIMIT = 240.0  # seconds for one command; all of them are done far earlier, unless something hangs
-
-
-class Machine:
-    """A user's machine as a test sees it: state and evidence of its own, the tool cache of everybody."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.state = home / "state"
-        self.artifacts = home / "artifacts"
-        self.children: list[subprocess.Popen[str]] = []
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("KWOK_")},
-            "XDG_STATE_HOME": str(self.state),
-            "KWOK_DEBUG_ARTIFACTS_DIR": str(self.artifacts),
-            "KWOK_CLUSTER": "test",
-        }
-
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        child = subprocess.Popen(
-            [sys.executable, "-m", "harness", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=self.environment,
-            start_new_session=True,
-        )
-        self.children.append(child)
-        return child
-
-    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        child = self.start(*words)
-        out, err = child.communicate(timeout=LIMIT)
-        return subprocess.CompletedProcess(words, child.returncode, out, err)
-
-    def processes(self) -> list[tuple[str, ...]]:
-        """What still runs of this machine's clusters."""
-        return [process.command_line(each.pid) for each in process.mentioning(self.home)]
-
-    def clusters(self) -> list[str]:
-        directory = self.state / "kwok-harness" / "clusters"
-        return sorted(each.name for each in directory.iterdir()) if directory.is_dir() else []
-
-    def evidence(self) -> Path:
-        [found] = list(self.artifacts.iterdir())
-        return found
-
-
-@pytest.fixture
-def machine(tmp_path: Path, tools: Callable[[str], Path]) -> Iterator[Machine]:
-    """All tools are ready, so that the times of a test are the cell's own."""
-    for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kwokctl"):
-        tools(name)
-    tools("helm"), tools("kubectl")
-    made = Machine(tmp_path)
-    yield made
-    for child in made.children:
-        child.kill()
-        child.communicate()
-    made.run("down", "--all")
 
 
 @pytest.fixture
@@ -90,17 +27,6 @@ def data(tmp_path: Path) -> Path:
     for part in ("recipes", "charts", "profiles"):
         shutil.copytree(ROOT / "kwok" / part, root / part)
     return root / "recipes"
-
-
-def wait_for(child: "subprocess.Popen[str]", text: str) -> str:
-    """Read stderr until a line has `text`."""
-    assert child.stderr is not None
-    seen = ""
-    for line in child.stderr:
-        seen += line
-        if re.search(text, line):
-            return seen
-    raise AssertionError(f"ended without {text!r}:\n{seen}")
 
 
 def test_a_recipe_passes_and_leaves_nothing(machine: Machine) -> None:

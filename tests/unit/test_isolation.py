@@ -129,6 +129,7 @@ def test_a_reused_cluster_that_is_clean_again_stays(
     runtime = FakeRuntime("c")
     cell = stay(runtime, reuse=True)
     cell.begin([])
+    cell.remember()
     assert end(cell).startswith("cleaned")
     assert (runtime.names(), marks.names()) == (["c"], [])
 
@@ -141,6 +142,7 @@ def test_a_reused_cluster_that_cannot_be_cleaned_is_taken_down(
     runtime = FakeRuntime("c")
     cell = stay(runtime, reuse=True)
     cell.begin([])
+    cell.remember()
     assert end(cell) == "taken down"
     assert runtime.names() == []
     assert "left behind: customresourcedefinitions x" in journal.notes[0]

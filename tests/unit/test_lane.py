@@ -9,7 +9,7 @@ import pytest
 
 from harness import lane, process
 from harness.bundles.model import Bundle
-from harness.errors import VerdictFailed
+from harness.errors import SyncDeadline, VerdictFailed
 from harness.journal import Journal
 from harness.lane import Run
 from harness.process import CommandFailed, Scope
@@ -29,7 +29,9 @@ def run() -> Run:
         facts=lambda snapshot: {"nodes": snapshot.count(NODES)},
     )
     fake: Any = SimpleNamespace()
+    services = SimpleNamespace(died=threading.Event(), check=lambda: None)
     return Run(
+        recipe=fake,
         settings=load(environment={}),
         bundle=Bundle(Path(), "helm", (fake,), {}),
         expectation=cast(Any, expectation),
@@ -37,6 +39,7 @@ def run() -> Run:
         helm=fake,
         journal=Journal(Silent()),
         scope=Scope(),
+        services=cast(Any, services),
     )
 
 
@@ -115,7 +118,41 @@ def test_a_verdict_that_never_comes_still_leaves_facts(run: Run, monkeypatch: py
         raise Expired(Waiting("not yet"), {}, None, 60.0)
 
     monkeypatch.setattr(lane, "wait", wait)
-    with pytest.raises(Expired):
+    with pytest.raises(VerdictFailed, match="not yet"):
         run.verify()
     assert run.facts == {"nodes": 0}
     assert run.journal.phases[0].verdict == "failed"
+
+
+def test_a_service_that_dies_is_the_reason(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that the wait was cancelled: its own last words."""
+
+    def wait(*arguments: object, cancelled: threading.Event, **how: object) -> None:
+        assert cancelled is run.services.died
+        raise Cancelled("ended")
+
+    def check() -> None:
+        raise VerdictFailed("source-watcher ended")
+
+    monkeypatch.setattr(lane, "wait", wait)
+    monkeypatch.setattr(run.services, "check", check)
+    with pytest.raises(VerdictFailed, match="source-watcher ended"):
+        run.expect((NODES,), lambda snapshot: Waiting("x"), within=1.0)
+
+
+def test_a_sync_that_is_late_has_the_code_of_its_lane(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expiry of the sync is 50, with all that the expired wait has to say."""
+
+    def wait(*arguments: object, **how: object) -> None:
+        raise Expired(Waiting("is not there", "Application argocd/x"), {}, None, 3.0)
+
+    monkeypatch.setattr(lane, "wait", wait)
+    with pytest.raises(SyncDeadline, match=r"after 3\.0 s: is not there") as caught:
+        run.expect((NODES,), lambda snapshot: Waiting("x"), within=3.0, late=SyncDeadline)
+    assert (caught.value.exit, caught.value.where) == (50, "Application argocd/x")
+
+
+def test_a_lane_without_a_registry_has_nothing_to_push(run: Run) -> None:
+    """Asking for it is a defect of the lane, and not an empty push."""
+    with pytest.raises(ValueError, match="not one that is published"):
+        run.push()

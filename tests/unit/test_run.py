@@ -33,6 +33,7 @@ class World:
     def __init__(self, artifacts: Path) -> None:
         self.events: list[str] = []
         self.open = False
+        self.directory = artifacts.parent / "c"
         self.boot: Step = lambda: None
         self.make: Step = lambda: None
         self.story: Step = lambda: Passed("46 pods are where they belong")
@@ -52,11 +53,14 @@ class World:
             def open(self) -> bool:
                 return world.open
 
-            def begin(self, nodes: object) -> Cluster:
+            def begin(self, nodes: object) -> tuple[Any, Cluster]:
                 world.events.append("begin")
                 world.open = True
                 world.boot()
-                return cast(Cluster, cluster)
+                return SimpleNamespace(directory=world.directory), cast(Cluster, cluster)
+
+            def remember(self) -> None:
+                world.events.append("remember")
 
             def end(self, helm: object, *, keep: bool, hurried: bool) -> str:
                 world.events.append("end in a hurry" if hurried else "end")
@@ -121,7 +125,7 @@ def test_a_green_cell_gives_the_cluster_back_and_leaves_no_evidence(world: World
     """Exit code 0, the gate's own words as the reason."""
     outcome = world.carry_out()
     assert (outcome.exit, outcome.reason) == (Exit.OK, "46 pods are where they belong")
-    assert world.events == ["begin", "story", "end"]
+    assert world.events == ["begin", "remember", "story", "end"]
     assert not (tmp_path / "artifacts").exists()
 
 
@@ -129,7 +133,7 @@ def test_evidence_is_taken_before_anything_is_cleaned(world: World) -> None:
     """The bash harness cleaned first, and its artifacts were empty."""
     world.story = failing(VerdictFailed("no node fits", where="Pod a/b"))
     outcome = world.carry_out()
-    assert world.events == ["begin", "story", "evidence", "end"]
+    assert world.events == ["begin", "remember", "story", "evidence", "end"]
     assert (outcome.exit, outcome.reason) == (Exit.FAILURE, "Pod a/b: no node fits")
     written = json.loads((Path(outcome.evidence) / "run.json").read_text())
     assert written["phases"][-1]["name"] == "teardown"
@@ -205,7 +209,7 @@ def test_an_interrupt_cleans_in_a_hurry(world: World, error: BaseException, code
     world.story = failing(error)
     outcome = world.carry_out()
     assert outcome.exit is code
-    assert world.events == ["begin", "story", "evidence", "end in a hurry"]
+    assert world.events == ["begin", "remember", "story", "evidence", "end in a hurry"]
 
 
 def test_an_interrupt_while_cleaning_still_gives_the_cluster_back(world: World) -> None:
@@ -219,7 +223,7 @@ def test_an_interrupt_while_cleaning_still_gives_the_cluster_back(world: World) 
     world.end = end
     outcome = world.carry_out()
     assert outcome.exit is Exit.INTERRUPTED
-    assert world.events == ["begin", "story", "end", "end in a hurry"]
+    assert world.events == ["begin", "remember", "story", "end", "end in a hurry"]
     assert not world.open
 
 
@@ -228,7 +232,7 @@ def test_a_defect_is_raised_after_cleaning(world: World) -> None:
     world.story = failing(ZeroDivisionError("oops"))
     with pytest.raises(ZeroDivisionError):
         world.carry_out()
-    assert world.events == ["begin", "story", "evidence", "end"]
+    assert world.events == ["begin", "remember", "story", "evidence", "end"]
 
 
 def test_evidence_that_cannot_be_written_is_a_note(world: World, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
-"""The small recipe whose bundle is committed beside it, and where the reference bundles stand."""
+"""The small recipe whose bundles are committed beside it, and where the reference bundles stand."""
 
 from pathlib import Path
 
 import pytest
 
+from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.delivery import Target
 from harness.recipes.load import Catalog
 from harness.recipes.model import Recipe
 from harness.recipes.resolve import resolve
@@ -20,6 +22,25 @@ needs_references = pytest.mark.skipif(
 
 def small(root: Path = GOLDEN / "data") -> Recipe:
     return resolve(Catalog.load(root / "recipes"), NAME)
+
+
+# Where the committed bundles say that they are published; the lanes are those whose bundles are of the shape.
+LANES = {"argocd": "argocd-oci", "argocd-helm": "argocd-helm-oci", "flux": "flux-oci"}
+TARGETS = {
+    shape: Target(
+        f"registry.example:5000/aicr/{NAME}", f"{'0.0.0-' if shape == 'argocd-helm' else ''}abc1234-{lane}", True
+    )
+    for shape, lane in LANES.items()
+}
+
+
+# What it consists of, in the order of installation.
+RELEASES = ("certificates", "tuning", "gpu-operator-pre", "gpu-operator", "gpu-operator-post", "scheduler")
+
+
+def make(shape: str, directory: Path, root: Path = GOLDEN / "data") -> Path:
+    """The bundle of the small recipe in a shape that a controller pulls."""
+    return BuiltinBundler().make(small(root), shape, directory, TARGETS[shape]).directory
 
 
 def tree(directory: Path) -> dict[str, bytes]:

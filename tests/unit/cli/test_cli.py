@@ -38,7 +38,7 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         (["run"], "Missing argument 'RECIPE'"),
         (["run", "eks-training", "--nonsense"], "No such option"),
         (["run", "eks-trainng"], "eks-training"),
-        (["run", "eks-training", "--deployer", "hlem"], "did you mean helm?"),
+        (["run", "eks-training", "--deployer", "hlem"], "did you mean helm"),
         (["run", "eks-training", "--set", "gpu-operator"], "gpu-operator"),
         (["run", "eks-training", "--set", "no-such:a=b"], "unknown component 'no-such'"),
         (["recipes", "show", "nothing-like-it"], "known: aks"),
@@ -111,6 +111,23 @@ def test_a_bundle_can_be_made_without_a_cluster(machine: Path, capsys: pytest.Ca
     document = json.loads(capsys.readouterr().out)
     assert (machine / "out" / "deploy.sh").is_file()
     assert [row["number"] for row in document["releases"]] == sorted(row["number"] for row in document["releases"])
+
+
+@pytest.mark.parametrize("lane", ["argocd-oci", "argocd-helm-oci", "flux-oci"])
+def test_a_bundle_for_a_registry_says_its_address_and_digest(
+    machine: Path, capsys: pytest.CaptureFixture[str], lane: str
+) -> None:
+    """The same input has the same address and digest, wherever it is written."""
+    found = []
+    for place in ("one", "two"):
+        assert run(["bundle", "eks-training", "--output", str(machine / place), "-d", lane, "--json"]) is Exit.OK
+        document = json.loads(capsys.readouterr().out)
+        found.append((document["address"], document["digest"]))
+        assert document["releases"]
+        assert (machine / place / "checksums.txt").is_file()
+    assert found[0] == found[1]
+    assert found[0][0].startswith("oci://localhost:5500/aicr/eks-training:")
+    assert found[0][1].startswith("sha256:")
 
 
 def test_a_bundle_is_not_written_over_anything(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:

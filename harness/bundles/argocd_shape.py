@@ -1,0 +1,119 @@
+"""The argocd shape: an Application of Applications, which Argo CD pulls from an OCI registry.
+
+Each release is a child Application in a folder of its own. A chart at a repository is named there; a chart of the
+bundle is a path in the same artifact. Values are text within the Application, as `helm.values`: a reference to a file
+of another source (`$values/...`) works with Git only, and an object (`valuesObject`) loses its nulls, which remove a
+chart's defaults, in the merge patch of a second sync.
+
+Sync waves follow the graph of dependencies, level by level, and not the order of the folders: Argo CD lets seconds pass
+between two waves and waits for no child's health, so thirteen waves cost half a minute and order nothing more than
+three. What comes too early is tried again; by default after 5 s, 10 s, 20 s, ..., here soon.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.bundles.delivery import ARGOCD_NAMESPACE, ENTRY, ROOTS, Target
+from harness.bundles.releases import Release, levels, page, releases
+from harness.go_yaml import dump
+from harness.recipes.model import Recipe
+from harness.recipes.values import NodePlacement, SetOverride
+
+_IN_CLUSTER = "https://kubernetes.default.svc"
+# 2, 4, 8 and then every 10 seconds, three minutes in all: as long as Argo CD's own five tries.
+_RETRY = {"limit": 20, "backoff": {"duration": "2s", "factor": 2, "maxDuration": "10s"}}
+_OPTIONS = ["CreateNamespace=true", "ServerSideApply=true"]  # a client-side apply cannot hold the CRDs of large charts
+
+
+def files(recipe: Recipe, sets: Sequence[SetOverride], placement: NodePlacement, target: Target) -> dict[str, bytes]:
+    """A bundle's content by path, for an artifact at `target`. Raises DataError for what cannot be bundled."""
+    found = releases(recipe, sets, placement)
+    waves = levels(found)
+    tree = {ENTRY["argocd"]: dump(_root(target)), "recipe.yaml": dump(recipe.document())}
+    for release in found:
+        helm = {"values": dump(release.values).decode()}
+        source = {**chart_source(release, target.url, target.tag), "helm": helm}
+        tree[f"{release.folder}/application.yaml"] = dump(application(release, waves[release.name], source))
+        tree |= chart_files(release)
+    return {**tree, "README.md": page(_README, recipe, found, f"{target.repository}:{target.tag}")}
+
+
+def chart_files(release: Release) -> dict[str, bytes]:
+    """A chart of the bundle, by path in the bundle."""
+    return {f"{release.folder}/chart/{path}": data for path, data in release.files.items()}
+
+
+def chart_source(release: Release, url: str, revision: str) -> dict[str, Any]:
+    """Where Argo CD finds the chart: `url` and `revision` are the bundle's own.
+
+    An OCI chart is addressed by its whole path, and by its tag, in which `_` stands for the `+` of a version.
+    """
+    chart = release.chart
+    if not chart.repository:
+        return {"repoURL": url, "targetRevision": revision, "path": f"{release.folder}/chart"}
+    if chart.repository.startswith("oci://"):
+        tag = chart.version.replace("+", "_")
+        return {"repoURL": f"{chart.repository}/{chart.name}", "chart": chart.name, "targetRevision": tag}
+    return {"repoURL": chart.repository, "chart": chart.name, "targetRevision": chart.version}
+
+
+def application(release: Release, wave: int, source: Mapping[str, Any]) -> dict[str, Any]:
+    """A child. Argo CD names the Helm release after it, so all lanes make the same release."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {
+            "name": release.name,
+            "namespace": ARGOCD_NAMESPACE,
+            "annotations": {"argocd.argoproj.io/sync-wave": str(wave)},
+        },
+        "spec": {
+            "project": "default",
+            "source": dict(source),
+            "destination": {"server": _IN_CLUSTER, "namespace": release.namespace},
+            "syncPolicy": {
+                "automated": {"prune": True, "selfHeal": True},
+                "retry": _RETRY,
+                "syncOptions": _OPTIONS,
+            },
+        },
+    }
+
+
+def root(name: str, source: Mapping[str, Any], **policy: Any) -> dict[str, Any]:
+    """The Application whose manifests are the children; `policy` is what its syncPolicy has besides."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name, "namespace": ARGOCD_NAMESPACE},
+        "spec": {
+            "project": "default",
+            "source": dict(source),
+            "destination": {"server": _IN_CLUSTER, "namespace": ARGOCD_NAMESPACE},
+            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, **policy},
+        },
+    }
+
+
+def _root(target: Target) -> dict[str, Any]:
+    directory = {"recurse": True, "include": "*/application.yaml"}
+    source = {"repoURL": target.url, "targetRevision": target.tag, "path": ".", "directory": directory}
+    return root(ROOTS["argocd"], source)
+
+
+_README = """# RECIPE
+
+An Application of Applications for Argo CD. The artifact is TARGET.
+
+| folder | namespace | chart | version | from | after |
+|---|---|---|---|---|---|
+ROWS
+
+Publish this directory as one layer, with these files at its root, and then:
+
+    kubectl apply --filename app-of-apps.yaml
+
+- `application.yaml` of a folder is one release: its chart and the values that the recipe gives it.
+- `recipe.yaml` is the resolved recipe.
+- `sha256sum --check checksums.txt` tells whether any file has changed.
+"""

@@ -1,0 +1,241 @@
+"""Argo CD: the root Application and every child that the bundle names are synced, from the artifact that was pushed.
+
+The states of an Application that count as a pass are the documented ones (any other waits):
+
+| sync      | health      | last operation | passes                                                      |
+|-----------|-------------|----------------|-------------------------------------------------------------|
+| Synced    | Healthy     | any            | yes                                                         |
+| Synced    | Progressing | any            | yes: KWOK readies no operands                               |
+| OutOfSync | Healthy     | Succeeded      | a child: an operator changed its object afterwards          |
+| Synced    | Degraded    | Succeeded      | a child: what the chart expects at run time is not simulated |
+
+A status counts only for what is asked now. The CRD has no status subresource, hence no observed generation; instead
+the source that was compared must be that of the spec, the revision must be the pushed digest (OCI revisions are
+manifest digests; of charts at HTTP repositories, versions) and an operation must have been of that same revision.
+
+| seen                                                                  | verdict                  |
+|-----------------------------------------------------------------------|--------------------------|
+| the root, freshly compared, makes no Application, or not a named one  | Failed                   |
+| the root, freshly compared, renders nothing at all                    | Waiting, doomed          |
+| an operation of this revision ended Failed or Error, and is OutOfSync | Failed: it is not retried |
+| a condition whose type ends in Error (Comparison, InvalidSpec, Sync)  | Waiting, doomed          |
+| an operation failed and is retried                                    | Waiting; doomed from the third retry |
+| the same, since "tasks are not valid"                                 | Waiting: a CRD may be on its way |
+
+An Application in the namespace that the bundle does not name is held to the same table, as the bash harness does, and
+the pass names it. Nothing is Failed for an error condition alone: Argo CD compares again, and a repo server that is
+being restarted looks the same as a chart that does not exist.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from harness.gates.combining import Doubt, Gate, exact, listed, overall, shortened, subject, there
+from harness.gates.findings import Finding, Level
+from harness.snapshot import Kind, Object, Snapshot
+from harness.verdict import Failed, Passed, Verdict
+
+APPLICATIONS = Kind("argoproj.io/v1alpha1", "applications", "Application")
+KINDS: tuple[Kind, ...] = (APPLICATIONS,)
+NAMESPACE = "argocd"
+
+_PASS = {("Synced", "Healthy"), ("Synced", "Progressing")}
+_PASS_AFTER_SUCCESS = {("OutOfSync", "Healthy"), ("Synced", "Degraded")}
+_RETRIES_FORGIVEN = 2  # a chart's own CRDs and namespaces take one or two
+_RETRY_NOTE = re.compile(r"\.? Retrying attempt #\d+ at .*$")  # has a time of day in it
+_TOO_EARLY = "tasks are not valid"  # a kind that is not served yet
+
+
+def root_there(root: str) -> Gate:
+    """The grace: the root Application exists."""
+    return there(APPLICATIONS, (NAMESPACE, root))
+
+
+def synced(root: str, children: Collection[str], digest: str) -> Gate:
+    """The gate over KINDS. `digest` ("sha256:...") is what the registry answered to the push of the bundle.
+
+    Sources with the repoURL of the root are those of the bundle.
+    """
+
+    def gate(snapshot: Snapshot) -> Verdict:
+        if not children:
+            return Failed("no child Application is expected: nothing would be verified")
+        top = snapshot.get(APPLICATIONS, NAMESPACE, root)
+        if top is None:
+            return root_there(root)(snapshot)
+        found = {
+            app["metadata"]["name"]: app
+            for app in snapshot.all(APPLICATIONS)
+            if app["metadata"]["namespace"] == NAMESPACE
+        }
+        bundle = _Bundle(_sources(top["spec"]), digest)
+        findings = list(_root(top, bundle, children))
+        findings += [
+            Finding(Level.WAITING, f"Application {NAMESPACE}/{name}", "is not there yet")
+            for name in sorted(children)
+            if name not in found
+        ]
+        for name, app in sorted(found.items()):
+            if name != root and (doubt := bundle.doubt(app)):
+                findings.append(doubt.of(subject(APPLICATIONS, app)))
+        if findings:
+            return overall(findings)
+        extra = listed(set(found) - {root, *children})
+        note = f"; also {extra}, which the bundle does not name" if extra else ""
+        return Passed(f"{root} and its {len(children)} Applications are synced, at {digest}{note}")
+
+    return gate
+
+
+def _root(top: Object, bundle: "_Bundle", children: Collection[str]) -> Iterator[Finding]:
+    """What is wrong with the root: its own state, which passes in fewer ways, and what it makes."""
+    who = subject(APPLICATIONS, top)
+    if doubt := bundle.doubt(top):
+        yield doubt.of(who)
+    elif (state := _state(top)) not in _PASS:
+        yield Finding(Level.WAITING, who, _described(top, state))
+    if bundle.stale(top) or _state(top)[0] not in ("Synced", "OutOfSync"):
+        return  # its resources are not (only) those of the artifact
+    resources = (top.get("status") or {}).get("resources") or ()
+    made = {each["name"] for each in resources if each.get("kind") == "Application" and not each.get("requiresPruning")}
+    if not resources:
+        yield Finding(Level.DOOMED, who, "renders nothing at all")
+    elif not made:
+        yield Finding(Level.FAILED, who, f"was reconciled, and makes no Application; {len(children)} are expected")
+    elif lost := set(children) - made:
+        yield Finding(Level.FAILED, who, f"was reconciled, and does not make {listed(lost)}")
+
+
+class _Bundle:
+    """The artifact that Applications are judged by."""
+
+    def __init__(self, sources: list[Mapping[str, Any]], digest: str) -> None:
+        self._urls = {_url(source) for source in sources}
+        self._digest = digest
+
+    def doubt(self, app: Object) -> Doubt | None:
+        """Why an Application does not pass; None if it does."""
+        if app["metadata"].get("deletionTimestamp"):
+            return Doubt(Level.WAITING, "is being deleted")
+        stale, state = self.stale(app), _state(app)
+        operation = _operation(app)
+        current = not stale and _concerns(operation, app)
+        status = app.get("status") or {}
+        if current and operation.get("phase") in ("Failed", "Error") and state[0] == "OutOfSync":
+            return Doubt(Level.FAILED, _described(app, state))
+        errors = [
+            f"{each['type']}: {shortened(each.get('message'))}"
+            for each in status.get("conditions") or ()
+            if each["type"].endswith("Error")
+        ]
+        if errors:
+            return Doubt(Level.DOOMED, "; ".join(sorted(errors)))
+        if stale:
+            return Doubt(Level.WAITING, stale)
+        if state in _PASS or (state in _PASS_AFTER_SUCCESS and current and operation.get("phase") == "Succeeded"):
+            return None
+        return Doubt(Level.DOOMED if current and _hopeless(operation) else Level.WAITING, _described(app, state))
+
+    def stale(self, app: Object) -> str:
+        """Why the status is of something else than the spec and the pushed artifact; empty if it is not."""
+        status = app.get("status") or {}
+        sync = status.get("sync") or {}
+        if not status.get("reconciledAt"):
+            return "has not been compared yet"
+        asked, compared = _sources(app["spec"]), _sources(sync.get("comparedTo") or {})
+        if [_plain(source) for source in asked] != [_plain(source) for source in compared]:
+            return "has not been compared since its source changed"
+        revisions = sync.get("revisions") if app["spec"].get("sources") else [sync.get("revision")]
+        if len(revisions or ()) != len(asked):
+            return "has no revision yet"
+        for source, revision in zip(asked, revisions or (), strict=True):
+            if not self._expected(source, revision or ""):
+                want = self._digest if _url(source) in self._urls else source.get("targetRevision")
+                return f"is compared with {revision or 'no revision'} of {_url(source)}, not yet with {want}"
+        return ""
+
+    def _expected(self, source: Mapping[str, Any], revision: str) -> bool:
+        """Whether `revision` is what `source` must resolve to."""
+        if _url(source) in self._urls:
+            return revision == self._digest
+        if _url(source).startswith("oci://"):
+            return revision.startswith("sha256:")
+        asked = source.get("targetRevision") or ""
+        return revision == asked if source.get("chart") and exact(asked) else bool(revision)
+
+
+def _sources(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The sources of a spec, or of what an operation or a comparison was of."""
+    return list(spec.get("sources") or [spec.get("source") or {}])
+
+
+def _url(source: Mapping[str, Any]) -> str:
+    return str(source.get("repoURL") or "").rstrip("/")
+
+
+def _plain(value: Any, *, free: bool = False) -> Any:
+    """A source without what a status leaves out: zero values, and the nulls of free-form values."""
+    if isinstance(value, Mapping):
+        pruned = {key: _plain(each, free=free or key == "valuesObject") for key, each in value.items()}
+        return {key: each for key, each in pruned.items() if (each is not None if free else each)}
+    return [_plain(each, free=free) for each in value] if isinstance(value, list) else value
+
+
+def _state(app: Object) -> tuple[str, str]:
+    """Sync and health; "Unknown" where the status does not say."""
+    status = app.get("status") or {}
+    return (
+        (status.get("sync") or {}).get("status") or "Unknown",
+        (status.get("health") or {}).get("status") or "Unknown",
+    )
+
+
+def _operation(app: Object) -> Mapping[str, Any]:
+    return (app.get("status") or {}).get("operationState") or {}
+
+
+def _concerns(operation: Mapping[str, Any], app: Object) -> bool:
+    """Whether the operation is of the revision and the source that the Application was compared with.
+
+    A retry that has just begun has no result yet: then what it was asked to do counts.
+    """
+    result = operation.get("syncResult") or (operation.get("operation") or {}).get("sync") or {}
+    sync = app["status"]["sync"]
+    key = "revisions" if app["spec"].get("sources") else "revision"
+    same = [_plain(each) for each in _sources(result)] == [_plain(each) for each in _sources(app["spec"])]
+    return same and bool(result.get(key)) and result.get(key) == sync.get(key)
+
+
+def _hopeless(operation: Mapping[str, Any]) -> bool:
+    """Whether retries (or the end of them) are not worth waiting for: nothing is under way, and it is no first try."""
+    if operation.get("phase") in ("Failed", "Error"):
+        return True
+    if operation.get("phase") != "Running" or (operation.get("retryCount") or 0) <= _RETRIES_FORGIVEN:
+        return False
+    results = (operation.get("syncResult") or {}).get("resources") or ()
+    return _TOO_EARLY not in str(operation.get("message")) and not any(r.get("hookPhase") == "Running" for r in results)
+
+
+def _described(app: Object, state: tuple[str, str]) -> str:
+    """The state, what the operation says of itself, and the resources that are not in order."""
+    operation, parts = _operation(app), [f"is {state[0]} and {state[1]}"]
+    if operation:
+        message = shortened(_RETRY_NOTE.sub("", str(operation.get("message") or "")))
+        retries = operation.get("retryCount") or 0
+        limit = ((operation.get("operation") or {}).get("retry") or {}).get("limit") or 0
+        count = f" (retry {retries} of {limit})" if retries else ""
+        parts.append(f"operation {operation.get('phase')}{count}" + (f": {message}" if message else ""))
+        parts += [
+            f"{each.get('kind')} {each.get('name')}: {shortened(each.get('message'))}"
+            for each in (operation.get("syncResult") or {}).get("resources") or ()
+            if each.get("status") == "SyncFailed" or each.get("hookPhase") in ("Failed", "Error")
+        ][:3]
+    wrong = [
+        f"{each.get('kind')} {each.get('name')}"
+        for each in (app.get("status") or {}).get("resources") or ()
+        if each.get("status") == "OutOfSync" or (each.get("health") or {}).get("status") in ("Degraded", "Missing")
+    ]
+    if wrong:
+        parts.append(f"not in order: {listed(wrong)}")
+    return "; ".join(parts)

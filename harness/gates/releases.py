@@ -1,0 +1,201 @@
+"""Flux, the whole way: OCIRepository, Kustomization, every HelmRelease, every ArtifactGenerator.
+
+Ready=True is not enough for a HelmRelease: it stays while a new chart is on its way. So the last attempt must have
+been of this generation and of the chart that its source holds now, and what Helm has deployed must be that chart.
+Together with harness.gates.sources this ties each release of a local chart to the pushed digest without a gap:
+digest, OCIRepository, ArtifactGenerator, ExternalArtifact, lastAttemptedRevisionDigest, history.
+
+| seen                                                               | verdict         |
+|--------------------------------------------------------------------|-----------------|
+| no release is expected                                             | Failed          |
+| Stalled (RetriesExceeded is what no retries left is) on this chart | Failed          |
+| an expected release is absent though the Kustomization was applied | Waiting, doomed |
+| Ready=False with retries left (InstallFailed, ArtifactFailed, ...) | Waiting, doomed |
+| waits for another release                                          | its finding, and how many wait |
+| waits for a chart                                                  | that of its ArtifactGenerator or HelmRepository |
+| under way; of another generation; of another chart                 | Waiting         |
+
+Releases that nobody expects must be ready too, as in the bash harness.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from harness.gates.combining import Doubt, Gate, exact, in_order, listed, named, overall
+from harness.gates.findings import Finding, Level
+from harness.gates.sources import (
+    ARTIFACTGENERATORS,
+    EXTERNALARTIFACTS,
+    HELMREPOSITORIES,
+    KUSTOMIZATIONS,
+    OCIREPOSITORIES,
+    artifact,
+    current,
+    digest_of,
+    doubt,
+    generator_doubt,
+    generators_ready,
+    kustomization_ready,
+    ready,
+    source_ready,
+)
+from harness.snapshot import Key, Kind, Object, Snapshot, key_of
+from harness.verdict import Failed, Passed, Verdict
+
+HELMRELEASES = Kind("helm.toolkit.fluxcd.io/v2", "helmreleases", "HelmRelease")
+KINDS: tuple[Kind, ...] = (
+    OCIREPOSITORIES,
+    KUSTOMIZATIONS,
+    HELMRELEASES,
+    ARTIFACTGENERATORS,
+    EXTERNALARTIFACTS,
+    HELMREPOSITORIES,
+)
+
+_CHART_SOURCES = {kind.kind: kind for kind in (EXTERNALARTIFACTS, OCIREPOSITORIES)}
+_OF_ITS_CHART = ("RetriesExceeded", "MissingRollbackTarget")  # what a newer chart may put right
+_NO_CHART = ("SourceNotReady", "ArtifactFailed")
+
+
+def flux_bundle(
+    digest: str, *, source: Key, kustomization: Key, releases: Collection[Key], generators: Collection[Key]
+) -> Gate:
+    """The gate over KINDS: all that a pushed bundle must lead to, each step asked after the one before."""
+    return in_order(
+        source_ready(source, digest),
+        kustomization_ready(kustomization, digest),
+        releases_ready(releases),
+        generators_ready(generators),
+        lambda _: Passed(
+            f"{len(releases)} HelmReleases and {len(generators)} ArtifactGenerators are ready, at {digest}"
+        ),
+    )
+
+
+def releases_ready(expected: Collection[Key]) -> Gate:
+    """The gate over KINDS: every release is deployed. To be asked once the Kustomization was applied."""
+
+    def gate(snapshot: Snapshot) -> Verdict:
+        if not expected:
+            return Failed("no HelmRelease is expected: nothing would be verified")
+        found = {key_of(item): item for item in snapshot.all(HELMRELEASES)}
+        doubts = {key: wrong for key, item in found.items() if (wrong := _doubt(item, snapshot))}
+        absent = {key: Doubt(Level.DOOMED, "is not there") for key in expected if key not in found}
+        if doubts or absent:
+            return overall(_findings(doubts | absent, found, snapshot))
+        extra = listed(name for _, name in set(found) - set(expected))
+        note = f"; also {extra}, which the bundle does not name" if extra else ""
+        return Passed(f"{len(expected)} HelmReleases are ready{note}")
+
+    return gate
+
+
+def _findings(doubts: Mapping[Key, Doubt], found: Mapping[Key, Object], snapshot: Snapshot) -> list[Finding]:
+    """Of a chain of releases that wait for each other only the bottom, with how many stand on it."""
+    waits = {key: _awaited(found[key], doubts, found) if key in found else set() for key in doubts}
+    doubts = dict(doubts)
+    for key, others in list(waits.items()):
+        for other in others - set(waits):
+            doubts[other] = Doubt(Level.DOOMED, f"does not exist, but {key[1]} depends on it")
+            waits[other] = set()
+    bottom = [key for key in sorted(waits) if not waits[key] or doubts[key].level is Level.FAILED]
+    if not bottom:
+        names = listed(name for _, name in waits)
+        return [Finding(Level.DOOMED, named(HELMRELEASES, min(waits)), f"releases wait for each other: {names}")]
+    findings = []
+    for key in bottom:
+        finding = doubts[key].of(named(HELMRELEASES, key))
+        if key in found and finding.level is not Level.FAILED:
+            finding = _cause(found[key], snapshot) or finding
+        behind = len(_standing_on(key, waits))
+        text = f"{finding.text} ({behind} more wait for it)" if behind else finding.text
+        findings.append(Finding(finding.level, finding.subject, text))
+    return findings
+
+
+def _awaited(item: Object, doubts: Mapping[Key, Doubt], found: Mapping[Key, Object]) -> set[Key]:
+    """The releases that this one waits for: those that are not ready, or not there at all."""
+    if ready(item).get("reason") != "DependencyNotReady":
+        return set()
+    own = item["metadata"]["namespace"]
+    names = {(each.get("namespace") or own, each["name"]) for each in item["spec"].get("dependsOn") or ()}
+    return {key for key in names if key in doubts or key not in found}
+
+
+def _standing_on(key: Key, waits: Mapping[Key, set[Key]]) -> set[Key]:
+    above, more = set[Key](), {key}
+    while more:
+        more = {other for other, awaited in waits.items() if awaited & more} - above - {key}
+        above |= more
+    return above
+
+
+def _cause(item: Object, snapshot: Snapshot) -> Finding | None:
+    """Why a release has no chart, where that is known from what makes or fetches the chart."""
+    if ready(item).get("reason") not in _NO_CHART:
+        return None
+    namespace, spec = item["metadata"]["namespace"], item["spec"]
+    if (reference := spec.get("chartRef")) and reference["kind"] == EXTERNALARTIFACTS.kind:
+        key = (reference.get("namespace") or namespace, reference["name"])
+        for maker in snapshot.all(ARTIFACTGENERATORS):
+            makes = {(maker["metadata"]["namespace"], each["name"]) for each in maker["spec"].get("artifacts") or ()}
+            if key in makes and (wrong := generator_doubt(maker, snapshot)):
+                return wrong.of(named(ARTIFACTGENERATORS, key_of(maker)))
+    source = ((spec.get("chart") or {}).get("spec") or {}).get("sourceRef") or {}
+    if source.get("kind") == HELMREPOSITORIES.kind:
+        key = (source.get("namespace") or namespace, source["name"])
+        repository = snapshot.get(HELMREPOSITORIES, *key)
+        if repository is None:
+            return Finding(Level.DOOMED, named(HELMREPOSITORIES, key), "is not there")
+        if ready(repository) and (wrong := doubt(repository)):  # of type oci it has no status at all
+            return wrong.of(named(HELMREPOSITORIES, key))
+    return None
+
+
+def _doubt(item: Object, snapshot: Snapshot) -> Doubt | None:
+    """Why a release is not deployed as asked; None if it is."""
+    status, stale = item.get("status") or {}, _stale(item, snapshot)
+    last: Mapping[str, Any] = next(iter(status.get("history") or ()), {})
+    found = doubt(item)
+    if found and found.level is Level.FAILED:
+        if stale and current(item, "Stalled").get("reason") in _OF_ITS_CHART:
+            return Doubt(Level.WAITING, f"{stale}; before that it {found.text}")
+        return Doubt(Level.FAILED, found.text + (f"; {_release(last)}" if last else ""))
+    if found:
+        return found
+    if status.get("lastAttemptedGeneration") != item["metadata"]["generation"]:
+        return Doubt(Level.WAITING, f"generation {item['metadata']['generation']} has not been attempted yet")
+    if stale:
+        return Doubt(Level.WAITING, stale)
+    attempted = status.get("lastAttemptedRevision")
+    if not last or last.get("status") != "deployed" or last.get("chartVersion") != attempted:
+        return Doubt(Level.WAITING, f"has attempted {attempted}, but {_release(last) if last else 'has no release'}")
+    return None
+
+
+def _stale(item: Object, snapshot: Snapshot) -> str:
+    """Why the last attempt was of another chart than the one that the release's source holds now; empty if not."""
+    status, spec = item.get("status") or {}, item["spec"]
+    if reference := spec.get("chartRef"):
+        kind = _CHART_SOURCES.get(reference["kind"])
+        key = (reference.get("namespace") or item["metadata"]["namespace"], reference["name"])
+        held = artifact(snapshot.get(kind, *key) or {}).get("revision", "") if kind else ""
+        tried = status.get("lastAttemptedRevisionDigest") or ""
+        # Of a revision with a version in it only the digest is noted, any other one whole.
+        fresh = not kind or (tried and tried in (held, digest_of(held)))
+        return "" if fresh else "has not attempted the chart that its source holds"
+    asked = str((spec["chart"].get("spec") or {}).get("version") or "")
+    tried = status.get("lastAttemptedRevision") or ""
+    if exact(asked) and _version(asked) != _version(tried):
+        return f"has attempted {tried or 'no chart'}, not yet {asked}"
+    return ""
+
+
+def _version(text: str) -> str:
+    """A chart may write v1.2.3 where 1.2.3 is asked for; build metadata does not tell versions apart."""
+    return text.removeprefix("v").partition("+")[0]
+
+
+def _release(last: Mapping[str, Any]) -> str:
+    where = f"{last.get('namespace')}/{last.get('name')}"
+    return f"release {where} is {last.get('status')} at {last.get('chartName')} {last.get('chartVersion')}"

@@ -1,0 +1,188 @@
+"""Flux, as far as the pushed artifact itself goes: pulled, applied, and cut into charts.
+
+A condition counts only where its own observedGeneration is that of the object, and an object is Ready only where its
+status has observed it too. Since a new digest behind the same spec changes no generation, each step is also bound to
+its content: the OCIRepository to the pushed digest, the Kustomization by its lastAppliedRevision ("TAG@DIGEST"), an
+ArtifactGenerator by observedSourcesDigest, which is a checksum over what its sources held when it ran.
+
+| seen                                                  | verdict         |
+|-------------------------------------------------------|-----------------|
+| Stalled for this generation: the controller gave up   | Failed          |
+| the Kustomization cannot be built, from this artifact | Failed: the same again each time |
+| any other Ready=False for this generation, suspended  | Waiting, doomed: the controller tries again |
+| waits for another object, or under way                | Waiting         |
+| of another generation or artifact                     | Waiting         |
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from harness.gates.combining import Doubt, Gate, named, overall, shortened, there
+from harness.gates.findings import Finding, Level
+from harness.gates.ownership import condition
+from harness.snapshot import Key, Kind, Object, Snapshot, key_of
+from harness.verdict import Passed, Verdict, Waiting
+
+OCIREPOSITORIES = Kind("source.toolkit.fluxcd.io/v1", "ocirepositories", "OCIRepository")
+HELMREPOSITORIES = Kind("source.toolkit.fluxcd.io/v1", "helmrepositories", "HelmRepository")
+EXTERNALARTIFACTS = Kind("source.toolkit.fluxcd.io/v1", "externalartifacts", "ExternalArtifact")
+KUSTOMIZATIONS = Kind("kustomize.toolkit.fluxcd.io/v1", "kustomizations", "Kustomization")
+ARTIFACTGENERATORS = Kind("source.extensions.fluxcd.io/v1beta1", "artifactgenerators", "ArtifactGenerator")
+
+_REQUESTED = "reconcile.fluxcd.io/requestedAt"
+_HOPEFUL = ("Progressing", "ProgressingWithRetry", "DependencyNotReady", "HealthCheckCanceled")
+_NOT_LOOKED_AT = ("latest generation of object has not been reconciled", "does not have an artifact")
+
+
+def source_ready(key: Key, digest: str) -> Gate:
+    """The OCIRepository holds the artifact with the pushed digest."""
+
+    def gate(snapshot: Snapshot) -> Verdict:
+        who, item = named(OCIREPOSITORIES, key), snapshot.get(OCIREPOSITORIES, *key)
+        if item is None:
+            return Waiting("is not there", who)
+        if found := doubt(item):
+            return overall([found.of(who)])
+        revision = artifact(item).get("revision", "")
+        if digest_of(revision) == digest:
+            return Passed(f"holds {revision}", who)
+        text = f"holds {revision or 'no artifact'}, not {digest}"
+        asked = (item["metadata"].get("annotations") or {}).get(_REQUESTED)
+        looked = asked in (None, item["status"].get("lastHandledReconcileAt"))
+        return overall([Finding(Level.DOOMED if looked else Level.WAITING, who, text)])
+
+    return gate
+
+
+def kustomization_there(key: Key) -> Gate:
+    """The grace: the Kustomization exists."""
+    return there(KUSTOMIZATIONS, key)
+
+
+def kustomization_ready(key: Key, digest: str) -> Gate:
+    """The Kustomization has applied the artifact with the pushed digest."""
+
+    def gate(snapshot: Snapshot) -> Verdict:
+        who, item = named(KUSTOMIZATIONS, key), snapshot.get(KUSTOMIZATIONS, *key)
+        if item is None:
+            return kustomization_there(key)(snapshot)
+        status = item.get("status") or {}
+        found = doubt(item)
+        if found and ready(item).get("reason") == "BuildFailed" and found.level is Level.DOOMED:
+            final = digest_of(status.get("lastAttemptedRevision") or "") == digest
+            found = Doubt(Level.FAILED if final else Level.WAITING, found.text)
+        if found:
+            return overall([found.of(who)])
+        revision = status.get("lastAppliedRevision") or ""
+        if digest_of(revision) != digest:
+            return Waiting(f"has applied {revision or 'nothing'}, not yet {digest}", who)
+        return Passed(f"has applied {revision}", who)
+
+    return gate
+
+
+def generators_ready(expected: Collection[Key]) -> Gate:
+    """Every ArtifactGenerator, expected or not, has made its artifacts from what its sources hold now."""
+
+    def gate(snapshot: Snapshot) -> Verdict:
+        found = {key_of(item): item for item in snapshot.all(ARTIFACTGENERATORS)}
+        findings = [
+            Finding(Level.DOOMED, named(ARTIFACTGENERATORS, key), "is not there")
+            for key in sorted(expected)
+            if key not in found
+        ]
+        for key, item in found.items():
+            if wrong := generator_doubt(item, snapshot):
+                findings.append(wrong.of(named(ARTIFACTGENERATORS, key)))
+        if findings:
+            return overall(findings)
+        return Passed(f"{len(found)} ArtifactGenerators are ready" if found else "no ArtifactGenerator is needed")
+
+    return gate
+
+
+def generator_doubt(item: Object, snapshot: Snapshot) -> Doubt | None:
+    """Why an ArtifactGenerator is not up to date with its sources."""
+    if found := doubt(item, observes=False):
+        return found
+    status, namespace = item["status"], item["metadata"]["namespace"]
+    seen = _sources_digest(item, snapshot)
+    if seen and status.get("observedSourcesDigest") != seen:
+        return Doubt(Level.WAITING, "has not seen what its sources hold now")
+    inventory = {(each["namespace"], each["name"]): each["digest"] for each in status.get("inventory") or ()}
+    for output in item["spec"].get("artifacts") or ():
+        key = (namespace, output["name"])
+        there_now = snapshot.get(EXTERNALARTIFACTS, *key)
+        if key not in inventory:
+            return Doubt(Level.WAITING, f"has not made {output['name']} yet")
+        if there_now is None or artifact(there_now).get("digest") != inventory[key]:
+            return Doubt(Level.WAITING, f"has made {output['name']}, which is not there as it was made")
+    return None
+
+
+def _sources_digest(item: Object, snapshot: Snapshot) -> str:
+    """What observedSourcesDigest is to be, as source-watcher computes it; empty where a source is of another kind."""
+    parts = []
+    for each in item["spec"]["sources"]:
+        namespace = each.get("namespace") or item["metadata"]["namespace"]
+        if each["kind"] != OCIREPOSITORIES.kind:
+            return ""
+        held = artifact(snapshot.get(OCIREPOSITORIES, namespace, each["name"]) or {})
+        facts = ",".join(f"{name}={held.get(name, '')}" for name in ("digest", "revision", "url"))
+        parts.append(f"{each['alias']}=[{facts}]")
+    return f"sha256:{hashlib.sha256('|'.join(sorted(parts)).encode()).hexdigest()}"
+
+
+def doubt(item: Object, *, observes: bool = True) -> Doubt | None:
+    """Why an object of Flux is not Ready for its generation; None if it is.
+
+    `observes`: its status has an observedGeneration of its own (an ArtifactGenerator's has none).
+    """
+    if item["metadata"].get("deletionTimestamp"):
+        return Doubt(Level.WAITING, "is being deleted")
+    if item["spec"].get("suspend"):
+        return Doubt(Level.DOOMED, "is suspended")
+    if not (item.get("status") or {}).get("conditions"):
+        return Doubt(Level.WAITING, "has not been looked at by its controller")
+    now, stalled = ready(item), current(item, "Stalled")
+    if stalled.get("status") == "True":
+        return Doubt(Level.FAILED, "; ".join(dict.fromkeys((f"is stalled: {told(stalled)}", told(now)))))
+    if not now:
+        return Doubt(Level.WAITING, f"generation {item['metadata']['generation']} has not been reconciled yet")
+    if now["status"] == "False":
+        return Doubt(Level.WAITING if _hopeful(now) else Level.DOOMED, f"is not ready: {told(now)}")
+    reconciling = current(item, "Reconciling")
+    if now["status"] != "True" or reconciling.get("status") == "True":
+        return Doubt(Level.WAITING, f"is being reconciled: {told(reconciling or now)}")
+    if observes and item["status"].get("observedGeneration") != item["metadata"]["generation"]:
+        return Doubt(Level.WAITING, f"generation {item['metadata']['generation']} has not been observed yet")
+    return None
+
+
+def _hopeful(now: Mapping[str, Any]) -> bool:
+    waits = now.get("reason") == "SourceNotReady" and str(now.get("message")).endswith(_NOT_LOOKED_AT)
+    return waits or now.get("reason") in _HOPEFUL
+
+
+def ready(item: Object) -> Mapping[str, Any]:
+    return current(item, "Ready")
+
+
+def current(item: Object, name: str) -> Mapping[str, Any]:
+    """A condition of the present generation, else empty."""
+    found = condition(item, name)
+    return found if found.get("observedGeneration") == item["metadata"]["generation"] else {}
+
+
+def told(found: Mapping[str, Any]) -> str:
+    return f"{found.get('reason')}: {shortened(found.get('message'))}" if found else "no Ready condition yet"
+
+
+def artifact(item: Object) -> Mapping[str, Any]:
+    return (item.get("status") or {}).get("artifact") or {}
+
+
+def digest_of(revision: str) -> str:
+    """The digest of "TAG@DIGEST" or of "DIGEST"."""
+    return revision.rpartition("@")[2]

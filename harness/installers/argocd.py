@@ -1,0 +1,174 @@
+"""Argo CD: its application controller and repo server as processes of this machine, its CRDs and its configuration.
+
+What nobody here needs is left out: the API server and its UI, notifications, ApplicationSets, signatures of commits.
+The controller's metrics listen on all addresses, which it has no option for; everything else listens on loopback.
+"""
+
+import base64
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.deadline import Deadline
+from harness.errors import ArgocdCrdMissing, ArgocdInstallFailed, RepositorySecretRefused
+from harness.installers import Site, failing_as, manifests
+from harness.progress import task
+from harness.snapshot import Kind
+from kwok.services import Ports, Probe, Service
+from kwok.toolchain import FILES
+
+NAMESPACE = "argocd"
+TOOLS = ("argocd", "redis", "helm", "kustomize")
+PROJECTS = Kind("argoproj.io/v1alpha1", "appprojects", "AppProject")
+CREDENTIALS = "aicr-oci-repo-creds"
+CONTROLLER, REPO_SERVER, REDIS = "argocd-application-controller", "argocd-repo-server", "argocd-redis"
+PORTS = ("argocd redis", "argocd repo server", "argocd repo server metrics", "argocd controller metrics")
+_CRDS = ("application-crd.yaml", "appproject-crd.yaml")  # without ApplicationSets: a megabyte, and no controller
+
+RESYNC_SECONDS = 10  # what was degraded is looked at again; 120 to 180 by default
+RENDERINGS = 4  # helm processes at once; no limit by default
+WAVE_SECONDS = 1  # between two sync waves, asleep; 2 by default
+
+
+def install(site: Site, registry: str) -> None:
+    """Have Argo CD running on the cluster, healthy, its kinds served, with access to `registry` ("localhost:5500").
+
+    Raises ArgocdInstallFailed (30), ArgocdCrdMissing (31) or RepositorySecretRefused (40).
+    """
+    tools = {name: site.tools(name) for name in TOOLS}
+    git = shutil.which("git")  # which bundles in a registry do without
+    commands = {name: tools[name] for name in ("helm", "kustomize")} | ({"git": Path(git)} if git else {})
+    manifests_of = tools["argocd"].parent / FILES / "manifests"
+    definitions = manifests.read(manifests_of / "crds" / name for name in _CRDS)
+    configuration = manifests.read(
+        file for file in sorted((manifests_of / "base/config").glob("*.yaml")) if file.name != "kustomization.yaml"
+    )
+    deadlines, cluster = site.settings.deadlines, site.cluster
+    deadline = Deadline.after(deadlines.argocd_install)
+    with task(site.progress, "argocd"):
+        with failing_as(ArgocdInstallFailed):
+            manifests.apply(cluster, [manifests.namespace(NAMESPACE), *definitions])
+            manifests.apply(cluster, [_configured(each, site.running.identity) for each in configuration])
+        with failing_as(ArgocdCrdMissing):
+            manifests.until_served(cluster, definitions, deadline.within(deadlines.argocd_crd))
+        with failing_as(ArgocdInstallFailed):
+            # Before the controller looks for it, and not before its kind is served: it would stay unfound for minutes.
+            cluster.apply(PROJECTS, default_project())
+        with failing_as(RepositorySecretRefused):
+            manifests.apply(cluster, [repository_credentials(registry)])
+        with failing_as(ArgocdInstallFailed):
+            site.services.ensure(
+                lambda ports: plan(tools, commands, ports, site.services.directory, site.running.kubeconfig),
+                deadline.remaining,
+                ports=PORTS,
+            )
+
+
+def default_project() -> dict[str, Any]:
+    """The AppProject that applications belong to: anything, from anywhere, to anywhere."""
+    return {
+        "apiVersion": PROJECTS.api_version,
+        "kind": PROJECTS.kind,
+        "metadata": {"name": "default", "namespace": NAMESPACE},
+        "spec": {
+            "sourceRepos": ["*"],
+            "destinations": [{"namespace": "*", "server": "*"}],
+            "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+        },
+    }
+
+
+def repository_credentials(registry: str) -> dict[str, Any]:
+    """Tells Argo CD that what is below the prefix oci://`registry`/aicr, every bundle, comes over plain HTTP."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": CREDENTIALS,
+            "namespace": NAMESPACE,
+            "labels": {"argocd.argoproj.io/secret-type": "repo-creds"},
+        },
+        "data": _encoded({"type": "oci", "url": f"oci://{registry}/aicr", "insecureOCIForceHttp": "true"}),
+    }
+
+
+def plan(
+    tools: Mapping[str, Path], commands: Mapping[str, Path], ports: Ports, directory: Path, kubeconfig: Path
+) -> Sequence[Service]:
+    """Redis, the repo server and the controller as services; `directory` is that of all services.
+
+    `commands` are those that the repo server renders with.
+    """
+    cache, repo_server, repo_metrics, metrics = (ports[purpose] for purpose in PORTS)
+    return [
+        Service(
+            name=REDIS,
+            program=tools["redis"],
+            arguments=(f"127.0.0.1:{cache}",),
+            probes=(Probe(cache),),
+        ),
+        Service(
+            name=REPO_SERVER,
+            program=tools["argocd"],
+            called=REPO_SERVER,
+            arguments=(
+                f"--redis=127.0.0.1:{cache}",
+                "--address=127.0.0.1",
+                f"--port={repo_server}",
+                "--metrics-address=127.0.0.1",
+                f"--metrics-port={repo_metrics}",
+                "--disable-tls",
+                f"--parallelismlimit={RENDERINGS}",
+            ),
+            # Not /healthz?full=true: it dials itself by the name localhost, for which gRPC asks the network's DNS.
+            probes=(Probe(repo_server), Probe(repo_metrics, "/healthz")),
+            environment=_environment(directory / REPO_SERVER, kubeconfig),
+            commands=commands,
+        ),
+        Service(
+            name=CONTROLLER,
+            program=tools["argocd"],
+            called=CONTROLLER,
+            arguments=(
+                f"--redis=127.0.0.1:{cache}",
+                f"--repo-server=127.0.0.1:{repo_server}",
+                "--repo-server-plaintext",
+                f"--namespace={NAMESPACE}",
+                f"--metrics-port={metrics}",
+                f"--app-resync={RESYNC_SECONDS}",
+                "--app-resync-jitter=0",
+                f"--self-heal-backoff-cap-seconds={RESYNC_SECONDS}",
+            ),
+            probes=(Probe(metrics, "/healthz"),),
+            environment=_environment(directory / CONTROLLER, kubeconfig),
+        ),
+    ]
+
+
+def _environment(home: Path, kubeconfig: Path) -> dict[str, str]:
+    """Paths of its own instead of those of Argo CD's image; in it, "in-cluster" means the kubeconfig."""
+    return {
+        "KUBECONFIG": str(kubeconfig),
+        "ARGOCD_FAKE_IN_CLUSTER": "true",
+        "ARGOCD_GPG_ENABLED": "false",
+        **{f"ARGOCD_{name}": str(home) for name in ("GNUPGHOME", "GPG_DATA_PATH", "TLS_DATA_PATH", "SSH_DATA_PATH")},
+        "ARGOCD_PLUGINSOCKFILEPATH": str(home),
+        "ARGOCD_ASK_PASS_SOCK": "ask-pass.sock",  # else in /tmp, one for all; a Unix socket's path must be short
+        "ARGOCD_SYNC_WAVE_DELAY": str(WAVE_SECONDS),
+        "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS": "0",  # else the third failure of a chart is remembered for an hour
+        "ARGOCD_K8S_CLIENT_QPS": "500",
+    }
+
+
+def _configured(manifest: Mapping[str, Any], identity: str) -> Mapping[str, Any]:
+    """The manifest for our namespace; the Secret with the key that the controller asks for, and nothing here uses."""
+    changed = {**manifest, "metadata": {**manifest["metadata"], "namespace": NAMESPACE}}
+    if manifest["kind"] == "Secret":  # the same each time: installing again changes nothing
+        changed["data"] = _encoded({"server.secretkey": hashlib.sha256(identity.encode()).hexdigest()})
+    return changed
+
+
+def _encoded(texts: Mapping[str, str]) -> dict[str, str]:
+    return {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}

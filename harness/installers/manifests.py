@@ -1,0 +1,88 @@
+"""Manifests of a tool's own module: read as they are, applied, and seen to be served."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness import go_yaml
+from harness.cluster import ApiError, Cluster
+from harness.deadline import Deadline
+from harness.errors import ClusterError, ToolError
+from harness.snapshot import CONFIGMAPS, NAMESPACES, Kind
+
+SECRETS = Kind("v1", "secrets", "Secret")
+DEFINITIONS = Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
+_KINDS = {kind.kind: kind for kind in (NAMESPACES, CONFIGMAPS, SECRETS, DEFINITIONS)}
+_REMEDY = "remove the tool's directory from the cache (kwok-harness tools list); it is made again"
+_SIDE_BY_SIDE = 4
+_LOOK_SECONDS = 0.05  # discovery cannot be watched
+
+
+def read(files: Iterable[Path]) -> list[dict[str, Any]]:
+    """Every object in the files. Raises ToolError: they came with a tool, so the tool cache is damaged."""
+    found: list[dict[str, Any]] = []
+    for file in files:
+        try:
+            found += [each for each in go_yaml.load_all(file.read_text(encoding="utf-8")) if each]
+        except (OSError, yaml.YAMLError) as error:
+            raise ToolError(f"cannot be read: {error}", where=str(file), do=_REMEDY) from error
+    if not found:
+        raise ToolError("there are no manifests beside the tool", do=_REMEDY)
+    return found
+
+
+def namespace(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def apply(cluster: Cluster, objects: Sequence[Mapping[str, Any]]) -> None:
+    """Apply objects of the few kinds that installers know, side by side. Raises ClusterError."""
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="manifests") as pool:
+        for done in [pool.submit(cluster.apply, _KINDS[each["kind"]], each) for each in objects]:
+            done.result()
+
+
+def until_served(cluster: Cluster, definitions: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
+    """Wait until the API server serves every version of these CRDs, as its clients discover them.
+
+    A CRD is Established a moment before that, and a controller that starts in this moment gives up for ten seconds.
+    Raises ClusterError at the deadline, with what the CRDs say.
+    """
+    wanted = [
+        (f"{each['spec']['group']}/{version['name']}", each["spec"]["names"]["plural"])
+        for each in definitions
+        for version in each["spec"]["versions"]
+        if version["served"]
+    ]
+    while True:
+        served = {version: _served(cluster, version) for version in {version for version, _ in wanted}}
+        wanted = [(version, plural) for version, plural in wanted if plural not in served[version]]
+        if not wanted:
+            return
+        if deadline.expired:
+            names = sorted({f"{plural}.{version.partition('/')[0]}" for version, plural in wanted})
+            told = "\n  ".join(f"{name}: {_state(cluster, name)}" for name in names)
+            raise ClusterError(f"kinds are not served after {deadline.budget:g} s:\n  {told}")
+        time.sleep(_LOOK_SECONDS)
+
+
+def _served(cluster: Cluster, version: str) -> set[str]:
+    try:
+        return {each["name"] for each in cluster.request("GET", f"/apis/{version}")["resources"]}
+    except ApiError as error:
+        if error.status == 404:
+            return set()
+        raise
+
+
+def _state(cluster: Cluster, name: str) -> str:
+    found = cluster.get(DEFINITIONS, "", name)
+    if found is None:
+        return "the CRD is not there"
+    conditions = found.get("status", {}).get("conditions", [])
+    told = [f"{each['type']}={each['status']} ({each.get('message', '')})" for each in conditions]
+    return ", ".join(told) or "the CRD has no conditions yet"

@@ -1,0 +1,139 @@
+"""The registry (distribution), where bundles are pushed and the controllers pull them.
+
+It has a fixed port, because its address is part of what is pushed. That port may be somebody else's, and `localhost`
+may lead to another registry: each answer carries the cluster's identity, since an open port proves nothing.
+"""
+
+import http.client
+import re
+import shlex
+import socket
+import time
+
+import psutil
+import yaml
+
+from harness import process
+from harness.deadline import Deadline
+from harness.errors import RegistryNotReady, RegistryUnreachable
+from harness.installers import Site, failing_as
+from harness.progress import task
+from kwok.services import Probe, Service, ServiceDied
+
+NAME = "registry"
+HEADER = "X-Kwok-Harness"
+_CONFIGURATION = "config.yml"
+_PROBE_SECONDS = 2.0
+_LOOK_SECONDS = 0.2
+_OURS = re.compile(r"/clusters/([a-z0-9-]+)/services/registry/")
+_ANOTHER_PORT = "choose another port: KWOK_REGISTRY_HOST_PORT"
+
+
+def install(site: Site) -> str:
+    """Have the cluster's registry running and reachable; its address, as programs on this machine write it.
+
+    Raises RegistryNotReady (20) or RegistryUnreachable (21).
+    """
+    port, deadlines = site.settings.ports.registry, site.settings.deadlines
+    service = Service(
+        name=NAME,
+        program=site.tools("registry"),
+        arguments=("serve", _CONFIGURATION),
+        probes=(Probe(port, "/v2/"),),
+        environment={"OTEL_TRACES_EXPORTER": "none"},  # or it looks for somebody to send them to
+        files={_CONFIGURATION: configuration(port, site.running.identity)},
+    )
+    with task(site.progress, NAME, f"127.0.0.1:{port}"):
+        if site.services.identity(NAME) is None:
+            # Before it is started: one that is there already would answer in its place.
+            require_free(port)
+        with failing_as(RegistryNotReady):
+            try:
+                site.services.ensure(lambda _: [service], deadlines.registry_ready)
+            except ServiceDied as died:
+                if died.port_taken:
+                    require_free(port)
+                raise
+        until_reachable(port, site.running.identity, Deadline.after(deadlines.registry_reachable))
+    return f"localhost:{port}"
+
+
+def configuration(port: int, identity: str) -> str:
+    """The registry's configuration file. What is stored lies beside it, and goes with the cluster."""
+    return yaml.safe_dump(
+        {
+            "version": 0.1,
+            "log": {"level": "info", "accesslog": {"disabled": True}},  # a line for each request is enough
+            "storage": {
+                "filesystem": {"rootdirectory": "data"},
+                "delete": {"enabled": True},
+                "maintenance": {"uploadpurging": {"enabled": False}},
+            },
+            "http": {"addr": f"127.0.0.1:{port}", "headers": {HEADER: [identity]}, "secret": identity},
+        },
+        sort_keys=False,
+    )
+
+
+def require_free(port: int) -> None:
+    """Raise RegistryNotReady, with who it is and what to do, where somebody listens on the port."""
+    found = [each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    found = [each for each in found if each.laddr and each.laddr.port == port and each.laddr.ip != "::1"]
+    if not found:
+        return
+    pid = found[0].pid
+    words = process.command_line(pid) if pid is not None else ()
+    cluster = _OURS.search(words[0]) if words else None
+    if cluster is not None:
+        who, do = f"the registry of the cluster {cluster[1]!r} (process {pid})", f"kwok-harness down {cluster[1]}"
+    elif pid is not None:
+        who, do = f"process {pid}: {shlex.join(words)[:200]}", "end it"
+    else:
+        who, do = "a process of another user", "see who it is (as root): ss -ltnp"
+    raise RegistryNotReady(f"the port is taken by {who}", where=f"127.0.0.1:{port}", do=f"{do}; or {_ANOTHER_PORT}")
+
+
+def until_reachable(port: int, identity: str, deadline: Deadline) -> None:
+    """See that `localhost` leads to this registry, by whichever of its addresses a client may try.
+
+    Raises RegistryUnreachable: at once where another registry answers, at the deadline where nobody does.
+    """
+    where = f"http://localhost:{port}/v2/"
+    while True:
+        try:
+            addresses = {str(found[4][0]) for found in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM)}
+        except OSError as error:
+            raise RegistryUnreachable(
+                f"localhost has no address: {error.strerror}", where=where, do="add `127.0.0.1 localhost` to /etc/hosts"
+            ) from error
+        answers = {address: answer for address in sorted(addresses) if (answer := _identity(address, port)) is not None}
+        for address, answer in answers.items():
+            if answer != identity:
+                raise RegistryUnreachable(
+                    f"localhost leads to {address}, where something else answers than the cluster's registry",
+                    where=where,
+                    do=f"see who listens there: ss -ltnp; or {_ANOTHER_PORT}",
+                )
+        if answers:
+            return
+        if deadline.expired:
+            raise RegistryUnreachable(
+                f"the registry runs, but nobody answers at {', '.join(sorted(addresses))} after {deadline.budget:g} s",
+                where=where,
+                do="see what /etc/hosts says of localhost",
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
+def _identity(address: str, port: int) -> str | None:
+    """What answers there says it is: empty where it does not say; None where nobody answers."""
+    connection = http.client.HTTPConnection(address, port, timeout=_PROBE_SECONDS)
+    try:
+        connection.request("GET", "/v2/")
+        return connection.getresponse().getheader(HEADER, "")
+    except http.client.HTTPException:
+        return ""
+    except OSError:
+        return None
+    finally:
+        connection.close()

@@ -1,0 +1,251 @@
+"""Host processes that belong to a cluster: a registry, the controllers of Flux and of Argo CD.
+
+They live as long as the cluster, which may be longer than the harness: what is known of each lies in its directory
+below the cluster's, so that a later run finds it again, and the cluster's directory is in its environment, so that
+`down` finds it and whatever it has started. A death is noticed when it happens, not when a deadline passes.
+"""
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from harness import process
+from harness.deadline import Deadline
+from harness.process import Identity
+from kwok.clusters import ChoosePorts
+from kwok.launch import MARK, last_lines
+from kwok.ports import free_ports
+from kwok.service_plan import Plan, Ports, Probe, Service, ServiceDied, ServiceFailed, ServiceNotReady
+
+__all__ = ["Plan", "Ports", "Probe", "Service", "ServiceDied", "ServiceFailed", "ServiceNotReady", "Services"]
+
+_RECORD = "service.json"
+_PORTS = "ports.json"
+_STOP_SECONDS = 3.0
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 0.1  # between two probes of a service that is starting
+# Charts and images that a recipe names may be behind a proxy; loopback never is (Go's own rule).
+_PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@dataclass
+class _Attended:
+    """A running service and, once it has ended without being told to, how."""
+
+    identity: Identity
+    death: ServiceDied | None = None
+
+
+class Services:
+    """The services of the cluster in `cluster`; safe for several threads. One object for each cluster and process.
+
+    `died` is set as soon as one that was started or found here has ended without being told to: pass it to whatever
+    waits, and then ask `check`.
+    """
+
+    def __init__(
+        self, cluster: Path, *, choose_ports: ChoosePorts = free_ports, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        self.directory = cluster / "services"
+        self.died = threading.Event()
+        self._choose_ports = choose_ports
+        wanted = [*_PASSED_ON, *(name.lower() for name in _PASSED_ON)]
+        self._environment = {name: environment[name] for name in wanted if environment.get(name)}
+        self._environment |= {MARK: str(cluster)}
+        self._attended: dict[str, _Attended] = {}
+        self._closed = False
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+
+    def ensure(self, plan: Plan, within: float, *, ports: Sequence[str] = ()) -> tuple[str, ...]:
+        """Have the services of the plan running and ready within so many seconds; those that are, stay as they are.
+
+        The plan gets a free port for each purpose that `ports` names, the same ones each time. Returns the names of
+        those that had to be started. Raises ServiceDied at once, ServiceNotReady at the deadline.
+        """
+        deadline = Deadline.after(within)
+        try:
+            return self._ensure(plan(self._ports(ports)), deadline)
+        except ServiceDied as died:
+            if not died.port_taken or not ports:
+                raise
+        services = plan(self._ports(ports))  # somebody was quicker: once more, with others
+        self.stop(*(service.name for service in services))
+        self._forget_ports(ports)
+        return self._ensure(plan(self._ports(ports)), deadline)
+
+    def check(self, *names: str) -> None:
+        """Raise ServiceDied if one of these (of all, where none is named) has ended without being told to."""
+        with self._lock:
+            for name, attended in self._attended.items():
+                if attended.death is not None and (name in names or not names):
+                    raise attended.death
+
+    def stop(self, *names: str) -> None:
+        """End these services (TERM, then KILL): an ending that is wanted, and no death."""
+        with self._lock:
+            for name in names:
+                identity = self.identity(name)
+                self._attended.pop(name, None)
+                if identity is not None:
+                    process.stop([identity], _STOP_SECONDS)
+                (self.home(name) / _RECORD).unlink(missing_ok=True)
+            self._tell()
+
+    def close(self) -> None:
+        """The cluster is about to go: from now on nothing is started, by whatever thread, and no ending is a death."""
+        with self._lock:
+            self._closed = True
+            self._attended.clear()
+            self._tell()
+
+    def home(self, name: str) -> Path:
+        """The directory of one service: its log, its files, all that it keeps."""
+        return self.directory / name
+
+    def identity(self, name: str) -> Identity | None:
+        """The process of the service, if that very process still runs."""
+        record = self._record(name)
+        return record[0] if record is not None and process.alive(record[0]) else None
+
+    def logs(self) -> dict[str, Path]:
+        """The log of each service that was ever started here."""
+        return {log.parent.name: log for log in sorted(self.directory.glob("*/log"))}
+
+    def _ensure(self, services: Sequence[Service], deadline: Deadline) -> tuple[str, ...]:
+        started = tuple(service.name for service in services if self._start(service))
+        names = [service.name for service in services]
+        for service in services:
+            for probe in service.probes:
+                self._until_answered(service.name, probe, names, deadline)
+        self.check(*names)
+        return started
+
+    def _until_answered(self, name: str, probe: Probe, names: Sequence[str], deadline: Deadline) -> None:
+        """Ends at once with the death of any of `names`, which may be why this one does not answer."""
+        pause = _PAUSE_SECONDS
+        while not probe.answered():
+            self.check(*names)
+            if self._closed:
+                raise ServiceFailed(f"{name} is not waited for any longer: the cluster is about to go")
+            if deadline.expired:
+                log = self.home(name) / "log"
+                raise ServiceNotReady(
+                    f"{name} runs, but {probe} did not answer within {deadline.budget:g} s. Its last words:\n"
+                    f"{last_lines(log) or '(none)'}",
+                    where=str(log),
+                )
+            with self._changed:
+                self._changed.wait(min(pause, deadline.remaining))
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _start(self, service: Service) -> bool:
+        """Whether it had to be started: it did not run, or with other words."""
+        with self._lock, self._writing():
+            if self._closed:
+                raise ServiceFailed(f"{service.name} was not started: the cluster is about to go")
+            record = self._record(service.name)
+            if record is not None and process.alive(record[0]):
+                if record[1] == service.fingerprint:
+                    self._attend(service.name, record[0])
+                    return False
+                self.stop(service.name)
+            home = self._furnished(service)
+            environment = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "PATH": f"{home / 'bin'}:{os.defpath}"}
+            identity = process.start(
+                [home / service.called_as, *service.arguments],
+                env={**self._environment, **environment, **service.environment},
+                cwd=home,
+                log=home / "log",
+            )
+            self._write(home / _RECORD, {"identity": asdict(identity), "fingerprint": service.fingerprint})
+            self._attend(service.name, identity)
+            return True
+
+    def _furnished(self, service: Service) -> Path:
+        """The service's directory with what it finds there; what earlier ones have kept stays."""
+        home = self.home(service.name)
+        self.directory.mkdir(mode=0o700, exist_ok=True)  # and no parents: a cluster that is gone stays gone
+        for fresh in (home / "tmp", home / "bin"):
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(mode=0o700, parents=True)
+        for name, text in service.files.items():
+            (home / name).parent.mkdir(mode=0o700, exist_ok=True)
+            (home / name).write_text(text, encoding="utf-8")
+        for name, program in service.commands.items():
+            (home / "bin" / name).symlink_to(program)
+        (home / service.called_as).unlink(missing_ok=True)
+        (home / service.called_as).symlink_to(service.program)
+        return home
+
+    def _attend(self, name: str, identity: Identity) -> None:
+        known = self._attended.get(name)
+        if known is not None and known.identity == identity:
+            return
+        attended = self._attended[name] = _Attended(identity)
+        self._tell()
+        threading.Thread(target=partial(self._follow, name, attended), name=f"service {name}", daemon=True).start()
+
+    def _follow(self, name: str, attended: _Attended) -> None:
+        """The thread of one service: blocks until it has ended."""
+        status = process.until_ended(attended.identity)
+        with self._lock:
+            if self._attended.get(name) is attended:
+                attended.death = ServiceDied(name, status, self.home(name) / "log")
+                self._tell()
+
+    def _tell(self) -> None:
+        if any(attended.death is not None for attended in self._attended.values()):
+            self.died.set()
+        else:
+            self.died.clear()
+        self._changed.notify_all()
+
+    def _ports(self, wanted: Sequence[str]) -> Ports:
+        with self._lock, self._writing():
+            known = self._known_ports()
+            missing = [each for each in wanted if each not in known]
+            if missing:
+                known |= zip(missing, self._choose_ports(len(missing), set(known.values())), strict=True)
+                self._write(self.directory / _PORTS, known)
+            return {each: known[each] for each in wanted}
+
+    def _forget_ports(self, unwanted: Sequence[str]) -> None:
+        with self._lock, self._writing():
+            kept = {purpose: port for purpose, port in self._known_ports().items() if purpose not in unwanted}
+            self._write(self.directory / _PORTS, kept)
+
+    def _known_ports(self) -> dict[str, int]:
+        try:
+            found: dict[str, int] = json.loads((self.directory / _PORTS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
+
+    def _record(self, name: str) -> tuple[Identity, str] | None:
+        try:
+            data = json.loads((self.home(name) / _RECORD).read_text(encoding="utf-8"))
+            return Identity(**data["identity"]), str(data["fingerprint"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _write(self, file: Path, document: Mapping[str, object]) -> None:
+        """Replace the file in one step."""
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        draft = file.with_name(f"{file.name}.new")
+        draft.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        draft.replace(file)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ServiceFailed(
+                f"cannot be written: {error.strerror or error}", where=str(error.filename or self.directory)
+            ) from error

@@ -1,0 +1,51 @@
+"""The argocd-oci lane: Argo CD pulls an app-of-apps from the registry and syncs a child for each release.
+
+The root Application is applied as the bundle has it; everything else is Argo CD's work. The gate wants every child that
+the bundle names, each bound to the pushed digest, in one of the four states that count on simulated nodes.
+"""
+
+from harness.bundles.delivery import ENTRY
+from harness.errors import RootMissing, SyncDeadline
+from harness.gates import applications, combining, workloads
+from harness.go_yaml import load_all
+from harness.installers import Site, argocd, registry
+from harness.lane import Lane, Run
+from harness.oci import Published
+from harness.verdict import Passed
+
+KINDS = (*applications.KINDS, *workloads.SCHEDULING_KINDS)
+
+
+def infrastructure(site: Site) -> None:
+    """A registry and Argo CD's controllers, which are told that the registry has no TLS."""
+    argocd.install(site, registry.install(site))
+
+
+def story(run: Run) -> Passed:
+    """Push, apply the root, and expect it and all its children."""
+    published = run.push()
+    with run.journal.phase("sync") as phase:
+        file = run.pushed.directory / ENTRY[run.pushed.delivery.shape]
+        for document in load_all(file.read_text(encoding="utf-8")):
+            run.apply(applications.APPLICATIONS, document)
+        phase.detail = synced(run, published).reason
+    return run.verify()
+
+
+def synced(run: Run, published: Published) -> Passed:
+    """The root appears within its grace, then it and its children are synced."""
+    deadlines, delivery = run.settings.deadlines, run.pushed.delivery
+    there = applications.root_there(delivery.root)
+    run.expect((applications.APPLICATIONS,), there, within=deadlines.argocd_root_grace, late=RootMissing)
+    gate = applications.synced(delivery.root, delivery.applications, published.digest)
+    danger = workloads.nothing_unschedulable(run.expectation.namespaces)
+    return run.expect(KINDS, combining.unless_doomed(gate, danger), within=deadlines.argocd_sync, late=SyncDeadline)
+
+
+LANE = Lane(
+    name="argocd-oci",
+    shape="argocd",
+    tools=("registry", "redis", "kustomize", "helm", "argocd"),
+    story=story,
+    infrastructure=infrastructure,
+)

@@ -1,0 +1,89 @@
+"""The flux-oci lane: Flux pulls the bundle from the registry and reconciles every release.
+
+An OCIRepository fetches the artifact, a Kustomization applies the tree in it, source-watcher cuts the charts out of it,
+and helm-controller installs a HelmRelease for each release of the recipe. Each step is bound to the pushed digest.
+"""
+
+from typing import Any
+
+from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE
+from harness.errors import RootMissing, SyncDeadline
+from harness.gates import combining, releases, sources, workloads
+from harness.installers import Site, flux, registry
+from harness.lane import Lane, Run
+from harness.oci import Published
+from harness.packing import LAYER
+from harness.verdict import Passed
+
+KINDS = (*releases.KINDS, *workloads.SCHEDULING_KINDS)
+
+
+def infrastructure(site: Site) -> None:
+    """A registry and Flux's controllers; neither needs the bundle."""
+    registry.install(site)
+    flux.install(site)
+
+
+def story(run: Run) -> Passed:
+    """Push, tell Flux, and expect source, Kustomization, releases and generators in this order."""
+    published = run.push()
+    root = (FLUX_NAMESPACE, f"aicr-{run.recipe.name}")
+    deadlines = run.settings.deadlines
+    with run.journal.phase("sync") as phase:
+        run.apply(sources.OCIREPOSITORIES, source(published))
+        run.apply(sources.KUSTOMIZATIONS, kustomization(root[1]))
+        grace = sources.kustomization_there(root)
+        run.expect((sources.KUSTOMIZATIONS,), grace, within=deadlines.flux_root_grace, late=RootMissing)
+        gate = releases.flux_bundle(
+            published.digest,
+            source=(FLUX_NAMESPACE, SOURCE),
+            kustomization=root,
+            releases=run.pushed.delivery.releases,
+            generators=run.pushed.delivery.generators,
+        )
+        danger = workloads.nothing_unschedulable(run.expectation.namespaces)
+        passed = run.expect(KINDS, combining.unless_doomed(gate, danger), within=deadlines.flux_sync, late=SyncDeadline)
+        phase.detail = passed.reason
+    return run.verify()
+
+
+def source(published: Published) -> dict[str, Any]:
+    """Where the artifact is; `aicr-bundle` is the name that the bundle's ArtifactGenerators refer to."""
+    return {
+        "apiVersion": sources.OCIREPOSITORIES.api_version,
+        "kind": sources.OCIREPOSITORIES.kind,
+        "metadata": {"name": SOURCE, "namespace": FLUX_NAMESPACE},
+        "spec": {
+            "interval": "1m",
+            "insecure": True,
+            "url": f"oci://{published.registry}/{published.repository}",
+            "ref": {"tag": published.tag},
+            "layerSelector": {"mediaType": LAYER, "operation": "extract"},
+        },
+    }
+
+
+def kustomization(name: str) -> dict[str, Any]:
+    """Applies everything that the bundle's kustomization.yaml lists; waiting is for the gate."""
+    return {
+        "apiVersion": sources.KUSTOMIZATIONS.api_version,
+        "kind": sources.KUSTOMIZATIONS.kind,
+        "metadata": {"name": name, "namespace": FLUX_NAMESPACE},
+        "spec": {
+            "interval": "1m",
+            "path": "./",
+            "prune": True,
+            "wait": False,
+            "timeout": "5m",
+            "sourceRef": {"kind": sources.OCIREPOSITORIES.kind, "name": SOURCE},
+        },
+    }
+
+
+LANE = Lane(
+    name="flux-oci",
+    shape="flux",
+    tools=("registry", *flux.CONTROLLERS),
+    story=story,
+    infrastructure=infrastructure,
+)

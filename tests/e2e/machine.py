@@ -1,0 +1,69 @@
+"""A user's machine as an end-to-end test sees it: the command in a process of its own, and what it leaves behind."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from harness import process
+from harness.settings import ROOT
+
+LIMIT = 240.0  # seconds for one command; all of them are done far earlier, unless something hangs
+
+
+class Machine:
+    """A user's machine as a test sees it: state and evidence of its own, the tool cache of everybody."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.state = home / "state"
+        self.artifacts = home / "artifacts"
+        self.children: list[subprocess.Popen[str]] = []
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("KWOK_")},
+            "XDG_STATE_HOME": str(self.state),
+            "KWOK_DEBUG_ARTIFACTS_DIR": str(self.artifacts),
+            "KWOK_CLUSTER": "test",
+        }
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        child = subprocess.Popen(
+            [sys.executable, "-m", "harness", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=self.environment,
+            start_new_session=True,
+        )
+        self.children.append(child)
+        return child
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        child = self.start(*words)
+        out, err = child.communicate(timeout=LIMIT)
+        return subprocess.CompletedProcess(words, child.returncode, out, err)
+
+    def processes(self) -> list[tuple[str, ...]]:
+        """What still runs of this machine's clusters."""
+        return [process.command_line(each.pid) for each in process.mentioning(self.home)]
+
+    def clusters(self) -> list[str]:
+        directory = self.state / "kwok-harness" / "clusters"
+        return sorted(each.name for each in directory.iterdir()) if directory.is_dir() else []
+
+    def evidence(self) -> Path:
+        [found] = list(self.artifacts.iterdir())
+        return found
+
+
+def wait_for(child: "subprocess.Popen[str]", text: str) -> str:
+    """Read stderr until a line has `text`."""
+    assert child.stderr is not None
+    seen = ""
+    for line in child.stderr:
+        seen += line
+        if re.search(text, line):
+            return seen
+    raise AssertionError(f"ended without {text!r}:\n{seen}")

@@ -1,0 +1,144 @@
+"""The lanes that deliver from a registry, on real controllers: recipes pass, and what breaks is told with its code."""
+
+import json
+import os
+import re
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from machine import LIMIT, Machine, wait_for
+
+from harness import process
+from harness.exits import Exit
+from kwok.ports import free_ports
+
+pytestmark = pytest.mark.e2e
+
+LANES = ("argocd-oci", "argocd-helm-oci", "flux-oci")
+
+
+@pytest.fixture(autouse=True)
+def infrastructure(machine: Machine, tools: Callable[[str], Path]) -> None:
+    """The lanes' own tools are ready, and the registry has a port that nobody else wants."""
+    for name in ("registry", "redis", "kustomize", "argocd", "source-controller", "kustomize-controller"):
+        tools(name)
+    tools("helm-controller")
+    tools("source-watcher")
+    machine.environment["KWOK_REGISTRY_HOST_PORT"] = str(free_ports(1, set())[0])
+
+
+@pytest.fixture
+def listener(machine: Machine) -> Iterator[socket.socket]:
+    """Somebody else on the registry's port."""
+    with socket.create_server(("127.0.0.1", int(machine.environment["KWOK_REGISTRY_HOST_PORT"]))) as server:
+        yield server
+
+
+def service(machine: Machine, name: str) -> int:
+    """The pid of a service of the one cluster that is up."""
+    [record] = machine.state.glob(f"kwok-harness/clusters/*/services/{name}/service.json")
+    return int(json.loads(record.read_text())["identity"]["pid"])
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_a_recipe_passes_and_leaves_nothing(machine: Machine, lane: str) -> None:
+    """The same workloads on the same nodes as under helm; afterwards no process and no cluster."""
+    done = machine.run("run", "eks-training", "--deployer", lane, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    outcome = json.loads(done.stdout)
+    assert "54 pods of 20 workloads are where they belong, on 6 nodes" in outcome["reason"]
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", outcome["facts"]["digest"])
+    assert {phase["name"] for phase in outcome["phases"]} >= {"infrastructure", "pack", "push", "sync", "verify"}
+    assert machine.processes() == []
+    assert machine.clusters() == []
+
+
+def test_the_same_recipe_has_the_same_digest(machine: Machine) -> None:
+    """Two runs on two clusters push the same bytes under the same tag."""
+    digests = set()
+    for _ in range(2):
+        done = machine.run("run", "eks", "--deployer", "flux-oci", "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        digests.add(json.loads(done.stdout)["facts"]["digest"])
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("lane", ["argocd-oci", "flux-oci"])
+def test_a_pod_that_fits_nowhere_ends_the_sync_early(machine: Machine, lane: str) -> None:
+    """The controllers would wait for minutes; the scheduler's refusal ends it, explained as under helm."""
+    words = ("--set", "gpu-operator:operator.resources.requests.cpu=1000")
+    done = machine.run("run", "eks", "--deployer", lane, *words)
+    assert done.returncode == 1, done.stdout
+    assert "Deployment gpu-operator/gpu-operator" in done.stdout
+    assert "needs cpu 1000, has 16" in done.stdout
+    evidence = machine.evidence()
+    logs = {each.name for each in (evidence / "services-logs").iterdir()}
+    assert "registry.log" in logs
+    assert logs & {"argocd-application-controller.log", "helm-controller.log"}
+
+
+@pytest.mark.parametrize(
+    ("lane", "setting", "subject"),
+    [
+        ("argocd-oci", "deadlines.argocd_sync=3s", "Application argocd/"),
+        ("flux-oci", "deadlines.flux_sync=3s", "flux-system/"),
+    ],
+)
+def test_the_sync_deadline_is_50_and_says_what_was_missing(
+    machine: Machine, lane: str, setting: str, subject: str
+) -> None:
+    """The object that was waited for and its last condition, not just that time is up."""
+    done = machine.run("-o", setting, "run", "eks-training", "--deployer", lane)
+    assert done.returncode == Exit.SYNC_DEADLINE, done.stdout
+    assert "after 3." in done.stdout
+    assert subject in done.stdout
+    assert "last change:" in done.stdout
+
+
+@pytest.mark.usefixtures("listener")
+def test_a_taken_port_is_20_and_says_by_whom(machine: Machine) -> None:
+    """Before anything is pushed: who holds the port, and which variable chooses another."""
+    done = machine.run("run", "eks", "--deployer", "flux-oci")
+    assert done.returncode == Exit.REGISTRY_NOT_READY, done.stdout
+    assert f"the port is taken by process {os.getpid()}" in done.stdout
+    assert "KWOK_REGISTRY_HOST_PORT" in done.stdout
+    assert machine.clusters() == []
+
+
+@pytest.mark.parametrize(
+    ("lane", "name"),
+    [
+        ("flux-oci", "source-watcher"),
+        ("flux-oci", "registry"),
+        ("argocd-oci", "argocd-repo-server"),
+        ("argocd-oci", "argocd-application-controller"),
+    ],
+)
+def test_a_controller_that_dies_is_told_at_once(machine: Machine, lane: str, name: str) -> None:
+    """With its last words, in seconds and not at the deadline; and nothing is left of the others."""
+    child = machine.start("run", "eks-training", "--deployer", lane)
+    wait_for(child, "sync: started")
+    os.kill(service(machine, name), signal.SIGKILL)
+    out, err = child.communicate(timeout=LIMIT)
+    assert child.returncode == 1, out + err
+    assert name in out
+    assert "Its last words" in out
+    [sync] = [line for line in out.splitlines() if line.startswith("sync ")]
+    assert float(sync.split()[1]) < 15
+    assert machine.processes() == []
+    assert machine.clusters() == []
+
+
+def test_an_interrupt_leaves_no_controller(machine: Machine) -> None:
+    """Ctrl-C during the sync: 130, and neither the control plane nor a controller is left."""
+    child = machine.start("run", "eks-training", "--deployer", "argocd-oci")
+    wait_for(child, "sync: started")
+    os.kill(child.pid, signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == Exit.INTERRUPTED, out + err
+    assert "Traceback" not in out + err
+    assert machine.processes() == []
+    assert process.mentioning(machine.state) == []

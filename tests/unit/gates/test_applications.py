@@ -1,0 +1,396 @@
+"""The verdict on Argo CD's Applications, row by row of its decision table."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+from gitops_objects import DIGEST, OLD, URL, application, changed, root, snapshot
+
+from harness.gates.applications import root_there, synced
+from harness.snapshot import Object
+from harness.verdict import Failed, Passed, Verdict, Waiting
+
+ROOT = root("web")
+WEB = application("web")
+HTTP = {"repoURL": "https://charts.example", "chart": "web", "targetRevision": "1.20.2"}
+
+PASSES = {
+    *(
+        ("Synced", health, phase)
+        for health in ("Healthy", "Progressing")
+        for phase in ("", "Running", "Failed", "Error")
+    ),
+    *(("Synced", health, "Succeeded") for health in ("Healthy", "Progressing", "Degraded")),
+    ("OutOfSync", "Healthy", "Succeeded"),
+}
+STATES = list(
+    product(
+        ("Synced", "OutOfSync", "Unknown"),
+        ("Healthy", "Progressing", "Degraded", "Suspended", "Missing", "Unknown"),
+        ("", "Running", "Succeeded", "Failed", "Error"),
+    )
+)
+
+
+def judge(*items: Object, children: tuple[str, ...] = ("web",), digest: str = DIGEST) -> Verdict:
+    return synced("root", children, digest)(snapshot(items))
+
+
+def failing(item: Object, *, retries: int, message: str, phase: str = "Running", running: bool = False) -> Object:
+    """An operation that failed `retries` times, and waits for its next attempt."""
+    for path, value in {
+        "phase": phase,
+        "retryCount": retries,
+        "message": message,
+        "syncResult.resources": [{"kind": "Job", "name": "hook", "hookPhase": "Running"}] if running else [],
+    }.items():
+        item = changed(item, f"status.operationState.{path}", value)
+    return item
+
+
+def condition(item: Object, kind: str, message: str) -> Object:
+    return changed(item, "status.conditions", [{"type": kind, "message": message}])
+
+
+@pytest.mark.parametrize(("sync", "health", "phase"), STATES, ids=lambda value: value or "none")
+def test_a_child_passes_in_the_documented_states_only(sync: str, health: str, phase: str) -> None:
+    """Four states pass, as the documented table has them, and no other."""
+    verdict = judge(ROOT, application("web", sync, health, phase))
+    assert isinstance(verdict, Passed) is ((sync, health, phase) in PASSES)
+
+
+@pytest.mark.parametrize(("sync", "health", "phase"), STATES, ids=lambda value: value or "none")
+def test_a_root_passes_only_synced_and_healthy_or_progressing(sync: str, health: str, phase: str) -> None:
+    """What is forgiven to a child after a successful operation is not forgiven to the root."""
+    verdict = judge(root("web", sync=sync, health=health, phase=phase), WEB)
+    assert isinstance(verdict, Passed) is (sync == "Synced" and health in ("Healthy", "Progressing"))
+
+
+def test_the_pass_says_what_was_seen() -> None:
+    """How many Applications, and at which digest."""
+    assert judge(ROOT, WEB) == Passed(f"root and its 1 Applications are synced, at {DIGEST}")
+
+
+def test_no_child_expected_is_a_failure() -> None:
+    """Nothing is green because nothing was asked for."""
+    assert isinstance(judge(ROOT, WEB, children=()), Failed)
+
+
+@pytest.mark.parametrize(
+    "items", [[], [WEB], [changed(ROOT, "metadata.namespace", "other"), WEB]], ids=["none", "child", "other-namespace"]
+)
+def test_without_its_root_nothing_passes(items: list[Object]) -> None:
+    """A child alone proves nothing; the verdict names the root."""
+    assert judge(*items) == Waiting("is not there", "Application argocd/root")
+
+
+def test_the_grace_is_over_once_the_root_is_there() -> None:
+    """It asks for nothing but existence."""
+    assert isinstance(root_there("root")(snapshot([WEB])), Waiting)
+    assert isinstance(root_there("root")(snapshot([changed(ROOT, "status", None)])), Passed)
+
+
+def test_every_named_child_has_to_be_there() -> None:
+    """One that is there does not stand for the others."""
+    verdict = judge(root("web", "db"), WEB, children=("web", "db"))
+    assert verdict == Waiting("is not there yet", "Application argocd/db")
+
+
+def test_a_child_in_another_namespace_does_not_count() -> None:
+    """The same name elsewhere is another Application."""
+    assert isinstance(judge(ROOT, changed(WEB, "metadata.namespace", "other")), Waiting)
+
+
+CONFIG = {"kind": "ConfigMap", "name": "settings", "status": "Synced"}
+
+
+@pytest.mark.parametrize(
+    ("item", "expected", "text"),
+    [
+        (changed(ROOT, "status.resources", [CONFIG]), Failed, "makes no Application"),
+        (changed(ROOT, "status.resources", []), Waiting, "renders nothing"),
+        (changed(root("web", revision=OLD), "status.resources", [CONFIG]), Waiting, "not yet with"),
+        (changed(root("web", sync="Unknown"), "status.resources", [CONFIG]), Waiting, "is Unknown"),
+        (changed(ROOT, "status.reconciledAt", None), Waiting, "not been compared"),
+        (changed(ROOT, "status", None), Waiting, "not been compared"),
+        (root("db"), Failed, "does not make web"),
+        (root("web", "db"), Passed, "are synced"),
+        (changed(ROOT, "status.resources.0.requiresPruning", True), Failed, "makes no Application"),
+    ],
+    ids=["childless", "empty", "childless-old", "childless-unknown", "new", "bare", "lacks", "more", "prunes"],
+)
+def test_what_the_root_makes_decides_before_any_child(item: Object, expected: type, text: str) -> None:
+    """Freshly compared, it must make what the bundle names; what it made of something else says nothing."""
+    verdict = judge(item, WEB)
+    assert isinstance(verdict, expected)
+    assert text in str(verdict)
+    assert "web" in str(verdict) or "root" in str(verdict)
+
+
+def test_a_root_that_renders_nothing_is_doomed() -> None:
+    """It will stay so, but an operator may still be writing its status."""
+    verdict = judge(changed(ROOT, "status.resources", []))
+    assert isinstance(verdict, Waiting)
+    assert verdict.doomed
+
+
+@pytest.mark.parametrize("health", ["Healthy", "Degraded"])
+def test_an_application_that_nobody_named_is_held_to_the_same_table(health: str) -> None:
+    """It keeps the pass waiting, and once it passes it is named."""
+    verdict = judge(ROOT, WEB, application("old", health=health, phase=""))
+    if health == "Healthy":
+        assert isinstance(verdict, Passed)
+        assert "also old" in verdict.reason
+    else:
+        assert isinstance(verdict, Waiting)
+        assert verdict.subject == "Application argocd/old"
+
+
+FRESHNESS: list[tuple[str, Any, str]] = [
+    ("metadata.deletionTimestamp", "2026-01-01T00:00:00Z", "being deleted"),
+    ("status", None, "not been compared"),
+    ("status.reconciledAt", None, "not been compared"),
+    ("status.sync.revision", OLD, "not yet with"),
+    ("status.sync.revision", None, "no revision"),
+    ("status.sync.revision", "v1", "not yet with"),
+    ("status.sync.comparedTo", None, "since its source changed"),
+    ("status.sync.comparedTo.source.path", "elsewhere", "since its source changed"),
+    ("spec.source.helm", {"values": "a: 1"}, "since its source changed"),
+    ("spec.source.targetRevision", "v2", "since its source changed"),
+    ("spec.source.helm", {"valuesObject": {"a": False}}, "since its source changed"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "text"), FRESHNESS, ids=[f"{p}={v}"[:40] for p, v, _ in FRESHNESS])
+def test_a_status_of_something_else_does_not_count(path: str, value: Any, text: str) -> None:
+    """Whether of an old revision, an old source, or of no comparison: it waits, and says which."""
+    for verdict in (judge(ROOT, changed(WEB, path, value)), judge(changed(ROOT, path, value), WEB)):
+        assert isinstance(verdict, Waiting)
+        assert text in verdict.reason
+        assert not verdict.doomed
+
+
+@pytest.mark.parametrize(
+    ("asked", "compared"),
+    [
+        ({"helm": {"values": ""}}, {}),
+        ({"directory": {"recurse": False}}, {}),
+        ({"helm": {"valuesObject": {"a": {"b": None}}}}, {"helm": {"valuesObject": {"a": {}}}}),
+    ],
+    ids=["empty-text", "false", "null-in-values"],
+)
+def test_zero_values_that_a_status_leaves_out_make_no_difference(asked: Any, compared: Any) -> None:
+    """Argo CD's own encoding drops them; waiting for them would never end."""
+    item = application("web", source={"repoURL": URL, **compared})
+    item["spec"]["source"] = {"repoURL": URL, **asked}
+    assert isinstance(judge(ROOT, item), Passed)
+
+
+def test_false_within_values_is_a_value() -> None:
+    """The chart's default may be true."""
+    item = application("web", source={"repoURL": URL, "helm": {"valuesObject": {"a": False}}})
+    item["spec"]["source"]["helm"] = {"valuesObject": {}}
+    assert isinstance(judge(ROOT, item), Waiting)
+
+
+@pytest.mark.parametrize(
+    ("source", "revision", "passes"),
+    [
+        (HTTP, "1.20.2", True),
+        (HTTP, "1.20.1", False),
+        (HTTP, "", False),
+        ({**HTTP, "targetRevision": "1.x"}, "1.20.2", True),
+        ({**HTTP, "targetRevision": "1.x"}, "", False),
+        ({**HTTP, "repoURL": "oci://charts.example/web"}, OLD, True),
+        ({**HTTP, "repoURL": "oci://charts.example/web"}, "1.20.2", False),
+        ({"repoURL": f"{URL}/", "path": "a"}, DIGEST, True),
+        ({"repoURL": f"{URL}/", "path": "a"}, OLD, False),
+    ],
+    ids=["http", "http-other", "http-none", "range", "range-none", "oci", "oci-unresolved", "slash", "slash-old"],
+)
+def test_the_revision_is_what_the_source_must_resolve_to(source: Any, revision: str, passes: bool) -> None:
+    """The pushed digest for the bundle, the asked version for a chart over HTTP, some digest for another OCI chart."""
+    assert isinstance(judge(ROOT, application("web", source=source, revision=revision)), Passed) is passes
+
+
+@pytest.mark.parametrize(
+    ("revisions", "passes"),
+    [
+        ([DIGEST, "1.20.2"], True),
+        ([OLD, "1.20.2"], False),
+        ([DIGEST, "1.0.0"], False),
+        ([DIGEST], False),
+        (None, False),
+    ],
+    ids=["both", "old", "other-chart", "one", "none"],
+)
+def test_each_of_several_sources_has_its_revision(revisions: Any, passes: bool) -> None:
+    """In the order of the sources."""
+    sources = [{"repoURL": URL, "ref": "values"}, HTTP]
+    item = changed(changed(WEB, "spec.source", None), "spec.sources", sources)
+    item = changed(changed(item, "status.sync.comparedTo", {"sources": sources}), "status.sync.revisions", revisions)
+    assert isinstance(judge(ROOT, item), Passed) is passes
+
+
+@pytest.mark.parametrize("state", [("OutOfSync", "Healthy"), ("Synced", "Degraded")], ids="-".join)
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("status.operationState.syncResult.revision", OLD),
+        ("status.operationState.syncResult.source", {"repoURL": "elsewhere"}),
+        ("status.operationState.syncResult", {"source": {}}),
+        ("status.operationState", None),
+    ],
+    ids=["revision", "source", "nothing", "none"],
+)
+def test_the_success_of_an_earlier_operation_excuses_nothing(state: tuple[str, str], path: str, value: Any) -> None:
+    """Right after an upgrade the last operation still succeeded, with the old artifact."""
+    assert isinstance(judge(ROOT, application("web", *state)), Passed)
+    assert isinstance(judge(ROOT, changed(application("web", *state), path, value)), Waiting)
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Error"])
+def test_an_operation_without_retries_left_ends_the_wait(phase: str) -> None:
+    """Argo CD does not try the same revision again; its message and the resource that failed are told."""
+    item = failing(
+        application("web", "OutOfSync", "Missing", phase), retries=5, message="denied by policy", phase=phase
+    )
+    refused = {"kind": "Deployment", "name": "web", "status": "SyncFailed", "message": "denied: no"}
+    item = changed(item, "status.operationState.syncResult.resources", [refused])
+    verdict = judge(ROOT, item)
+    assert verdict == Failed(
+        f"is OutOfSync and Missing; operation {phase} (retry 5 of 5): denied by policy; Deployment web: denied: no",
+        "Application argocd/web",
+    )
+
+
+@pytest.mark.parametrize(
+    ("item", "doomed"),
+    [
+        (changed(application("web", "OutOfSync", "Missing", "Failed"), "status.sync.revision", OLD), False),
+        (
+            changed(
+                application("web", "OutOfSync", "Missing", "Failed"), "status.operationState.syncResult.revision", OLD
+            ),
+            False,
+        ),
+        (application("web", "Unknown", "Missing", "Failed"), True),
+        (application("web", "Synced", "Degraded", "Failed"), True),
+        (application("web", "OutOfSync", "Missing", "Running"), False),
+    ],
+    ids=["other-comparison", "other-operation", "not-compared", "may-become-healthy", "running"],
+)
+def test_a_failed_operation_of_something_else_does_not_end_the_wait(item: Object, doomed: bool) -> None:
+    """Only of this revision, and only while something is out of sync, is it the last word."""
+    verdict = judge(ROOT, item)
+    assert isinstance(verdict, Waiting)
+    assert bool(verdict.doomed) is doomed
+
+
+@pytest.mark.parametrize(
+    ("retries", "message", "running", "doomed"),
+    [
+        (1, "one or more objects failed to apply", False, False),
+        (2, "one or more objects failed to apply", False, False),
+        (3, "one or more objects failed to apply", False, True),
+        (3, "one or more objects failed to apply", True, False),
+        (5, "one or more synchronization tasks are not valid", False, False),
+    ],
+    ids=["first", "second", "third", "under-way", "no-such-kind-yet"],
+)
+def test_retries_are_hopeful_at_first(retries: int, message: str, running: bool, doomed: bool) -> None:
+    """From the third on they are doomed, unless something runs or a kind is not served yet."""
+    item = failing(
+        application("web", "OutOfSync", "Missing", "Running"), retries=retries, message=message, running=running
+    )
+    verdict = judge(ROOT, item)
+    assert isinstance(verdict, Waiting)
+    assert bool(verdict.doomed) is doomed
+    assert f"retry {retries} of 5" in verdict.reason
+
+
+def test_an_attempt_that_has_just_begun_is_of_what_was_asked() -> None:
+    """It has no result yet, and stays doomed until something of it runs."""
+    item = failing(application("web", "OutOfSync", "Missing", "Running"), retries=3, message="Retrying operation.")
+    verdict = judge(ROOT, changed(item, "status.operationState.syncResult", None))
+    assert isinstance(verdict, Waiting)
+    assert verdict.doomed
+
+
+def test_the_time_of_the_next_attempt_is_no_part_of_a_reason() -> None:
+    """Reasons are compared, and a replay must agree."""
+    texts = {
+        str(
+            judge(
+                ROOT,
+                failing(
+                    application("web", "OutOfSync", "Missing", "Running"),
+                    retries=1,
+                    message=f"failed to apply. Retrying attempt #1 at {hour}:04PM.",
+                ),
+            )
+        )
+        for hour in (3, 4)
+    }
+    assert len(texts) == 1
+    assert texts.pop().endswith("failed to apply")
+
+
+@pytest.mark.parametrize("kind", ["ComparisonError", "InvalidSpecError", "SyncError", "DeletionError", "UnknownError"])
+@pytest.mark.parametrize("state", ["Unknown", "Synced"])
+def test_an_error_condition_dooms_with_its_message(kind: str, state: str) -> None:
+    """Nothing passes with one; that it stays for all of the patience is what makes it a failure."""
+    for health in ("Unknown", "Healthy"):
+        item = condition(application("web", state, health, ""), kind, "chart web\n  1.0 not found")
+        verdict = judge(ROOT, item)
+        assert isinstance(verdict, Waiting)
+        assert verdict.doomed == f"{kind}: chart web 1.0 not found"
+        assert verdict.subject == "Application argocd/web"
+
+
+def test_an_application_that_was_never_compared_is_doomed_by_its_error() -> None:
+    """Without its project an Application is not compared at all: the error must not hide behind that."""
+    item = condition(
+        changed(changed(WEB, "status.sync", {}), "status.reconciledAt", None), "InvalidSpecError", "no project"
+    )
+    verdict = judge(ROOT, item)
+    assert isinstance(verdict, Waiting)
+    assert verdict.doomed == "InvalidSpecError: no project"
+
+
+def test_a_warning_dooms_nothing() -> None:
+    """Orphans and shared resources are warnings."""
+    assert isinstance(judge(ROOT, condition(WEB, "SharedResourceWarning", "shared")), Passed)
+
+
+def test_what_is_out_of_order_is_named() -> None:
+    """An Application that stays OutOfSync says with which resources."""
+    resources = [
+        {"kind": "DeviceClass", "name": "gpu", "status": "OutOfSync"},
+        {"kind": "Deployment", "name": "web", "status": "Synced", "health": {"status": "Degraded"}},
+        {"kind": "Service", "name": "web", "status": "Synced", "health": {"status": "Healthy"}},
+    ]
+    item = changed(application("web", "OutOfSync", "Degraded"), "status.resources", resources)
+    verdict = judge(ROOT, item)
+    assert "not in order: Deployment web, DeviceClass gpu" in verdict.reason
+    assert "Service" not in verdict.reason
+
+
+def test_the_worst_is_told_first_and_all_of_it() -> None:
+    """A failure before a doom before a delay; what has failed is not diluted by what is merely late."""
+    late = application("late", "OutOfSync", "Missing", "Running")
+    sick = condition(application("sick"), "ComparisonError", "no such chart")
+    dead = application("dead", "OutOfSync", "Missing", "Failed")
+    names = ("late", "sick", "dead")
+    top = root(*names)
+    verdict = judge(top, late, sick, children=names)
+    assert isinstance(verdict, Waiting)
+    assert verdict.subject == "Application argocd/sick"
+    assert "no such chart" in verdict.doomed
+    assert "late" in verdict.reason
+    assert "late" not in verdict.doomed
+    verdict = judge(top, late, sick, dead, children=names)
+    assert isinstance(verdict, Failed)
+    assert verdict.subject == "Application argocd/dead"
+    assert "late" not in verdict.reason
+    assert "sick" not in verdict.reason
