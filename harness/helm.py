@@ -148,6 +148,8 @@ def _chart(folder: Folder) -> list[str]:
         source = [str(chart.path.absolute())]
     elif chart.repository.startswith("oci://"):
         source = [f"{chart.repository}/{chart.name}", "--version", chart.version]
+        if chart.repository.removeprefix("oci://").startswith(("localhost:", "127.0.0.1:")):
+            source.append("--plain-http")  # a registry of this machine
     else:
         source = [chart.name, "--repo", chart.repository, "--version", chart.version]
     path = folder.path.absolute()

@@ -132,6 +132,7 @@ class Settings(_Closed):
     aicr: str
     recipes: str
     webhooks: Literal["skip", "refuse"]
+    mirrors: dict[str, str]
     empty_daemonsets: tuple[str, ...]
     nodes: Nodes
     ports: Ports

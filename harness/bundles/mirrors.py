@@ -5,9 +5,11 @@ prefix is made of whole path segments: a mirror of https://charts.example/nvidia
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import SplitResult, urlsplit
 
 from harness.errors import DataError, HarnessError, SettingsError
+from harness.recipes.model import Recipe
 
 _SCHEMES = ("http", "https", "oci")
 
@@ -33,6 +35,12 @@ def rewrite(repository: str, mirrors: Mapping[str, str]) -> str:
         if mirror:
             return "/".join((mirror, *segments[length:]))
     return repository
+
+
+def mirrored(recipe: Recipe, mirrors: Mapping[str, str]) -> Recipe:
+    """`recipe` with each component's chart from its mirror; bundles of every shape then name that, and nothing else."""
+    components = tuple(replace(each, source=rewrite(each.source, mirrors)) for each in recipe.components)
+    return replace(recipe, components=components)
 
 
 def _segments(parts: SplitResult) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import click
 
 from harness.bundles.aicr import AicrBundler, find_aicr
 from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.mirrors import mirrored
 from harness.bundles.model import Bundler
 from harness.cli.context import Context, as_json, recipe_names
 from harness.exits import Exit
@@ -48,7 +49,7 @@ def run(
     """Run RECIPE under a lane and say whether every workload is scheduled as intended."""
     lane = context.lane(deployer)
     overrides = _overrides(context, sets)
-    resolved = resolve(context.catalog, recipe)
+    resolved = mirrored(resolve(context.catalog, recipe), context.settings.mirrors)
     nodes = context.nodes(resolved.criteria)
     with context.console as console, context.toolbox as tools:
         bundler = _bundler(context, overrides)
@@ -102,7 +103,7 @@ def bundle(
     """Write the bundle that a lane would deliver for RECIPE; no cluster is needed."""
     lane = context.lane(deployer)
     bundler = _bundler(context, _overrides(context, sets))
-    resolved = resolve(context.catalog, recipe)
+    resolved = mirrored(resolve(context.catalog, recipe), context.settings.mirrors)
     document = {"directory": str(output)}
     if lane.shape == REFERENCE:
         made = bundler.make(resolved, lane.shape, output)

@@ -204,7 +204,7 @@ def _concerns(operation: Mapping[str, Any], app: Object) -> bool:
     sync = app["status"]["sync"]
     key = "revisions" if app["spec"].get("sources") else "revision"
     same = [_plain(each) for each in _sources(result)] == [_plain(each) for each in _sources(app["spec"])]
-    return same and bool(result.get(key)) and result.get(key) == sync.get(key)
+    return same and result.get(key) == sync.get(key)
 
 
 def _hopeless(operation: Mapping[str, Any]) -> bool:

@@ -98,7 +98,7 @@ def _findings(doubts: Mapping[Key, Doubt], found: Mapping[Key, Object], snapshot
         for other in others - set(waits):
             doubts[other] = Doubt(Level.DOOMED, f"does not exist, but {key[1]} depends on it")
             waits[other] = set()
-    bottom = [key for key in sorted(waits) if not waits[key] or doubts[key].level is Level.FAILED]
+    bottom = [key for key in sorted(waits) if not waits[key]]
     if not bottom:
         names = listed(name for _, name in waits)
         return [Finding(Level.DOOMED, named(HELMRELEASES, min(waits)), f"releases wait for each other: {names}")]
@@ -125,7 +125,7 @@ def _awaited(item: Object, doubts: Mapping[Key, Doubt], found: Mapping[Key, Obje
 def _standing_on(key: Key, waits: Mapping[Key, set[Key]]) -> set[Key]:
     above, more = set[Key](), {key}
     while more:
-        more = {other for other, awaited in waits.items() if awaited & more} - above - {key}
+        more = {other for other, awaited in waits.items() if awaited & more} - above
         above |= more
     return above
 

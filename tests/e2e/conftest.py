@@ -1,6 +1,7 @@
 """What the tests on a real control plane share: the pinned tools, and a state directory that is theirs alone."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from machine import Machine
 
 from harness.progress import Silent
-from harness.settings import Settings, load
+from harness.settings import ROOT, Settings, load
 from kwok.host import HostRuntime
 from kwok.tools import Toolbox, cache_directory
 
@@ -70,6 +71,15 @@ def machine(tmp_path: Path, tools: Callable[[str], Path]) -> Iterator[Machine]:
         child.kill()
         child.communicate()
     made.run("down", "--all")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A copy of the sample data that a test may break: its `recipes` directory."""
+    root = tmp_path / "data"
+    for part in ("recipes", "charts", "profiles"):
+        shutil.copytree(ROOT / "kwok" / part, root / part)
+    return root / "recipes"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -15,18 +14,8 @@ from machine import LIMIT, Machine, wait_for
 
 from harness import process
 from harness.exits import Exit
-from harness.settings import ROOT
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A copy of the sample data that a test may break: its `recipes` directory."""
-    root = tmp_path / "data"
-    for part in ("recipes", "charts", "profiles"):
-        shutil.copytree(ROOT / "kwok" / part, root / part)
-    return root / "recipes"
 
 
 def test_a_recipe_passes_and_leaves_nothing(machine: Machine) -> None:
