@@ -1,12 +1,11 @@
 """The one place that exits: every way to end becomes a documented code here."""
 
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
 import click
 
+from harness import interrupts
 from harness.cli import cli
 from harness.console import Console
 from harness.errors import HarnessError, Terminated, UsageError
@@ -32,12 +31,8 @@ def run(words: Sequence[str] | None = None) -> Exit:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, _terminate)
+    interrupts.install()
     sys.exit(run())
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import VerdictFailed
 from harness.gates import workloads
+from harness.gates.described import described
 from harness.helm import Helm
 from harness.installers import Site
 from harness.journal import Journal
@@ -24,6 +25,7 @@ from harness.oci import Published, Registry
 from harness.process import Scope
 from harness.publishing import Publication
 from harness.recipes.model import Recipe
+from harness.recording import Recorder
 from harness.settings import Settings
 from harness.snapshot import Kind, Object, Snapshot
 from harness.verdict import Passed, Verdict
@@ -50,6 +52,7 @@ class Run:
     journal: Journal
     scope: Scope
     services: Services
+    recorder: Recorder
     publication: Publication | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -71,6 +74,7 @@ class Run:
             published = registry.push(self.pushed.artifact, self.pushed.repository, self.pushed.target.tag)
             phase.detail = f"{published.repository}:{published.tag}@{published.digest[:19]}"
         self.facts["digest"] = published.digest
+        self.recorder.fact(digest=published.digest)
         return published
 
     def apply(self, kind: Kind, item: Object) -> None:
@@ -90,18 +94,19 @@ class Run:
 
         A service that dies ends the wait at once, with its last words.
         """
-        deadlines = self.settings.deadlines
+        deadlines, kinds = self.settings.deadlines, tuple(kinds)
         try:
-            return wait(
-                self.cluster,
-                kinds,
-                gate,
-                Deadline.after(within),
-                settle=deadlines.settle,
-                patience=deadlines.unschedulable,
-                observe=observe,
-                cancelled=self.services.died,
-            )
+            with self.recorder.wait(kinds, gate, within=within, observe=observe) as seen:
+                return wait(
+                    self.cluster,
+                    kinds,
+                    gate,
+                    Deadline.after(within),
+                    settle=deadlines.settle,
+                    patience=deadlines.unschedulable,
+                    observe=seen,
+                    cancelled=self.services.died,
+                )
         except Expired as expired:
             raise late(expired.what, where=expired.where, do=expired.do) from expired
         except Cancelled:
@@ -118,16 +123,20 @@ class Run:
             finally:
                 ended.set()
 
+        within = self.settings.deadlines.release * len(self.bundle.folders)
+        gate = described(workloads.nothing_unschedulable, self.expectation.namespaces)
         working = Background(watched, "lane")
         try:
-            wait(
-                self.cluster,
-                workloads.SCHEDULING_KINDS,
-                workloads.nothing_unschedulable(self.expectation.namespaces),
-                Deadline.after(self.settings.deadlines.release * len(self.bundle.folders)),
-                patience=self.settings.deadlines.unschedulable,
-                cancelled=ended,
-            )
+            with self.recorder.wait(workloads.SCHEDULING_KINDS, gate, within=within) as seen:
+                wait(
+                    self.cluster,
+                    workloads.SCHEDULING_KINDS,
+                    gate,
+                    Deadline.after(within),
+                    patience=self.settings.deadlines.unschedulable,
+                    observe=seen,
+                    cancelled=ended,
+                )
         except Cancelled:
             working.result()
         finally:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import collectors, process
+from harness import collectors, parity, process
 from harness.background import Background, all_done
 from harness.bundles.model import Bundle, Bundler
 from harness.cluster import Cluster
@@ -30,8 +30,9 @@ from harness.outcome import Outcome
 from harness.process import Scope
 from harness.publishing import Publication, publication
 from harness.recipes.model import Recipe
+from harness.recording import FILE, Recorder, copy
 from harness.redaction import Redactor
-from harness.rendering import render
+from harness.rendering import Objects, render
 from harness.settings import Settings
 from harness.snapshot import Kind, Object
 from harness.verify import Expectation, expect
@@ -54,7 +55,8 @@ def new_run_id() -> str:
 
 @dataclass
 class Cell:
-    """A recipe under a lane on a cluster. `nodes` are the Node objects; `keep` leaves the cluster as it ends up.
+    """A recipe under a lane on a cluster. `nodes` are the Node objects; `keep` leaves the cluster as it ends up;
+    `parity` compares what the lane made with what helm would make; `record` is where the recording goes as well.
 
     `tools` gives a program's path and waits for its build; `cancel` ends builds that are under way.
     """
@@ -71,6 +73,8 @@ class Cell:
     journal: Journal
     run_id: str
     keep: bool = False
+    parity: bool = True
+    record: Path | None = None
     _facts: dict[str, Any] = field(default_factory=dict)
     _scope: Scope = field(default_factory=Scope)
     _background: tuple[Background[Any], ...] = ()
@@ -86,9 +90,18 @@ class Cell:
         self._started, self._begun = datetime.now(UTC), time.monotonic()
         with tempfile.TemporaryDirectory(prefix="kwok-harness-", ignore_cleanup_errors=True) as directory:
             work = Path(directory)
-            self._step(lambda: self._tell(work))
+            recorder = Recorder(
+                work / FILE,
+                run_id=self.run_id,
+                recipe=self.recipe.name,
+                deployer=self.lane.name,
+                cluster=self.stay.name,
+            )
+            self.journal.progress = recorder.telling(self.journal.progress)
+            self._step(lambda: self._tell(work, recorder))
             if self._error is not None:
                 self._step(lambda: self._leave_evidence(work))
+            self._step(lambda: self._keep_recording(recorder))
             self._step(lambda: self._give_back(work))
             if self.stay.open:  # interrupted while it was given back
                 with process.undisturbed():
@@ -122,12 +135,12 @@ class Cell:
 
     # The story
 
-    def _tell(self, work: Path) -> None:
+    def _tell(self, work: Path, recorder: Recorder) -> None:
         booting = Background(self._boot, "cluster")
         bundling = Background(lambda: self._make_bundle(work), "bundle")
         self._background = (booting, bundling)
         all_done(booting, bundling)
-        bundle, expectation, publication = bundling.result()
+        bundle, rendered, expectation, publication = bundling.result()
         cluster, services = booting.result()
         run = Run(
             recipe=self.recipe,
@@ -139,6 +152,7 @@ class Cell:
             journal=self.journal,
             scope=self._scope,
             services=services,
+            recorder=recorder,
             publication=publication,
             facts=self._facts,
         )
@@ -146,6 +160,13 @@ class Cell:
             self._passed = self.lane.story(run).reason
         finally:
             self._note_webhooks(cluster)
+        if self.parity:
+            with self.journal.phase("parity") as phase:
+                report = parity.check(cluster, bundle, rendered)
+                for note in report.notes():
+                    self.journal.note(note)
+                report.require()
+                phase.detail = f"{report.compared} objects are those that helm would make"
 
     def _boot(self) -> tuple[Cluster, Services]:
         with self.journal.phase("tools") as phase:
@@ -164,7 +185,7 @@ class Cell:
         self.stay.remember()
         return cluster, services
 
-    def _make_bundle(self, work: Path) -> tuple[Bundle, Expectation, Publication | None]:
+    def _make_bundle(self, work: Path) -> tuple[Bundle, dict[str, Objects], Expectation, Publication | None]:
         with self.journal.phase("bundle") as phase:
             bundle = self._bundle = self.bundler.make(self.recipe, REFERENCE, work / "bundle")
             phase.detail = f"{len(bundle.folders)} releases of {len(self.recipe.components)} components"
@@ -175,14 +196,14 @@ class Cell:
             expectation = expect(self.recipe, bundle, rendered, empty_allowed=frozenset(self.settings.empty_daemonsets))
             phase.detail = f"{len(expectation.expected.workloads)} workloads expected"
         if self.lane.shape == REFERENCE:
-            return bundle, expectation, None
+            return bundle, rendered, expectation, None
         with self.journal.phase("pack") as phase:
             registry = f"localhost:{self.settings.ports.registry}"
             made = publication(
                 self.bundler, self.recipe, self.lane.shape, self.lane.name, bundle, registry, work / self.lane.shape
             )
             phase.detail = f"{made.repository}:{made.target.tag}"
-        return bundle, expectation, made
+        return bundle, rendered, expectation, made
 
     def _helm(self, work: Path, kubeconfig: Path | None = None) -> Helm:
         return Helm(self.tools("helm"), work / "helm", kubeconfig, scope=self._scope)
@@ -239,6 +260,16 @@ class Cell:
             *found,
             *collectors.of_logs(running.name, self.runtime.logs(running)),
         ]
+
+    def _keep_recording(self, recorder: Recorder) -> None:
+        """Into the evidence, where there is some, and where the user asked for it."""
+        problem = recorder.close()
+        redactor = self._evidence.redactor if self._evidence else Redactor()
+        places = [self._evidence.path / FILE] if self._evidence else []
+        for place in [*places, *([self.record] if self.record else [])]:
+            problem = problem or copy(recorder.path, place, redactor)
+        if problem:
+            self.journal.note(f"the recording is not whole: {problem}")
 
     def _give_back(self, work: Path) -> None:
         """A teardown that fails is told and changes nothing."""

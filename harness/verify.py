@@ -12,6 +12,7 @@ from typing import Any
 from harness.bundles.model import Bundle
 from harness.errors import DataError, did_you_mean
 from harness.gates import workloads
+from harness.gates.described import described
 from harness.gates.expected import Declared, Expected, Rendered, expected_workloads
 from harness.recipes.model import Recipe, Scheduling
 from harness.snapshot import Object, Snapshot
@@ -29,7 +30,7 @@ class Expectation:
     @cached_property
     def gate(self) -> workloads.Gate:
         """Over workloads.KINDS: every workload has its pods, each where it belongs."""
-        return workloads.scheduled_as_intended(self.expected, empty_allowed=self.empty_allowed)
+        return described(workloads.scheduled_as_intended, self.expected, empty_allowed=self.empty_allowed)
 
     def notes(self, snapshot: Snapshot) -> tuple[str, ...]:
         """What a pass does not cover, as sentences for the report."""

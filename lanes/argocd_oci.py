@@ -7,6 +7,7 @@ the bundle names, each bound to the pushed digest, in one of the four states tha
 from harness.bundles.delivery import ENTRY
 from harness.errors import RootMissing, SyncDeadline
 from harness.gates import applications, combining, workloads
+from harness.gates.described import described
 from harness.go_yaml import load_all
 from harness.installers import Site, argocd, registry
 from harness.lane import Lane, Run
@@ -35,11 +36,13 @@ def story(run: Run) -> Passed:
 def synced(run: Run, published: Published) -> Passed:
     """The root appears within its grace, then it and its children are synced."""
     deadlines, delivery = run.settings.deadlines, run.pushed.delivery
-    there = applications.root_there(delivery.root)
+    there = described(applications.root_there, delivery.root)
     run.expect((applications.APPLICATIONS,), there, within=deadlines.argocd_root_grace, late=RootMissing)
-    gate = applications.synced(delivery.root, delivery.applications, published.digest)
-    danger = workloads.nothing_unschedulable(run.expectation.namespaces)
-    return run.expect(KINDS, combining.unless_doomed(gate, danger), within=deadlines.argocd_sync, late=SyncDeadline)
+    gate = described(applications.synced, delivery.root, delivery.applications, published.digest)
+    danger = described(workloads.nothing_unschedulable, run.expectation.namespaces)
+    return run.expect(
+        KINDS, described(combining.unless_doomed, gate, danger), within=deadlines.argocd_sync, late=SyncDeadline
+    )
 
 
 LANE = Lane(

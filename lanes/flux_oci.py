@@ -9,6 +9,7 @@ from typing import Any
 from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE
 from harness.errors import RootMissing, SyncDeadline
 from harness.gates import combining, releases, sources, workloads
+from harness.gates.described import described
 from harness.installers import Site, flux, registry
 from harness.lane import Lane, Run
 from harness.oci import Published
@@ -32,17 +33,20 @@ def story(run: Run) -> Passed:
     with run.journal.phase("sync") as phase:
         run.apply(sources.OCIREPOSITORIES, source(published))
         run.apply(sources.KUSTOMIZATIONS, kustomization(root[1]))
-        grace = sources.kustomization_there(root)
+        grace = described(sources.kustomization_there, root)
         run.expect((sources.KUSTOMIZATIONS,), grace, within=deadlines.flux_root_grace, late=RootMissing)
-        gate = releases.flux_bundle(
+        gate = described(
+            releases.flux_bundle,
             published.digest,
             source=(FLUX_NAMESPACE, SOURCE),
             kustomization=root,
             releases=run.pushed.delivery.releases,
             generators=run.pushed.delivery.generators,
         )
-        danger = workloads.nothing_unschedulable(run.expectation.namespaces)
-        passed = run.expect(KINDS, combining.unless_doomed(gate, danger), within=deadlines.flux_sync, late=SyncDeadline)
+        danger = described(workloads.nothing_unschedulable, run.expectation.namespaces)
+        passed = run.expect(
+            KINDS, described(combining.unless_doomed, gate, danger), within=deadlines.flux_sync, late=SyncDeadline
+        )
         phase.detail = passed.reason
     return run.verify()
 

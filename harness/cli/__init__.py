@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli import cells, clusters, doctor, recipes, tools
+from harness.cli import cells, clusters, doctor, explain, recipes, tools
 from harness.cli.context import Context
 from harness.settings import DEFAULT_FILE
 
@@ -41,6 +41,7 @@ for command in (
     clusters.nodes,
     cells.run,
     cells.bundle,
+    explain.explain,
     recipes.recipes,
     tools.tools,
     doctor.doctor,

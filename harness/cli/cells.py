@@ -40,11 +40,23 @@ sets = click.option(
 @deployer
 @sets
 @click.option("--keep", is_flag=True, help="Leave the cluster as it ends up, and say how to reach it.")
+@click.option("--parity/--no-parity", default=True, help="Whether the objects must be those that helm would make.")
+@click.option(
+    "--record", type=click.Path(dir_okay=False, path_type=Path), help="Write the recording there too: a new file."
+)
 @click.option("--reuse", is_flag=True, help="Run on the named cluster (setting `cluster`) and clean it afterwards.")
 @as_json
 @click.pass_obj
 def run(
-    context: Context, recipe: str, deployer: str | None, sets: tuple[str, ...], keep: bool, reuse: bool, as_json: bool
+    context: Context,
+    recipe: str,
+    deployer: str | None,
+    sets: tuple[str, ...],
+    keep: bool,
+    parity: bool,
+    record: Path | None,
+    reuse: bool,
+    as_json: bool,
 ) -> Exit:
     """Run RECIPE under a lane and say whether every workload is scheduled as intended."""
     lane = context.lane(deployer)
@@ -80,6 +92,8 @@ def run(
             journal=journal,
             run_id=run_id,
             keep=keep,
+            parity=parity,
+            record=record,
         ).carry_out()
     if as_json:
         context.data(outcome.document())

@@ -1,7 +1,9 @@
 """Prints what preparing the tools of the helm lane takes on a cold machine, and how that compares with `go build`.
 
+    python tests/benchmarks/cold_tools.py [TOOL...]
+
 Both start with an empty build cache and the same module cache (downloaded first, so that the network is in neither).
-Takes twice as long as a cold preparation: a quarter of an hour on two cores.
+For all tools of the lane that takes twice as long as a cold preparation: a quarter of an hour on two cores.
 """
 
 import os
@@ -20,24 +22,25 @@ TOOLS = (*HostRuntime.tools, "helm", "kubectl")
 
 
 def main() -> None:
+    tools = tuple(sys.argv[1:]) or TOOLS
     pins = load(environment={}).tools.pins
-    for wrapper in sorted({pins[name].wrapper for name in TOOLS}):
+    for wrapper in sorted({pins[name].wrapper for name in tools}):
         subprocess.run(["go", "mod", "download"], cwd=WRAPPERS / wrapper, check=True)
     with tempfile.TemporaryDirectory() as name:
         environment = {**os.environ, "XDG_CACHE_HOME": f"{name}/cache", "GOCACHE": f"{name}/build"}
         begun = time.monotonic()
         subprocess.run(
-            [sys.executable, "-m", "harness", "tools", "prepare", *TOOLS], env=environment, cwd=ROOT, check=True
+            [sys.executable, "-m", "harness", "tools", "prepare", *tools], env=environment, cwd=ROOT, check=True
         )
         harness = time.monotonic() - begun
     with tempfile.TemporaryDirectory() as name:
         environment = {**os.environ, "CGO_ENABLED": "0", "GOCACHE": f"{name}/build", "GOFLAGS": "-buildvcs=false"}
         begun = time.monotonic()
-        for tool in TOOLS:
+        for tool in tools:
             words = ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{name}/{tool}", pins[tool].package]
             subprocess.run(words, cwd=WRAPPERS / pins[tool].wrapper, env=environment, check=True)
         plain = time.monotonic() - begun
-    print(f"{len(TOOLS)} tools, cold: {harness / 60:.1f} min; go build of the same packages: {plain / 60:.1f} min")
+    print(f"{len(tools)} tools, cold: {harness / 60:.1f} min; go build of the same packages: {plain / 60:.1f} min")
     print(f"ratio: {harness / plain:.2f}")
 
 

@@ -28,8 +28,9 @@ class Machine:
         }
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
+        """Begin a command, with SIGINT ignored at first, as it is for whatever a script runs in the background."""
         child = subprocess.Popen(
-            [sys.executable, "-m", "harness", *words],
+            ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-m", "harness", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

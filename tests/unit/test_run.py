@@ -19,6 +19,7 @@ from harness.exits import Exit
 from harness.journal import Journal
 from harness.lane import Lane, Run
 from harness.outcome import Outcome
+from harness.parity import ParityBroken
 from harness.progress import Silent
 from harness.run import Cell, new_run_id
 from harness.settings import load
@@ -38,6 +39,7 @@ class World:
         self.make: Step = lambda: None
         self.story: Step = lambda: Passed("46 pods are where they belong")
         self.end: Step = lambda: None
+        self.parity: Step = lambda: None
         self.settings = load(environment={}, overrides={"artifacts": str(artifacts), "deadlines.evidence": "5s"})
 
     def cell(self) -> Cell:
@@ -105,6 +107,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(run_module, "render", lambda *a, **k: {})
     monkeypatch.setattr(run_module, "expect", lambda *a, **k: expectation)
 
+    def compared(*arguments: object) -> object:
+        made.events.append("parity")
+        return SimpleNamespace(notes=tuple, require=made.parity, compared=81)
+
+    monkeypatch.setattr("harness.parity.check", compared)
+
     def of(name: str, file: str, document: Mapping[str, Any], about: str) -> object:
         made.events.append("evidence")
         return of_document(name, file, document, about)
@@ -125,7 +133,7 @@ def test_a_green_cell_gives_the_cluster_back_and_leaves_no_evidence(world: World
     """Exit code 0, the gate's own words as the reason."""
     outcome = world.carry_out()
     assert (outcome.exit, outcome.reason) == (Exit.OK, "46 pods are where they belong")
-    assert world.events == ["begin", "remember", "story", "end"]
+    assert world.events == ["begin", "remember", "story", "parity", "end"]
     assert not (tmp_path / "artifacts").exists()
 
 
@@ -183,6 +191,22 @@ def test_a_failure_beside_a_slow_boot_is_told_at_once(world: World) -> None:
     assert not world.open
 
 
+def test_a_lane_that_made_other_objects_fails(world: World) -> None:
+    """A green verdict is not enough: the objects have to be those that helm would make."""
+    world.parity = failing(ParityBroken("1 differences to what helm installs"))
+    outcome = world.carry_out()
+    assert (outcome.exit, outcome.reason) == (Exit.FAILURE, "1 differences to what helm installs")
+    assert world.events == ["begin", "remember", "story", "parity", "evidence", "end"]
+
+
+def test_parity_can_be_left_out(world: World) -> None:
+    """`--no-parity` asks nothing of the objects."""
+    cell = world.cell()
+    cell.parity = False
+    assert cell.carry_out().exit is Exit.OK
+    assert "parity" not in world.events
+
+
 def test_a_teardown_that_fails_changes_nothing(world: World) -> None:
     """A green cell stays green and says what was not given back."""
     world.end = failing(ClusterError("process 7 does not end"))
@@ -223,7 +247,7 @@ def test_an_interrupt_while_cleaning_still_gives_the_cluster_back(world: World) 
     world.end = end
     outcome = world.carry_out()
     assert outcome.exit is Exit.INTERRUPTED
-    assert world.events == ["begin", "remember", "story", "end", "end in a hurry"]
+    assert world.events == ["begin", "remember", "story", "parity", "end", "end in a hurry"]
     assert not world.open
 
 

@@ -27,7 +27,19 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     """A newcomer sees all there is, and exit code 0."""
     assert run(["--help"]) is Exit.OK
     shown = capsys.readouterr().out
-    for verb in ("up", "down", "status", "nodes", "run", "bundle", "recipes", "tools", "doctor", "completion"):
+    for verb in (
+        "up",
+        "down",
+        "status",
+        "nodes",
+        "run",
+        "bundle",
+        "explain",
+        "recipes",
+        "tools",
+        "doctor",
+        "completion",
+    ):
         assert f"\n  {verb} " in shown
 
 

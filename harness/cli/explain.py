@@ -1,0 +1,179 @@
+"""`explain`: what happened in a recorded run, what was waited for and why it ended; offline, by judging it again."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.context import Context, as_json
+from harness.exits import Exit
+from harness.gates import applications, releases
+from harness.gates.combining import named
+from harness.gates.ownership import condition, phase
+from harness.recording import verdict_data
+from harness.replaying import Replay, Step, Told, Wait, replay
+from harness.snapshot import PODS, Key, Kind, Object
+from harness.verdict import Verdict
+
+_DELIVERY = frozenset((*applications.KINDS, *releases.KINDS))  # of these every object tells, of others the named ones
+_NAMES = re.compile(r"(?=\b([A-Za-z]+) ([a-z0-9][\w./-]*))")  # "HelmRelease flux-system/x", "pod x"
+_CONDITIONS = ("Stalled", "Ready", "Failed", "Complete", "Available")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@as_json
+@click.pass_obj
+def explain(context: Context, run: Path, as_json: bool) -> Exit:
+    """Tell what happened in RUN, a run.jsonl or a directory that holds one, and judge its verdicts again.
+
+    Exit code 0 when every verdict is as it was recorded, 1 when one differs: that is a defect of the harness.
+    """
+    found = replay(run)
+    if as_json:
+        context.data(_document(found))
+    else:
+        context.console.text("\n".join(_lines(found)))
+    return Exit.FAILURE if found.differences else Exit.OK
+
+
+@dataclass
+class Fate:
+    """What became of one object within a wait: seconds of its first appearance and of its last transition."""
+
+    subject: str
+    appeared: float
+    changed: float
+    state: str
+
+
+def fates(wait: Wait) -> list[Fate]:
+    """The objects that mattered, in the order in which they appeared: what delivers, and what a verdict speaks of."""
+    texts = {text for step in wait.steps for text in verdict_data(step.verdict).values()}
+    spoken = {(kind.lower(), name.rstrip("./")) for text in texts for kind, name in _NAMES.findall(text)}
+    found: dict[tuple[Kind, Key], Fate] = {}
+    for step in wait.steps:
+        for move in step.moves:
+            names = {move.key[1], "/".join(filter(None, move.key))}
+            if move.kind not in _DELIVERY and not any((move.kind.kind.lower(), name) in spoken for name in names):
+                continue
+            now = "gone" if move.item is None else state(move.kind, move.item)
+            fate = found.get((move.kind, move.key))
+            if fate is None:
+                subject = named(move.kind, move.key)
+                found[move.kind, move.key] = Fate(subject, step.seconds, step.seconds, now)
+            elif fate.state != now:
+                fate.changed, fate.state = step.seconds, now
+    return list(found.values())
+
+
+def state(kind: Kind, item: Object) -> str:
+    """In a few words, what a person looks for in an object of this kind."""
+    status: Mapping[str, Any] = item.get("status") or {}
+    if kind == applications.APPLICATIONS:
+        parts = (status.get("sync"), status.get("health"), status.get("operationState"))
+        sync, health, operation = (part or {} for part in parts)
+        words = (sync.get("status"), health.get("status"), operation.get("phase"))
+        return ", ".join(word for word in words if word) or "not compared yet"
+    if kind == PODS:
+        where = (item.get("spec") or {}).get("nodeName")
+        return f"{phase(item) or 'no phase'}, {f'on {where}' if where else 'not scheduled'}"
+    for name in _CONDITIONS:
+        if (found := condition(item, name)) and (name == "Ready" or found.get("status") == "True"):
+            return f"{name}={found.get('status')} {found.get('reason', '')}".rstrip()
+    return "there"
+
+
+def turns(wait: Wait) -> Iterator[Step]:
+    """The steps at which the verdict became another."""
+    last: Verdict | None = None
+    for step in wait.steps:
+        if step.verdict != last:
+            yield step
+        last = step.verdict
+
+
+def _lines(found: Replay) -> Iterator[str]:
+    header = found.header
+    yield f"run {header['run']}: {header['recipe']} under {header['deployer']} on {header['cluster']}"
+    yield f"began {header['started']}"
+    yield from (f"{name}: {value}" for name, value in sorted(found.facts.items()))
+    yield ""
+    for each in found.story:
+        yield from _of_wait(each) if isinstance(each, Wait) else _of_task(each)
+    yield ""
+    if found.truncated:
+        yield "the last line is cut off: the harness was killed while it wrote"
+    elif not found.closed:
+        yield "the recording was not closed: the harness was killed"
+    verdicts = sum(len(wait.steps) for wait in found.waits)
+    if found.differences:
+        yield "judged again, this differs, which is a defect of the harness:"
+        yield from (f"  {_indented(text)}" for text in found.differences)
+    else:
+        yield f"judged again: {verdicts} verdicts in {len(found.waits)} waits, all as recorded"
+
+
+def _of_task(told: Told) -> Iterator[str]:
+    text = told.text.partition("\n")[0]
+    words = (told.task, "" if told.state == "note" else told.state)
+    yield f"{_at(told.at)}{': '.join(filter(None, (' '.join(filter(None, words)), text)))}"
+
+
+def _of_wait(wait: Wait) -> Iterator[str]:
+    kinds = ", ".join(kind.plural for kind in wait.kinds)
+    yield f"{_at(wait.at)}wait {wait.number}, for {wait.name} over {kinds}, at most {wait.within:g} s"
+    for step in turns(wait):
+        text = str(step.verdict).partition("\n")[0]
+        yield f"{_at(step.at)}  {_word(step.verdict)} after {step.seconds:.1f} s: {text}"
+    for fate in fates(wait):
+        later = f", since {fate.changed:.1f} s" if fate.changed != fate.appeared else ""
+        yield f"{_at()}    {fate.subject}: seen at {fate.appeared:.1f} s{later} {fate.state}"
+    if wait.how:
+        ended = f"wait {wait.number} {wait.how} after {wait.seconds:.1f} s"
+        yield f"{_at(wait.at + wait.seconds)}  {ended}: {_indented(wait.why)}"
+    else:
+        yield f"{_at()}  wait {wait.number} was not over when the recording ended"
+
+
+def _at(seconds: float | None = None) -> str:
+    return " " * 12 if seconds is None else f"{seconds:8.1f} s  "
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", f"\n{_at()}    ")
+
+
+def _word(verdict: Verdict) -> str:
+    data = verdict_data(verdict)
+    return f"{data['type'].lower()}{', doomed,' if data.get('doomed') else ''}"
+
+
+def _document(found: Replay) -> dict[str, Any]:
+    return {
+        **found.header,
+        "facts": found.facts,
+        "truncated": found.truncated,
+        "closed": found.closed,
+        "differences": list(found.differences),
+        "story": [_wait_data(each) if isinstance(each, Wait) else vars(each) for each in found.story],
+    }
+
+
+def _wait_data(wait: Wait) -> dict[str, Any]:
+    return {
+        "wait": wait.number,
+        "at": wait.at,
+        "gate": wait.gate,
+        "kinds": [str(kind) for kind in wait.kinds],
+        "within": wait.within,
+        "judged": len(wait.steps),
+        "verdicts": [{"seconds": step.seconds, **verdict_data(step.verdict)} for step in turns(wait)],
+        "objects": [vars(fate) for fate in fates(wait)],
+        "how": wait.how or None,
+        "why": wait.why,
+        "seconds": wait.seconds if wait.how else None,
+    }

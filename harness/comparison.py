@@ -1,0 +1,283 @@
+"""Whether a live object is what a manifest says: field by field, with what the API server and deployers may add.
+
+An object is equal when the API server holds all that the reference says. The server only adds to that, so more is fine
+where defaults are possible, and a difference where an addition would have a meaning of its own (`CLOSED`).
+
+| what                                        | how it is compared                                                     |
+|---------------------------------------------|------------------------------------------------------------------------|
+| null, {}, [], "", 0 and false               | as if absent, where the live object has nothing                        |
+| lists of named things                       | by their name (`MERGE_KEYS`), other lists by position; nothing may be  |
+|                                             | lost or added                                                          |
+| quantities of built-in kinds                | by value: 1000m is 1                                                   |
+| Secret.stringData                           | as the data that the server makes of it                                |
+| Secret data, caBundle                       | equal, or of the same shape (keys, PEM blocks, length): such a release |
+|                                             | has values made at random, and the report names the objects            |
+| the labels helm.sh/chart and chart          | may end in the digest that Flux appends to a local chart's version     |
+| annotations checksum/...                    | by shape where the release has either of these two, else by value      |
+| replicas under a HorizontalPodAutoscaler    | anything between its bounds                                            |
+| a field that the API server does not keep   | asked of the server by a dry run; named in the report, no difference   |
+| hooks: Jobs and Pods, those that a delete   | need not be there; the report names standing ones that are not         |
+| policy removes, those made after install    |                                                                        |
+| status, uid, managedFields and the like     | not at all: the server's own                                           |
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import DataError
+from harness.gates.quantity import parse
+from harness.inventory import Reference
+from harness.snapshot import Kind, Object
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "(absent)"
+
+
+ABSENT = _Absent()
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field that differs; `expected` or `actual` is ABSENT where there is nothing."""
+
+    reference: Reference
+    path: Path
+    expected: Any
+    actual: Any
+
+    def __str__(self) -> str:
+        show = _length if self.reference.resource == "secrets" else _short
+        return f"{self.reference}\n    {dotted(self.path)}\n    - {show(self.expected)}\n    + {show(self.actual)}"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One object of the reference. `optional`: a hook or a Job that may be gone; `scaled`: bounds of an autoscaler."""
+
+    release: str
+    kind: Kind
+    item: Object
+    optional: bool = False
+    standing_hook: bool = False
+    scaled: tuple[int, int] | None = None
+
+
+MERGE_KEYS: Mapping[str, Callable[[Any], Hashable]] = {
+    **dict.fromkeys(
+        ("containers", "initContainers", "env", "volumes", "imagePullSecrets", "webhooks", "versions"),
+        lambda item: item["name"],
+    ),
+    "volumeMounts": lambda item: item["mountPath"],
+    "ports": lambda item: (item.get("containerPort") or item["port"], item.get("protocol") or "TCP"),
+    "tolerations": lambda item: ",".join(f"{key}={item[key]}" for key in sorted(item) if item[key] not in ("", None)),
+}
+# Fields of built-in kinds that the API server does not fill in: what is there was said by somebody.
+CLOSED = frozenset(
+    {
+        *(
+            "containers",
+            "initContainers",
+            "command",
+            "args",
+            "env",
+            "envFrom",
+            "volumes",
+            "volumeMounts",
+            "hostAliases",
+        ),
+        *(
+            "imagePullSecrets",
+            "hostAliases",
+            "tolerations",
+            "nodeSelector",
+            "matchLabels",
+            "data",
+            "binaryData",
+            "limits",
+        ),
+    }
+)
+_QUANTITIES = frozenset(
+    {
+        *("limits", "requests", "capacity", "hard", "overhead"),
+        *("min", "max", "default", "defaultRequest", "maxLimitRequestRatio"),
+    }
+)
+_QUANTITY = frozenset({"sizeLimit", "divisor"})
+_SERVER_OWNED = {
+    (): frozenset({"status", "stringData"}),
+    ("metadata",): frozenset(
+        ["uid", "resourceVersion", "managedFields", "creationTimestamp", "generation", "selfLink", "namespace"]
+    ),
+}
+_ADDED_TO_PODS = re.compile(
+    r"kube-api-access-\w+|/var/run/secrets/kubernetes\.io/serviceaccount|.*node\.kubernetes\.io/.*"
+)
+_DIGEST = re.compile(r"_[0-9a-f]{12}")  # helm-controller appends +DIGEST to the version; charts make a + a _
+_LABEL = 63  # characters of a label, to which charts cut
+_CHART_LABELS = frozenset({"helm.sh/chart", "chart"})
+_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
+
+
+def differences(reference: Reference, one: Expected, live: Object) -> Iterator[Difference]:
+    """Every field in which `live` does not hold what the reference says, whatever the reason."""
+    item: dict[str, Any] = dict(one.item)
+    if one.kind.kind == "Secret" and not one.kind.group and item.get("stringData"):
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in item["stringData"].items()}
+        item["data"] = {**(item.get("data") or {}), **encoded}
+    comparison = _Comparison(_built_in(one.kind), one.kind.kind == "Pod")
+    for path, expected, actual in comparison.maps((), item, live):
+        if path == ("spec", "replicas") and one.scaled and isinstance(actual, int):
+            least, most = one.scaled
+            if least <= actual <= most:
+                continue
+        yield Difference(reference, path, expected, actual)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    built_in: bool
+    pod: bool
+
+    def values(self, path: Path, expected: Any, actual: Any) -> Iterator[tuple[Path, Any, Any]]:
+        if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+            yield from self.maps(path, expected, actual)
+        elif isinstance(expected, list) and isinstance(actual, list):
+            yield from self.lists(path, expected, actual)
+        elif not (_empty(expected) and (actual is ABSENT or _empty(actual))) and not self._same(path, expected, actual):
+            yield path, expected, actual
+
+    def maps(
+        self, path: Path, expected: Mapping[str, Any], actual: Mapping[str, Any]
+    ) -> Iterator[tuple[Path, Any, Any]]:
+        owned: Collection[str] = _SERVER_OWNED.get(path, ())
+        for key, value in expected.items():
+            if key not in owned:
+                yield from self.values((*path, key), value, actual.get(key, ABSENT))
+        closed = self.built_in and bool(path) and path[-1] in CLOSED
+        for key in sorted(actual.keys() - expected.keys()):
+            value = actual[key]
+            if closed:
+                yield (*path, key), ABSENT, value
+            elif self.built_in and key in CLOSED and isinstance(value, dict | list):
+                yield from self.values((*path, key), type(value)(), value)
+
+    def lists(self, path: Path, expected: list[Any], actual: list[Any]) -> Iterator[tuple[Path, Any, Any]]:
+        ours, theirs = _keyed(path, expected), _keyed(path, actual)
+        if ours is None or theirs is None:
+            ours, theirs = dict(enumerate(expected)), dict(enumerate(actual))
+        for key, value in ours.items():
+            yield from self.values((*path, f"[{_label(key)}]"), value, theirs.get(key, ABSENT))
+        open_ended = not expected and not (self.built_in and path[-1] in CLOSED)
+        for key, value in theirs.items():
+            if key not in ours and not open_ended and not (self.pod and _ADDED_TO_PODS.fullmatch(_label(key))):
+                yield (*path, f"[{_label(key)}]"), ABSENT, value
+
+    def _same(self, path: Path, expected: Any, actual: Any) -> bool:
+        if actual is ABSENT or isinstance(expected, bool) != isinstance(actual, bool):
+            return False
+        if expected == actual:
+            return True
+        if self.built_in and (path[-1] in _QUANTITY or (len(path) > 1 and path[-2] in _QUANTITIES)):
+            try:
+                return parse(expected) == parse(actual)
+            except DataError:
+                return False
+        return False
+
+
+def _built_in(kind: Kind) -> bool:
+    return kind.kind != "CustomResourceDefinition" and ("." not in kind.group or kind.group.endswith(".k8s.io"))
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value == "" or value == 0 or value == {} or value == []
+
+
+def _keyed(path: Path, items: list[Any]) -> dict[Hashable, Any] | None:
+    """The items by their merge key; None where there is none, or it does not tell them apart."""
+    key = MERGE_KEYS.get(path[-1])
+    try:
+        found = {key(item): item for item in items} if key else {}
+    except (KeyError, TypeError, AttributeError):
+        return None
+    return found if key and len(found) == len(items) else None
+
+
+def _label(key: Hashable) -> str:
+    return "/".join(str(part) for part in key) if isinstance(key, tuple) else str(key)
+
+
+# Differences that mean nothing
+
+
+@dataclass
+class Judge:
+    """Takes away the differences between values that charts make at random, and what follows from those."""
+
+    by_shape: set[Reference] = field(default_factory=set)
+    altered: set[str] = field(default_factory=set)  # releases
+
+    def judge(self, found: Sequence[tuple[Expected, Difference]]) -> list[tuple[Expected, Difference]]:
+        left = [(one, each) for one, each in found if not self._meaningless(one, each)]
+        return [(one, each) for one, each in left if not (one.release in self.altered and _derived(each))]
+
+    def _meaningless(self, one: Expected, each: Difference) -> bool:
+        if not isinstance(each.expected, str) or not isinstance(each.actual, str):
+            return False
+        label = each.path[-1] in _CHART_LABELS and each.path[-2] == "labels"
+        if label and _digest_appended(each.expected, each.actual):
+            self.altered.add(one.release)
+            return True
+        secret = one.kind.kind == "Secret" and each.path[:1] == ("data",)
+        if (secret or each.path[-1] == "caBundle") and same_shape(each.expected, each.actual):
+            self.by_shape.add(each.reference)
+            self.altered.add(one.release)
+            return True
+        return False
+
+
+def _digest_appended(expected: str, actual: str) -> bool:
+    """Whether `actual` is `expected` with the digest behind it, all of it or as much as a label has room for."""
+    rest = actual.removeprefix(expected)
+    cut = len(actual) == _LABEL and re.fullmatch(r"_[0-9a-f]{1,12}", rest)
+    return actual.startswith(expected) and bool(_DIGEST.fullmatch(rest) or cut)
+
+
+def _derived(each: Difference) -> bool:
+    """A checksum of something that has been judged already: of the same length, both hexadecimal."""
+    annotation = each.path[-2:-1] == ("annotations",) and each.path[-1].startswith("checksum/")
+    values = (each.expected, each.actual)
+    return annotation and all(re.fullmatch(r"[0-9a-f]+", str(v)) for v in values) and len({len(v) for v in values}) == 1
+
+
+def same_shape(expected: str, actual: str) -> bool:
+    """Of two base64 values: the same PEM blocks and about the same length, or no PEM and nearly the same length."""
+    try:
+        ours, theirs = (base64.b64decode(value, validate=True) for value in (expected, actual))
+    except (binascii.Error, ValueError):
+        return False
+    blocks, others = (_PEM.findall(value.decode("ascii", "replace")) for value in (ours, theirs))
+    slack = len(ours) // 10 if blocks else len(ours) // 50
+    return bool(ours) and blocks == others and abs(len(ours) - len(theirs)) <= slack
+
+
+def dotted(path: Path) -> str:
+    return "".join(f".{part}" if not part.startswith("[") else part for part in path)[1:]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def _length(value: Any) -> str:
+    """What may be said of a Secret."""
+    return _short(value) if value is ABSENT else f"({len(str(value))} characters)"

@@ -1,0 +1,285 @@
+"""Writes down what the gates of a cell saw and said, as it happens: run.jsonl, one event in a line.
+
+| event  | holds                                                                                             |
+|--------|---------------------------------------------------------------------------------------------------|
+| header | the format, the run, when it began (UTC); always the first line                                   |
+| fact   | something that became known later, such as the digest                                             |
+| task   | a phase, or a piece of work within one, that started, finished or failed                          |
+| note   | what the verdict does not cover                                                                   |
+| wait   | a gate as data (harness.gates.described), the kinds that it watches, and for how many seconds     |
+| seen   | a snapshot as its difference to the one before in that wait (to none at all, at first), its verdict |
+| ended  | how a wait ended (passed, failed, expired, cancelled, broken) and why                             |
+| closed | nothing: that the recording is whole                                                              |
+
+`at` is seconds since the header. A thread of its own compares, redacts and writes, because the one that waits has a
+verdict to give: it only hands over snapshots, which never change. A recording that cannot be written is a problem to be
+told, and never one of the cell.
+"""
+
+import itertools
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from harness.background import Background
+from harness.gates.described import Described
+from harness.journal import first_line
+from harness.progress import Progress
+from harness.redaction import Redactor
+from harness.snapshot import Kind, Object, Snapshot, key_of
+from harness.verdict import Verdict, Waiting
+from harness.waiting import Cancelled, Expired, Gate, GateFailed, Observe
+
+FORMAT = 1
+FILE = "run.jsonl"
+CLOSING = 5.0  # seconds for what is still to be written
+
+Event = Mapping[str, Any]
+
+_ENDS: tuple[tuple[type[BaseException], str], ...] = (
+    (GateFailed, "failed"),
+    (Expired, "expired"),
+    (Cancelled, "cancelled"),
+    (BaseException, "broken"),
+)
+
+
+class _Redactor(Redactor):
+    """Remembers: the texts of an object that changed are mostly those that it had before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = lru_cache(maxsize=1 << 16)(super().text)  # type: ignore[method-assign]
+
+
+@dataclass
+class _Watched:
+    """A wait under way; `last` belongs to the thread that writes."""
+
+    number: int
+    kinds: tuple[Kind, ...]
+    last: Snapshot
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class _Seen:
+    at: float
+    watched: _Watched
+    snapshot: Snapshot
+    verdict: Verdict
+    seconds: float
+
+
+class Recorder:
+    """Appends to a new file that only its owner may read. May be called from any thread.
+
+    A file that cannot be written raises nothing: `close` tells.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        run_id: str,
+        recipe: str,
+        deployer: str,
+        cluster: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = path
+        self.problem = ""  # why the file lacks something, if it does
+        self._clock = clock
+        self._begun = clock()
+        self._numbers = itertools.count(1)
+        self._redactor = _Redactor()
+        self._queue: SimpleQueue[Event | _Seen | None] = SimpleQueue()
+        self._closed = False
+        header = {"format": FORMAT, "run": run_id, "recipe": recipe, "deployer": deployer, "cluster": cluster}
+        self._put("header", **header, started=datetime.now(UTC).isoformat(timespec="milliseconds"))
+        self._writing = Background(self._write, "recording")
+
+    def fact(self, **facts: Any) -> None:
+        """Something about the run that was not known at its beginning, such as `digest`."""
+        self._put("fact", facts=facts)
+
+    def telling(self, progress: Progress) -> Progress:
+        """A Progress that tells `progress`, and has the beginning and end of each task recorded."""
+        return _Telling(self, progress)
+
+    def task(self, name: str, state: str, detail: str = "") -> None:
+        """`state` is started, finished or failed."""
+        self._put("task", task=name, state=state, detail=detail)
+
+    def note(self, text: str) -> None:
+        self._put("note", text=text)
+
+    @contextmanager
+    def wait(
+        self, kinds: Iterable[Kind], gate: Gate, *, within: float, observe: Observe | None = None
+    ) -> Iterator[Observe]:
+        """Record the wait in the block, which has to give what it gets here to harness.waiting.wait as `observe`.
+
+        A gate that is not Described is recorded too, but nobody can judge again what it saw. `observe` is called as
+        well. Of Secrets nothing is recorded.
+        """
+        kinds = tuple(kind for kind in kinds if kind.kind != "Secret")
+        watched = _Watched(next(self._numbers), kinds, Snapshot({kind: {} for kind in kinds}))
+        begun = self._clock()
+        self._put(
+            "wait",
+            wait=watched.number,
+            gate=gate.data() if isinstance(gate, Described) else None,
+            kinds=[asdict(kind) for kind in kinds],
+            within=within,
+        )
+
+        def seen(snapshot: Snapshot, verdict: Verdict, seconds: float) -> None:
+            watched.verdict = verdict
+            self._hand_over(_Seen(self._at(), watched, snapshot, verdict, seconds))
+            if observe is not None:
+                observe(snapshot, verdict, seconds)
+
+        how, why = "passed", ""
+        try:
+            yield seen
+            why = str(watched.verdict)
+        except BaseException as error:
+            how = next(how for kind, how in _ENDS if isinstance(error, kind))
+            why = first_line(error) if how == "broken" else str(error)
+            raise
+        finally:
+            self._put("ended", wait=watched.number, how=how, why=why, seconds=_rounded(self._clock() - begun))
+
+    def close(self, within: float = CLOSING) -> str:
+        """Write what is left, for at most `within` seconds. Returns what the file lacks and why, or an empty text.
+
+        What happens afterwards is not recorded. To be called before the file is copied.
+        """
+        if not self._closed:
+            self._put("closed")
+            self._closed = True
+            self._queue.put(None)
+        if not self._writing.wait(within):
+            return f"{self.path}: not everything was written within {within:.0f} s"
+        self._writing.result()
+        return self.problem
+
+    def _at(self) -> float:
+        return _rounded(self._clock() - self._begun)
+
+    def _put(self, event: str, **fields: Any) -> None:
+        self._hand_over({"event": event, "at": self._at(), **fields})
+
+    def _hand_over(self, item: Event | _Seen) -> None:
+        if not self._closed:
+            self._queue.put(item)
+
+    # In the thread that writes
+
+    def _write(self) -> None:
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(self.path, flags, 0o600), "wb", buffering=0) as file:
+                while (item := self._queue.get()) is not None:
+                    event = _difference(item) if isinstance(item, _Seen) else item
+                    file.write(_line(self._redactor.document(event)))
+        except OSError as error:
+            self.problem = f"{self.path}: the recording cannot be written: {error.strerror}"
+            self._closed = True
+            self._queue = SimpleQueue()
+
+
+class _Telling:
+    """A Progress for two: people, and the recording."""
+
+    def __init__(self, recorder: Recorder, progress: Progress) -> None:
+        self._recorder = recorder
+        self._progress = progress
+
+    def started(self, task: str, detail: str = "") -> None:
+        self._recorder.task(task, "started", detail)
+        self._progress.started(task, detail)
+
+    def step(self, task: str, detail: str) -> None:
+        self._progress.step(task, detail)
+
+    def finished(self, task: str, detail: str = "") -> None:
+        self._recorder.task(task, "finished", detail)
+        self._progress.finished(task, detail)
+
+    def failed(self, task: str, detail: str) -> None:
+        self._recorder.task(task, "failed", detail)
+        self._progress.failed(task, detail)
+
+    def note(self, text: str) -> None:
+        self._recorder.note(text)
+        self._progress.note(text)
+
+
+def copy(source: Path, target: Path, redactor: Redactor) -> str:
+    """A copy of a closed recording, without what `redactor` knows to be secret (which is known at the end only).
+
+    Returns why there is none, or an empty text. A last line that was cut off is left out.
+    """
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with source.open("rb") as old, os.fdopen(os.open(target, flags, 0o600), "wb") as new:
+            for line in old:
+                if line.endswith(b"\n"):
+                    new.write(_line(redactor.document(json.loads(line))))
+    except OSError as error:
+        return f"the recording cannot be copied: {error.strerror}"
+    return ""
+
+
+def verdict_data(verdict: Verdict) -> dict[str, str]:
+    """JSON-ready: type, subject, reason; of a Waiting also doomed."""
+    doomed = {"doomed": verdict.doomed} if isinstance(verdict, Waiting) else {}
+    return {"type": type(verdict).__name__, "subject": verdict.subject, "reason": verdict.reason, **doomed}
+
+
+def _difference(seen: _Seen) -> Event:
+    """What is new or different and what is gone, by kind; objects are whole, but for who manages which field."""
+    watched, now = seen.watched, seen.snapshot
+    before, watched.last = watched.last, now
+    changed: dict[str, list[Object]] = {}
+    gone: dict[str, list[list[str]]] = {}
+    for kind in watched.kinds:
+        for item in now.all(kind):
+            known = before.get(kind, *key_of(item))
+            if known is not item and (known is None or _bare(known) != _bare(item)):
+                changed.setdefault(str(kind), []).append(_bare(item))
+        for item in before.all(kind):
+            if now.get(kind, *key_of(item)) is None:
+                gone.setdefault(str(kind), []).append(list(key_of(item)))
+    return {
+        "event": "seen",
+        "at": seen.at,
+        "wait": watched.number,
+        "seconds": _rounded(seen.seconds),
+        "changed": changed,
+        "gone": gone,
+        "verdict": verdict_data(seen.verdict),
+    }
+
+
+def _bare(item: Object) -> dict[str, Any]:
+    metadata = {name: value for name, value in item["metadata"].items() if name != "managedFields"}
+    return {**item, "metadata": metadata}
+
+
+def _line(event: Event) -> bytes:
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"), default=str).encode(errors="replace") + b"\n"
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 3)

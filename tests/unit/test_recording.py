@@ -1,0 +1,556 @@
+"""A recording tells what was seen and said, no secrets, and is judged again as it was judged."""
+
+import json
+import stat
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import gate_objects as core
+import pytest
+from fake_api import FakeApi
+from gitops_objects import (
+    DIGEST,
+    FLUX,
+    OLD,
+    application,
+    external,
+    generator,
+    kustomization,
+    release,
+    repository,
+    root,
+    stalled,
+    unready,
+)
+from gitops_objects import snapshot as gitops
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness import recording
+from harness.cluster import Cluster
+from harness.deadline import Deadline
+from harness.errors import DataError, UsageError
+from harness.gates import applications, combining, nodes, releases, sources, workloads
+from harness.gates.described import FACTORIES, Described, built, described
+from harness.gates.expected import Declared, Expected, ExpectedWorkload
+from harness.gates.scheduling import daemon
+from harness.progress import Silent
+from harness.recording import Recorder
+from harness.redaction import REDACTED, Redactor
+from harness.replaying import Replay, replay
+from harness.snapshot import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Snapshot, key_of
+from harness.verdict import Failed, Passed, Verdict, Waiting
+from harness.waiting import Cancelled, Expired, Gate, GateFailed, wait
+
+WORLD = [core.node("system-0"), core.node("gpu-0"), core.node("gpu-1")]
+GPU_SPEC = core.spec(nodeSelector={core.TYPE: "accelerated"})
+EXPECTED = Expected(
+    (
+        ExpectedWorkload(DAEMONSETS, "apps", "agent", "rel", Declared(accelerated=True), daemon(GPU_SPEC)),
+        ExpectedWorkload(DEPLOYMENTS, "apps", "web", "rel", Declared(system=True), core.spec(), replicas=2),
+    ),
+    frozenset({("Job", "apps", "hook")}),
+)
+ROOT, DEMO = ("argocd", "root"), (FLUX, "aicr-demo")
+
+flux_bundle = described(
+    releases.flux_bundle,
+    DIGEST,
+    source=(FLUX, "aicr-bundle"),
+    kustomization=DEMO,
+    releases={(FLUX, "web"), (FLUX, "db")},
+    generators=((FLUX, "web-chart"),),
+)
+synced = described(applications.synced, "root", ["web", "db"], DIGEST)
+nothing_unschedulable = described(workloads.nothing_unschedulable, frozenset({"apps"}))
+scheduled = described(workloads.scheduled_as_intended, EXPECTED, empty_allowed=frozenset({"apps/other"}))
+
+
+def web_pod(name: str = "p0", on: str = "system-0", **fields: Any) -> dict[str, Any]:
+    return core.pod(f"web-{name}", on=on, owner=core.owned_by("ReplicaSet", "web-new"), **fields)
+
+
+def both(gitops_items: Iterable[Any], *others: Any) -> Snapshot:
+    """The kinds of a GitOps lane, and those of the scheduler's watch."""
+    delivery, scheduling = gitops(gitops_items), core.snapshot(*WORLD, *others)
+    found = {kind: {key_of(item): item for item in delivery.all(kind)} for kind in delivery.kinds}
+    found |= {kind: {key_of(item): item for item in scheduling.all(kind)} for kind in scheduling.kinds}
+    return Snapshot(found)
+
+
+FLUX_DONE = [repository(), kustomization(), generator("web"), external("web"), generator("db"), external("db")]
+FLUX_STORY = [
+    [],
+    [repository(OLD)],
+    [repository(), unready(kustomization(), "Progressing", "under way", "Unknown")],
+    [repository(), kustomization()],
+    [*FLUX_DONE, unready(release("db"), "InstallFailed", "no such image"), release("web", "db")],
+    [*FLUX_DONE, stalled(release("db"), "RetriesExceeded", "gave up"), release("web", "db")],
+    [*FLUX_DONE, release("db"), release("web", "db")],
+]
+ARGO_STORY = [
+    [],
+    [root("web", "db", sync="OutOfSync", health="Missing", phase="Running")],
+    [root("web", "db"), application("web", health="Progressing")],
+    [root("web", "db"), application("web"), application("db", revision=OLD)],
+    [root("web", "db"), application("web"), application("db", "OutOfSync", "Missing", "Failed")],
+    [root("web", "db"), application("web"), application("db")],
+]
+WORKLOAD_STORY = [
+    [],
+    [core.daemon_set(desired=2), *core.deployment(replicas=2)],
+    [core.daemon_set(desired=2), *core.deployment(replicas=2), web_pod("p0", on=""), core.agent_pod("gpu-0")],
+    [core.daemon_set(desired=2), web_pod("p0", on="", refused="0/3 nodes are available"), core.agent_pod("gpu-0")],
+    [
+        core.daemon_set(desired=2),
+        *core.deployment(replicas=2),
+        *(web_pod("p0"), web_pod("p1"), core.agent_pod("gpu-0"), core.agent_pod("gpu-1")),
+    ],
+    [core.daemon_set(desired=2), *core.deployment(replicas=2), web_pod("p0", on="gpu-0"), core.agent_pod("system-0")],
+]
+REFUSED = core.pod("web-1", refused="0/3 nodes are available")
+
+HISTORIES: dict[str, tuple[Described, list[Snapshot]]] = {
+    "applications.root_there": (described(applications.root_there, "root"), [gitops([]), gitops([root("web")])]),
+    "applications.synced": (synced, [gitops(items) for items in ARGO_STORY]),
+    "combining.unless_doomed": (
+        described(combining.unless_doomed, flux_bundle, nothing_unschedulable),
+        [*(both(items) for items in FLUX_STORY), both(FLUX_STORY[3], REFUSED), both(FLUX_STORY[-1], REFUSED)],
+    ),
+    "nodes.nodes_ready": (
+        described(nodes.nodes_ready, ("gpu-0", "gpu-1")),
+        [core.snapshot(WORLD[1]), core.snapshot(*WORLD)],
+    ),
+    "releases.flux_bundle": (flux_bundle, [gitops(items) for items in FLUX_STORY]),
+    "sources.kustomization_there": (
+        described(sources.kustomization_there, DEMO),
+        [gitops([]), gitops([kustomization()])],
+    ),
+    "workloads.nothing_unschedulable": (nothing_unschedulable, [core.snapshot(*WORLD), core.snapshot(*WORLD, REFUSED)]),
+    "workloads.scheduled_as_intended": (scheduled, [core.snapshot(*WORLD, *items) for items in WORKLOAD_STORY]),
+}
+
+
+def recorder(path: Path) -> Recorder:
+    return Recorder(path, run_id="r1", recipe="demo", deployer="flux-oci", cluster="kwok-1")
+
+
+def record(path: Path, gate: Gate, history: Iterable[Snapshot], how: BaseException | None = None) -> list[Verdict]:
+    """One wait that sees `history`, and what was said live."""
+    verdicts = []
+    with_recorder, history = recorder(path), list(history)
+    kinds = tuple(history[0].kinds) if history else ()
+    ends = pytest.raises(type(how)) if how is not None else nullcontext()
+    with ends as caught, with_recorder.wait(kinds, gate, within=30) as seen:
+        for number, snapshot in enumerate(history):
+            verdicts.append(gate(snapshot))
+            seen(snapshot, verdicts[-1], number / 10)
+        if how is not None:
+            raise how
+    assert caught is None or caught.value is how
+    assert with_recorder.close() == ""
+    return verdicts
+
+
+def events(path: Path, name: str = "") -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    return [event for event in found if not name or event["event"] == name]
+
+
+def rewrite(path: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    found = events(path)
+    change(found)
+    path.write_text("".join(json.dumps(event) + "\n" for event in found))
+
+
+def verdicts_of(found: Replay) -> list[Verdict]:
+    return [step.verdict for wait in found.waits for step in wait.steps]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.jsonl"
+
+
+# Replay equals live
+
+
+def test_every_registered_gate_has_a_history_here() -> None:
+    """A gate that is registered and not covered below could not be rebuilt and nobody would know."""
+    assert set(HISTORIES) == set(FACTORIES)
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_replay_says_what_was_said_live(name: str, path: Path) -> None:
+    """Each gate, rebuilt from its data, gives on the rebuilt snapshots the verdicts that it gave live."""
+    gate, history = HISTORIES[name]
+    live = record(path, gate, history, Cancelled("enough"))
+    assert len({type(verdict) for verdict in live} | {bool(getattr(v, "doomed", "")) for v in live}) > 1
+    found = replay(path)
+    assert verdicts_of(found) == live
+    assert found.differences == ()
+    assert found.closed
+    assert found.waits[0].name == name
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_a_gate_comes_back_from_its_data(name: str) -> None:
+    """Data, as JSON, and back: the same data again, and sets and keys are usable as such."""
+    gate = HISTORIES[name][0]
+    assert built(json.loads(json.dumps(gate.data()))).data() == gate.data()
+
+
+def test_what_is_expected_comes_back_whole() -> None:
+    """Every field of every workload, and the hooks: equal, not merely alike."""
+    assert built(json.loads(json.dumps(scheduled.data()))).parameters["expected"] == EXPECTED
+
+
+def test_a_factory_that_is_not_registered_is_a_defect() -> None:
+    """It is seen where the gate is made, not when somebody wants to read the recording."""
+    with pytest.raises(KeyError):
+        described(combining.there, PODS, ("a", "b"))
+
+
+def _parts(story: list[list[Any]]) -> Any:
+    return st.lists(st.lists(st.sampled_from([item for items in story for item in items]), max_size=8), max_size=6)
+
+
+@pytest.mark.parametrize(
+    ("gate", "story", "view"),
+    [
+        (flux_bundle, FLUX_STORY, gitops),
+        (synced, ARGO_STORY, gitops),
+        (scheduled, WORKLOAD_STORY, lambda items: core.snapshot(*WORLD, *items)),
+    ],
+    ids=["flux", "argocd", "workloads"],
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_history_is_judged_again_as_it_was(gate: Described, story: Any, view: Any, data: Any, path: Path) -> None:
+    """Objects come, change and go in any order: the differences between snapshots lose nothing."""
+    path.unlink(missing_ok=True)
+    live = record(path, gate, [view(items) for items in data.draw(_parts(story))], Cancelled("enough"))
+    found = replay(path)
+    assert verdicts_of(found) == live
+    assert found.differences == ()
+
+
+def test_a_wait_in_earnest_is_recorded(tmp_path: Path, path: Path) -> None:
+    """Through the real client and loop: what it hands over suffices to judge again, and its pass is the last word."""
+    told = recorder(path)
+    with FakeApi() as api:
+        api.put(NODES, core.node("gpu-0"), name="gpu-0")
+        gate = described(nodes.nodes_ready, ("gpu-0",))
+        cluster = Cluster(api.kubeconfig(tmp_path))
+        with told.wait(nodes.KINDS, gate, within=5) as seen:
+            passed = wait(cluster, nodes.KINDS, gate, Deadline.after(5), settle=0.05, observe=seen)
+    assert told.close() == ""
+    found = replay(path)
+    assert found.differences == ()
+    assert verdicts_of(found)[-1] == passed
+    assert found.waits[0].how == "passed"
+
+
+# A record that is not what happened
+
+
+def test_a_verdict_that_was_altered_is_a_difference(path: Path) -> None:
+    """A recorded pass that the gate does not confirm is found, with its line."""
+    record(path, synced, HISTORIES["applications.synced"][1])
+
+    def alter(found: list[dict[str, Any]]) -> None:
+        found[3]["verdict"] = {"type": "Passed", "subject": "", "reason": "all well"}
+
+    rewrite(path, alter)
+    (difference,) = replay(path).differences
+    assert "wait 1: line 4, 0.1 s: recorded is Passed (all well); now it is Waiting" in difference
+
+
+@pytest.mark.parametrize("field", ["subject", "reason", "doomed"])
+def test_each_part_of_a_verdict_is_compared(field: str, path: Path) -> None:
+    """Not the type alone: a reason for another object is another verdict."""
+    record(path, nothing_unschedulable, HISTORIES["workloads.nothing_unschedulable"][1], Cancelled("enough"))
+    rewrite(path, lambda found: found[3]["verdict"].__setitem__(field, "Pod apps/other"))
+    assert len(replay(path).differences) == 1
+
+
+def test_an_object_that_is_missing_is_a_difference(path: Path) -> None:
+    """The pass rests on every object: without one of them the gate does not pass again."""
+    record(path, synced, [gitops(ARGO_STORY[-1])])
+    rewrite(path, lambda found: found[2]["changed"]["applications.argoproj.io"].pop())
+    assert "now it is Failed" in replay(path).differences[0] or "now it is Waiting" in replay(path).differences[0]
+
+
+def test_an_object_that_a_gate_cannot_read_is_a_difference(path: Path) -> None:
+    """A gate that raises has given no verdict; the rest is still judged."""
+    record(path, synced, [gitops(ARGO_STORY[-1])])
+    rewrite(path, lambda found: found[2]["changed"]["applications.argoproj.io"][0].pop("spec"))
+    assert "now the gate raises KeyError: 'spec'" in replay(path).differences[0]
+
+
+@pytest.mark.parametrize(
+    ("how", "last", "agrees"),
+    [
+        ("passed", Passed("fine"), True),
+        ("passed", Waiting("not yet"), False),
+        ("passed", Failed("broken"), False),
+        ("failed", Failed("broken"), True),
+        ("failed", Waiting("not yet", doomed="never"), True),
+        ("failed", Waiting("not yet"), False),
+        ("failed", Passed("fine"), False),
+        ("expired", Passed("fine"), True),
+    ],
+)
+def test_an_end_must_follow_from_the_last_verdict(how: str, last: Verdict, agrees: bool, path: Path) -> None:
+    """A wait that passed without a pass is a green that was not there."""
+    record(path, nothing_unschedulable, [core.snapshot()])
+
+    def alter(found: list[dict[str, Any]]) -> None:
+        found[2]["verdict"] = recording.verdict_data(last)
+        found[3]["how"] = how
+
+    rewrite(path, alter)
+    assert any("its last verdict is" in text for text in replay(path).differences) is not agrees
+
+
+def test_a_gate_without_a_name_cannot_vouch(path: Path) -> None:
+    """It is recorded, but that nobody can judge it again is told as a difference."""
+    record(path, lambda _: Passed("fine"), [core.snapshot()])
+    found = replay(path)
+    assert verdicts_of(found) == [Passed("fine")]
+    assert found.differences == ("wait 1: cannot be judged again: its gate has no registered name",)
+
+
+def test_a_gate_of_another_version_cannot_vouch(path: Path) -> None:
+    """An unknown name, or parameters that the gate does not take: told with its name, the rest can still be read."""
+    record(path, nothing_unschedulable, [core.snapshot()], Cancelled("enough"))
+    rewrite(path, lambda found: found[1]["gate"].__setitem__("parameters", {"spaces": []}))
+    assert "the parameters of gate workloads.nothing_unschedulable" in replay(path).differences[0]
+    rewrite(path, lambda found: found[1]["gate"].__setitem__("gate", "workloads.nothing"))
+    assert "no gate is called workloads.nothing" in replay(path).differences[0]
+
+
+# What is written
+
+
+def test_only_what_changed_is_written(path: Path) -> None:
+    """An equal object is not written again, nor one of which only the field managers changed; what left is named."""
+    a, b = web_pod("a"), web_pod("b")
+    managed = {**a, "metadata": {**a["metadata"], "managedFields": [{"manager": "kwok"}]}}
+    moved = web_pod("a", on="gpu-0")
+    views = [core.snapshot(managed, b), core.snapshot(json.loads(json.dumps(a)), b), core.snapshot(moved)]
+    record(path, nothing_unschedulable, views, Cancelled("enough"))
+    first, second, third = events(path, "seen")
+    assert first["changed"] == {"pods": [a, b]}
+    assert (second["changed"], second["gone"]) == ({}, {})
+    assert (third["changed"], third["gone"]) == ({"pods": [moved]}, {"pods": [["apps", "web-b"]]})
+
+
+def test_the_file_is_for_its_owner_and_never_one_that_was_there(path: Path) -> None:
+    """Mode 0600; an existing file is left as it is, which is told and raises nothing."""
+    record(path, nothing_unschedulable, [])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    before = path.read_bytes()
+    second = recorder(path)
+    with second.wait((PODS,), nothing_unschedulable, within=1) as seen:
+        seen(core.snapshot(), Passed("fine"), 0.0)
+    assert "cannot be written: File exists" in second.close()
+    assert path.read_bytes() == before
+
+
+def test_secrets_are_not_written(path: Path) -> None:
+    """Values that look secret go from objects, verdicts and tasks; Secrets are not recorded at all; replay agrees."""
+    secrets = Kind("v1", "secrets", "Secret")
+    pod = web_pod(on="", refused="webhook said password=hunter2hunter2 no")
+    pod["spec"]["containers"][0]["env"] = [
+        {"name": "DB_PASSWORD", "value": "x"},
+        {"name": "A", "value": "token=hunter2"},
+    ]
+    secret = {"metadata": {"name": "s", "namespace": "apps"}, "data": {"any": "aHVudGVyMg=="}}
+    snapshot = Snapshot({**{k: {key_of(i): i for i in core.snapshot(*WORLD, pod).all(k)} for k in workloads.KINDS}})
+    with_secret = Snapshot(
+        {**{k: {key_of(i): i for i in snapshot.all(k)} for k in snapshot.kinds}, secrets: {("apps", "s"): secret}}
+    )
+    told = recorder(path)
+    live = nothing_unschedulable(snapshot)
+    assert "hunter2" in live.reason
+    told.task("release", "failed", "curl https://me:hunter2@host/")
+    told.fact(token="hunter2")
+    with suppress(GateFailed), told.wait((*workloads.KINDS, secrets), nothing_unschedulable, within=1) as seen:
+        seen(with_secret, live, 0.0)
+        raise GateFailed(Failed("password=hunter2hunter2"), 1.0)
+    told.close()
+    assert "hunter2" not in path.read_text()
+    assert "aHVudGVyMg" not in path.read_text()
+    assert REDACTED in path.read_text()
+    assert replay(path).differences == ()
+
+
+def test_redaction_excuses_texts_and_nothing_else(path: Path) -> None:
+    """A reason whose secret was cut out may differ; another type or subject may not."""
+    record(path, nothing_unschedulable, HISTORIES["workloads.nothing_unschedulable"][1], Cancelled("enough"))
+    rewrite(path, lambda found: found[3]["verdict"].__setitem__("reason", f"said {REDACTED}"))
+    assert replay(path).differences == ()
+    rewrite(path, lambda found: found[3]["verdict"].__setitem__("doomed", ""))
+    assert len(replay(path).differences) == 1
+
+
+def test_a_copy_lacks_what_became_known_as_secret(path: Path, tmp_path: Path) -> None:
+    """Secrets of the cluster are known at the end only; the copy is without them, private, and still a recording."""
+    told = recorder(path)
+    told.note("the phrase is correct horse battery")
+    told.close()
+    with path.open("a") as file:
+        file.write('{"event":"note","te')
+    assert recording.copy(path, tmp_path / "copy", Redactor(["correct horse battery"])) == ""
+    assert "horse" not in (tmp_path / "copy").read_text()
+    assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o600
+    assert replay(tmp_path / "copy").closed
+    assert "File exists" in recording.copy(path, tmp_path / "copy", Redactor())
+
+
+ENDS = [
+    (None, "passed", "Pod a/b: fine"),
+    (GateFailed(Failed("no node fits", "Pod a/b"), 5.0), "failed", "Pod a/b: no node fits"),
+    (Expired(Waiting("not yet", "Pod a/b"), {}, None, 5.0), "expired", "Pod a/b: after 5.0 s: not yet"),
+    (Cancelled("the wait was cancelled"), "cancelled", "the wait was cancelled"),
+    (KeyboardInterrupt(), "broken", "KeyboardInterrupt"),
+]
+
+
+@pytest.mark.parametrize(("error", "how", "why"), ENDS, ids=[how for _, how, _ in ENDS])
+def test_how_a_wait_ended_is_written(error: BaseException | None, how: str, why: str, path: Path) -> None:
+    """In one word and with its reason; the exception goes on as it is."""
+    gate: Gate = lambda _: Passed("fine", "Pod a/b")  # noqa: E731
+    record(path, gate, [core.snapshot()], error)
+    wait = replay(path).waits[0]
+    assert wait.how == how
+    assert wait.why.startswith(why)
+
+
+def test_who_else_observes_is_told_the_same(path: Path) -> None:
+    """The lane's own observer sees each snapshot, verdict and time as before."""
+    calls: list[Any] = []
+    view, verdict = core.snapshot(), Passed("fine")
+    told = recorder(path)
+    with told.wait((PODS,), nothing_unschedulable, within=1, observe=lambda *seen: calls.append(seen)) as seen:
+        seen(view, verdict, 1.5)
+    told.close()
+    assert calls == [(view, verdict, 1.5)]
+
+
+def test_waits_of_several_threads_do_not_mix(path: Path) -> None:
+    """Each has its own number and its own differences; every line is whole."""
+    told = recorder(path)
+    names = ["applications.synced", "releases.flux_bundle", "workloads.scheduled_as_intended"]
+
+    def work(name: str) -> None:
+        gate, history = HISTORIES[name]
+        with suppress(Cancelled), told.wait(history[0].kinds, gate, within=5) as seen:
+            for snapshot in history * 5:
+                seen(snapshot, gate(snapshot), 0.0)
+            raise Cancelled("enough")
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told.close() == ""
+    found = replay(path)
+    assert sorted(wait.name for wait in found.waits) == names
+    assert [len(wait.steps) for wait in found.waits] == [5 * len(HISTORIES[wait.name][1]) for wait in found.waits]
+    assert found.differences == ()
+
+
+def test_tasks_facts_and_notes_are_told_in_their_order(path: Path) -> None:
+    """A progress that records hands everything on, and what happens after the close is not recorded."""
+    told = recorder(path)
+    progress = told.telling(Silent())
+    progress.started("push")
+    told.fact(digest=DIGEST)
+    progress.finished("push", "demo:v1")
+    progress.failed("sync", "late")
+    progress.note("mind this")
+    told.close()
+    progress.note("too late")
+    found = replay(path)
+    assert found.header["recipe"] == "demo"
+    assert found.facts == {"digest": DIGEST}
+    assert [(each.task, each.state, each.text) for each in found.story if not hasattr(each, "steps")] == [
+        ("push", "started", ""),
+        ("push", "finished", "demo:v1"),
+        ("sync", "failed", "late"),
+        ("", "note", "mind this"),
+    ]
+    assert told.close() == ""
+
+
+# Files that are broken
+
+
+def test_a_line_that_was_cut_off_is_tolerated_at_the_end(path: Path) -> None:
+    """kill -9 while writing, at whatever byte: what was written before is still told."""
+    gate, history = HISTORIES["applications.synced"]
+    record(path, gate, history)
+    whole = path.read_bytes()
+    last_line = whole[: whole[:-1].rindex(b"\n") + 1]
+    for end in range(len(last_line), len(whole)):
+        path.write_bytes(whole[:end])
+        found = replay(path)
+        assert found.truncated is (end != len(last_line))
+        assert not found.closed
+        assert len(found.waits[0].steps) == len(history)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "holds no whole line"),
+        (b'{"event":"header"', "holds no whole line"),
+        (b"hello\n", "this is not a recording"),
+        (b"\xff\xfe\x00\n", "this is not a recording"),
+        (b"[1]\n", "this is not a recording"),
+        (b'{"event":"header","format":99}\n', "no header of format 1"),
+        (b'{"event":"task","at":1}\n', "no header of format 1"),
+    ],
+)
+def test_a_file_that_is_no_recording_is_one_clear_error(text: bytes, message: str, path: Path) -> None:
+    """Code 10, with the file."""
+    path.write_bytes(text)
+    with pytest.raises(DataError, match=message) as caught:
+        replay(path)
+    assert str(path) in caught.value.where
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "null",
+        '{"event":"dance","at":1}',
+        '{"event":"ended","at":1,"wait":7,"how":"passed","why":"","seconds":1}',
+        '{"event":"seen","at":1,"seconds":1,"wait":1,"changed":{},"gone":{"pods":[["a","b"]]},"verdict":{}}',
+        '{"event":"seen","at":1,"seconds":1,"wait":1,"changed":{"pods":[{}]},"gone":{},"verdict":{}}',
+        '{"event":"seen","at":1,"seconds":1,"wait":1,"changed":{},"gone":{},"verdict":{"type":"Maybe"}}',
+        '{"event":"wait","at":1,"wait":1,"gate":null,"kinds":[],"within":1}',
+    ],
+)
+def test_a_broken_line_within_is_an_error_with_its_number(line: str, path: Path) -> None:
+    """Nothing is guessed about a file that was damaged otherwise than at its end."""
+    record(path, nothing_unschedulable, [core.snapshot()])
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:3], line, *lines[3:]]) + "\n")
+    with pytest.raises(DataError) as caught:
+        replay(path)
+    assert caught.value.where == f"{path}:4"
+
+
+@pytest.mark.parametrize("name", ["gone", "gone/run.jsonl", "."])
+def test_a_path_without_a_recording_is_a_wrong_word(name: str, tmp_path: Path) -> None:
+    """Code 64: no such file, or a directory that holds none."""
+    with pytest.raises(UsageError, match=r"run\.jsonl"):
+        replay(tmp_path / name)
