@@ -291,7 +291,7 @@ def test_a_tool_that_cannot_be_had_names_every_place_in_order(bench: Bench) -> N
         ("write $WORK/b001/_pkg_.a: no space left on device", r"not enough space on the disk: .* MiB free at .*cache"),
         ("open /proc/self/nothing: no space left on device", r"not enough space on the disk: .* free at /proc/self\n"),
         ("x@v1: checksum mismatch\nSECURITY ERROR\nThis download does", r"SECURITY ERROR(.|\n)*trust neither"),
-        ("dial tcp: lookup proxy.golang.org: no such host", r"no such host(.|\n)*connect this machine"),
+        ("dial tcp: lookup proxy.example: no such host", r"no such host(.|\n)*connect this machine"),
     ],
 )
 def test_a_failed_build_says_what_to_do(bench: Bench, output: str, says: str) -> None:
