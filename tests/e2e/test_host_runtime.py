@@ -60,9 +60,11 @@ POD = {
 UP = """
 import json, sys
 from pathlib import Path
+from harness import interrupts
 from harness.progress import Silent
 from harness.settings import load
 from kwok.host import HostRuntime
+interrupts.install()  # as the command does: SIGINT may have been ignored where the tests were started
 tools = json.loads(sys.argv[1])
 runtime = HostRuntime(load(environment={}), lambda name: Path(tools[name]), Path(sys.argv[2]))
 print(runtime.up(sys.argv[3], Silent()).identity)
