@@ -28,12 +28,10 @@ from harness.recipes.model import Recipe
 from harness.recording import Recorder
 from harness.settings import Settings
 from harness.snapshot import Kind, Object, Snapshot
-from harness.verdict import Passed, Verdict
+from harness.verdict import Passed
 from harness.verify import Expectation
-from harness.waiting import Cancelled, Expired, Observe, wait
+from harness.waiting import Cancelled, Expired, Gate, Observe, wait
 from kwok.services import Services
-
-Gate = Callable[[Snapshot], Verdict]
 
 
 @dataclass

@@ -48,7 +48,7 @@ def synced(run: Run, published: Published) -> Passed:
 LANE = Lane(
     name="argocd-oci",
     shape="argocd",
-    tools=("registry", "redis", "kustomize", "helm", "argocd"),
+    tools=("registry", *argocd.TOOLS),
     story=story,
     infrastructure=infrastructure,
 )

@@ -87,7 +87,7 @@ def kustomization(name: str) -> dict[str, Any]:
 LANE = Lane(
     name="flux-oci",
     shape="flux",
-    tools=("registry", *flux.CONTROLLERS),
+    tools=("registry", *flux.TOOLS),
     story=story,
     infrastructure=infrastructure,
 )
