@@ -19,13 +19,19 @@ class Entry:
 
 @dataclass
 class Journal:
-    """Records phases from any thread, in the order in which they began, and tells progress of each."""
+    """Records phases from any thread, in the order in which they began, and tells progress of each.
+
+    It is made when the cell begins: phases tell when they began from there on.
+    """
 
     progress: Progress
     clock: Callable[[], float] = time.monotonic
     notes: list[str] = field(default_factory=list)
     _phases: list[Phase | None] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._begun = self.clock()
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -46,10 +52,10 @@ class Journal:
             yield entry
         except BaseException as error:
             text = first_line(error)
-            self._end(place, Phase(name, self.clock() - begun, "failed", text))
+            self._end(place, Phase(name, self.clock() - begun, "failed", text, begun - self._begun))
             self.progress.failed(name, text)
             raise
-        self._end(place, Phase(name, self.clock() - begun, "passed", entry.detail))
+        self._end(place, Phase(name, self.clock() - begun, "passed", entry.detail, begun - self._begun))
         self.progress.finished(name, entry.detail)
 
     def note(self, text: str) -> None:

@@ -1,20 +1,50 @@
 """What became of one cell. Console, files and the exit code are all drawn from this one value."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, Self
 
 from harness.exits import Exit
 
 
+class CauseKind(StrEnum):
+    """Where the first cause of a failure lies, from what a user gave to what the harness got wrong."""
+
+    SETTINGS = "settings"  # settings, recipe data, a word on the command line
+    TOOLS = "tools"
+    REGISTRY = "registry"  # the registry itself, or the push to it
+    PULL = "pull"  # a controller cannot fetch the artifact or a chart
+    RENDER = "render"  # a chart or a kustomization does not render
+    APPLY = "apply"  # the API server or an admission webhook refuses an object
+    RECONCILE = "reconcile"  # a controller gave up, or an object came out other than intended
+    SCHEDULE = "schedule"  # pods are nowhere, or not where they belong
+    DEADLINE = "deadline"  # time was up, and nothing more particular is known
+    INFRASTRUCTURE = "infrastructure"  # the cluster or a controller did not come up, or died
+    HARNESS = "harness"  # a defect of the harness
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The first cause of a failure: its kind, the object it is about (may be empty), and the message that says so."""
+
+    kind: CauseKind
+    subject: str
+    message: str
+
+
 @dataclass(frozen=True)
 class Phase:
-    """A part of the cell's story. `seconds` is wall time; `verdict` is passed or failed."""
+    """A part of the cell's story. `begun` counts from the cell's start, in seconds like `seconds`; `verdict` is passed
+    or failed.
+    """
 
     name: str
     seconds: float
     verdict: str
     detail: str = ""
+    begun: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +66,7 @@ class Outcome:
     ] = ()  # what the verdict does not cover: webhooks that were not exercised, DaemonSets declared empty
     evidence: str = ""  # the debug directory, where there is one
     facts: dict[str, Any] = field(default_factory=dict)  # placement, counts: for reports, never for decisions
+    cause: Cause | None = None  # of a failure; None where it passed or somebody ended it
 
     @property
     def passed(self) -> bool:
@@ -56,10 +87,39 @@ class Outcome:
             "passed": self.passed,
             "reason": self.reason,
             "phases": [
-                {"name": p.name, "seconds": round(p.seconds, 3), "verdict": p.verdict, "detail": p.detail}
+                {
+                    "name": p.name,
+                    "begun": round(p.begun, 3),
+                    "seconds": round(p.seconds, 3),
+                    "verdict": p.verdict,
+                    "detail": p.detail,
+                }
                 for p in self.phases
             ],
             "notes": list(self.notes),
             "evidence": self.evidence,
             "facts": self.facts,
+            "cause": self.cause
+            and {"kind": self.cause.kind.value, "subject": self.cause.subject, "message": self.cause.message},
         }
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Self:
+        """The outcome that `document` is of. Raises ValueError, KeyError or TypeError where it is of none."""
+        cause = document.get("cause")
+        return cls(
+            recipe=document["recipe"],
+            deployer=document["deployer"],
+            run_id=document["runId"],
+            runtime=document["runtime"],
+            cluster=document["cluster"],
+            started=datetime.fromisoformat(document["started"]),
+            seconds=document["seconds"],
+            exit=Exit(document["exit"]),
+            reason=document["reason"],
+            phases=tuple(Phase(**phase) for phase in document["phases"]),
+            notes=tuple(document["notes"]),
+            evidence=document["evidence"],
+            facts=dict(document["facts"]),
+            cause=cause and Cause(CauseKind(cause["kind"]), cause["subject"], cause["message"]),
+        )

@@ -31,12 +31,15 @@ class Recorded(Silent):
 
 
 def test_phases_keep_the_order_in_which_they_began() -> None:
-    """A cluster that boots while a bundle is made is listed first, though it ends last."""
+    """A cluster that boots while a bundle is made is listed first, though it ends last; begins count from the start."""
     ticks = iter(range(100))
     journal = Journal(Silent(), clock=lambda: float(next(ticks)))
     with journal.phase("cluster"), journal.phase("bundle") as phase:
         phase.detail = "3 releases"
-    assert journal.phases == (Phase("cluster", 3.0, "passed"), Phase("bundle", 1.0, "passed", "3 releases"))
+    assert journal.phases == (
+        Phase("cluster", 3.0, "passed", begun=1.0),
+        Phase("bundle", 1.0, "passed", "3 releases", begun=2.0),
+    )
 
 
 def test_a_failing_phase_keeps_the_first_line_and_goes_on_raising() -> None:
