@@ -15,7 +15,7 @@ from typing import Any
 
 from harness import collectors, parity, process
 from harness.background import Background, all_done
-from harness.bundles.model import Bundle, Bundler
+from harness.bundles.model import Bundler
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError, Terminated
@@ -27,19 +27,16 @@ from harness.isolation import Stay
 from harness.journal import Journal
 from harness.lane import Lane, Run, nothing
 from harness.outcome import Outcome
+from harness.preparing import Prepared, prepare
 from harness.process import Scope
-from harness.publishing import Publication, publication
 from harness.recipes.model import Recipe
 from harness.recording import FILE, Recorder, copy
 from harness.redaction import Redactor
-from harness.rendering import Objects, render
 from harness.settings import Settings
 from harness.snapshot import Kind, Object
-from harness.verify import Expectation, expect
 from kwok.runtime import Runtime
 from kwok.services import Services
 
-REFERENCE = "helm"  # the shape that is rendered, to know what every lane must lead to
 QUICK = 2.0  # seconds for evidence when somebody wants the harness to end
 WEBHOOKS = tuple(
     Kind("admissionregistration.k8s.io/v1", f"{kind.lower()}s", kind, namespaced=False)
@@ -78,7 +75,6 @@ class Cell:
     _facts: dict[str, Any] = field(default_factory=dict)
     _scope: Scope = field(default_factory=Scope)
     _background: tuple[Background[Any], ...] = ()
-    _bundle: Bundle | None = None
     _evidence: EvidenceDirectory | None = None
     _services: Services | None = None
     _passed: str = ""
@@ -137,23 +133,23 @@ class Cell:
 
     def _tell(self, work: Path, recorder: Recorder) -> None:
         booting = Background(self._boot, "cluster")
-        bundling = Background(lambda: self._make_bundle(work), "bundle")
-        self._background = (booting, bundling)
-        all_done(booting, bundling)
-        bundle, rendered, expectation, publication = bundling.result()
+        preparing = Background(lambda: self._prepare(work), "bundle")
+        self._background = (booting, preparing)
+        all_done(booting, preparing)
+        prepared = preparing.result()
         cluster, services = booting.result()
         run = Run(
             recipe=self.recipe,
             settings=self.settings,
-            bundle=bundle,
-            expectation=expectation,
+            bundle=prepared.bundle,
+            expectation=prepared.expectation,
             cluster=cluster,
             helm=self._helm(work, cluster.kubeconfig),
             journal=self.journal,
             scope=self._scope,
             services=services,
             recorder=recorder,
-            publication=publication,
+            publication=prepared.publication,
             facts=self._facts,
         )
         try:
@@ -162,7 +158,7 @@ class Cell:
             self._note_webhooks(cluster)
         if self.parity:
             with self.journal.phase("parity") as phase:
-                report = parity.check(cluster, bundle, rendered)
+                report = parity.check(cluster, prepared.bundle, prepared.rendered)
                 for note in report.notes():
                     self.journal.note(note)
                 report.require()
@@ -185,25 +181,16 @@ class Cell:
         self.stay.remember()
         return cluster, services
 
-    def _make_bundle(self, work: Path) -> tuple[Bundle, dict[str, Objects], Expectation, Publication | None]:
-        with self.journal.phase("bundle") as phase:
-            bundle = self._bundle = self.bundler.make(self.recipe, REFERENCE, work / "bundle")
-            phase.detail = f"{len(bundle.folders)} releases of {len(self.recipe.components)} components"
-        helm = self._helm(work)
-        with self.journal.phase("render") as phase:
-            version = self.settings.tools.pins["kube-apiserver"].version
-            rendered = render(helm, bundle, kube_version=version)
-            expectation = expect(self.recipe, bundle, rendered, empty_allowed=frozenset(self.settings.empty_daemonsets))
-            phase.detail = f"{len(expectation.expected.workloads)} workloads expected"
-        if self.lane.shape == REFERENCE:
-            return bundle, rendered, expectation, None
-        with self.journal.phase("pack") as phase:
-            registry = f"localhost:{self.settings.ports.registry}"
-            made = publication(
-                self.bundler, self.recipe, self.lane.shape, self.lane.name, bundle, registry, work / self.lane.shape
-            )
-            phase.detail = f"{made.repository}:{made.target.tag}"
-        return bundle, rendered, expectation, made
+    def _prepare(self, work: Path) -> Prepared:
+        return prepare(
+            self.recipe,
+            self.lane,
+            settings=self.settings,
+            bundler=self.bundler,
+            helm=self._helm(work),
+            journal=self.journal,
+            work=work,
+        )
 
     def _helm(self, work: Path, kubeconfig: Path | None = None) -> Helm:
         return Helm(self.tools("helm"), work / "helm", kubeconfig, scope=self._scope)
@@ -245,8 +232,8 @@ class Cell:
 
     def _collectors(self, directory: EvidenceDirectory, work: Path, budget: Deadline) -> list[Collector]:
         found = [collectors.of_document("recipe", "recipe.yaml", self.recipe.document(), "the resolved recipe")]
-        if self._bundle is not None:
-            found.append(collectors.of_bundle(self._bundle.directory))
+        if (work / "bundle").is_dir():
+            found.append(collectors.of_bundle(work / "bundle"))
         running, cluster = self.stay.running, self.stay.cluster
         if self._services is not None:
             found += collectors.of_logs("services", self._services.logs())

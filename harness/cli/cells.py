@@ -14,10 +14,11 @@ from harness.cli.context import Context, as_json, recipe_names
 from harness.exits import Exit
 from harness.isolation import Marks, Stay, sweep_abandoned
 from harness.journal import Journal
+from harness.preparing import REFERENCE
 from harness.publishing import publication
 from harness.recipes.resolve import resolve
 from harness.recipes.values import SetOverride, check_sets, parse_set
-from harness.run import REFERENCE, Cell, new_run_id
+from harness.run import Cell, new_run_id
 from kwok.runtime import state_directory
 
 deployer = click.option(

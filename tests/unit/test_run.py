@@ -9,8 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness import process
-from harness import run as run_module
+from harness import preparing, process
 from harness.bundles.model import Bundle
 from harness.cluster import Cluster
 from harness.collectors import of_document
@@ -104,8 +103,8 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World(tmp_path / "artifacts")
     expectation = SimpleNamespace(expected=SimpleNamespace(workloads=()))
-    monkeypatch.setattr(run_module, "render", lambda *a, **k: {})
-    monkeypatch.setattr(run_module, "expect", lambda *a, **k: expectation)
+    monkeypatch.setattr(preparing, "render", lambda *a, **k: {})
+    monkeypatch.setattr(preparing, "expect", lambda *a, **k: expectation)
 
     def compared(*arguments: object) -> object:
         made.events.append("parity")

@@ -1,0 +1,55 @@
+"""Everything about a cell that needs no cluster: its bundle, what it must lead to, and what a lane will push.
+
+Made while the cluster boots. An upgrade prepares twice: the recipe that is there first, and the one that comes after.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.bundles.model import Bundle, Bundler
+from harness.helm import Helm
+from harness.journal import Journal
+from harness.lane import Lane
+from harness.publishing import Publication, publication
+from harness.recipes.model import Recipe
+from harness.rendering import Objects, render
+from harness.settings import Settings
+from harness.verify import Expectation, expect
+
+REFERENCE = "helm"  # the shape that is rendered, to know what every lane must lead to
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe, ready to be delivered. `bundle` is its reference shape and `rendered` the objects of each release;
+    `publication` is what a lane that delivers through a registry has to push.
+    """
+
+    recipe: Recipe
+    bundle: Bundle
+    rendered: dict[str, Objects]
+    expectation: Expectation
+    publication: Publication | None
+
+
+def prepare(
+    recipe: Recipe, lane: Lane, *, settings: Settings, bundler: Bundler, helm: Helm, journal: Journal, work: Path
+) -> Prepared:
+    """Make, render and pack, each a phase. `work` is an empty directory of the caller's.
+
+    Raises DataError, HarnessError of a bundler, or ContractBroken: before anything was touched.
+    """
+    with journal.phase("bundle") as phase:
+        bundle = bundler.make(recipe, REFERENCE, work / "bundle")
+        phase.detail = f"{len(bundle.folders)} releases of {len(recipe.components)} components"
+    with journal.phase("render") as phase:
+        rendered = render(helm, bundle, kube_version=settings.tools.pins["kube-apiserver"].version)
+        expectation = expect(recipe, bundle, rendered, empty_allowed=frozenset(settings.empty_daemonsets))
+        phase.detail = f"{len(expectation.expected.workloads)} workloads expected"
+    if lane.shape == REFERENCE:
+        return Prepared(recipe, bundle, rendered, expectation, None)
+    with journal.phase("pack") as phase:
+        registry = f"localhost:{settings.ports.registry}"
+        made = publication(bundler, recipe, lane.shape, lane.name, bundle, registry, work / lane.shape)
+        phase.detail = f"{made.repository}:{made.target.tag}"
+    return Prepared(recipe, bundle, rendered, expectation, made)
