@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from harness.outcome import Phase
 from harness.progress import Progress
@@ -27,11 +28,17 @@ class Journal:
     progress: Progress
     clock: Callable[[], float] = time.monotonic
     notes: list[str] = field(default_factory=list)
+    stage: str = ""
     _phases: list[Phase | None] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _begun: float | None = None
 
     def __post_init__(self) -> None:
-        self._begun = self.clock()
+        self._begun = self.clock() if self._begun is None else self._begun
+
+    def staged(self, stage: str) -> Self:
+        """The same journal for one of several stages, whose phases are told apart: "before: sync"."""
+        return replace(self, stage=f"{stage}: ")
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -45,17 +52,17 @@ class Journal:
         with self._lock:
             place = len(self._phases)
             self._phases.append(None)
-        begun = self.clock()
+        name, begun = f"{self.stage}{name}", self.clock()
         entry = Entry()
         self.progress.started(name)
         try:
             yield entry
         except BaseException as error:
             text = first_line(error)
-            self._end(place, Phase(name, self.clock() - begun, "failed", text, begun - self._begun))
+            self._end(place, Phase(name, self.clock() - begun, "failed", text, self._since(begun)))
             self.progress.failed(name, text)
             raise
-        self._end(place, Phase(name, self.clock() - begun, "passed", entry.detail, begun - self._begun))
+        self._end(place, Phase(name, self.clock() - begun, "passed", entry.detail, self._since(begun)))
         self.progress.finished(name, entry.detail)
 
     def note(self, text: str) -> None:
@@ -63,6 +70,9 @@ class Journal:
         if text not in self.notes:
             self.notes.append(text)
             self.progress.note(text)
+
+    def _since(self, begun: float) -> float:
+        return begun - (self._begun or 0.0)
 
     def _end(self, place: int, phase: Phase) -> None:
         with self._lock:

@@ -39,6 +39,8 @@ class Run:
     """One cell under way: a recipe, its bundle, and the cluster on which a lane delivers it.
 
     `publication` is what a lane that delivers through a registry has to push, `services` are what it delivers through.
+    `name` is what its root objects are called after, and `replaces` the bundle that runs there already: an upgrade
+    changes the recipe and keeps the name. `passed` is every expectation that has passed, in order.
     """
 
     recipe: Recipe
@@ -52,7 +54,10 @@ class Run:
     services: Services
     recorder: Recorder
     publication: Publication | None = None
+    name: str = ""
+    replaces: Bundle | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    passed: list[tuple[tuple[Kind, ...], Gate, float]] = field(default_factory=list)
 
     def task(self, name: str) -> AbstractContextManager[None]:
         """Tell progress of a piece of work within a phase."""
@@ -87,20 +92,22 @@ class Run:
         within: float,
         late: type[VerdictFailed] = VerdictFailed,
         observe: Observe | None = None,
+        settle: float | None = None,
     ) -> Passed:
-        """Wait until the gate passes and stays so; after `within` seconds raise `late`, with what was missing.
+        """Wait until the gate passes and stays so for `settle` seconds; after `within` seconds raise `late`, with what
+        was missing.
 
         A service that dies ends the wait at once, with its last words.
         """
         deadlines, kinds = self.settings.deadlines, tuple(kinds)
         try:
             with self.recorder.wait(kinds, gate, within=within, observe=observe) as seen:
-                return wait(
+                passed = wait(
                     self.cluster,
                     kinds,
                     gate,
                     Deadline.after(within),
-                    settle=deadlines.settle,
+                    settle=settle or deadlines.settle,
                     patience=deadlines.unschedulable,
                     observe=seen,
                     cancelled=self.services.died,
@@ -110,6 +117,14 @@ class Run:
         except Cancelled:
             self.services.check()
             raise
+        self.passed.append((kinds, gate, within))
+        return passed
+
+    def still(self) -> Passed:
+        """Expect everything that has passed to pass again; the last one's pass."""
+        if not self.passed:
+            raise ValueError("nothing has passed yet: nothing can still pass")
+        return [self.expect(kinds, gate, within=within) for kinds, gate, within in self.passed[:]][-1]
 
     def while_schedulable(self, work: Callable[[], None]) -> None:
         """Do `work` while the scheduler is watched: a pod that it refuses for too long ends both, with its reason."""
@@ -167,11 +182,16 @@ def nothing(site: Site) -> None:
     """The infrastructure of a lane that needs none."""
 
 
+def at_nothing(run: Run) -> None:
+    """What a lane without controllers looks at once more."""
+
+
 @dataclass(frozen=True)
 class Lane:
     """A delivery path: the bundle's shape, the tools beyond the runtime's own, and the story.
 
     `infrastructure` has to be on the cluster before the story begins; it is put there while the bundle is made.
+    `look_again` has the controllers reconcile everything once more, without being told of a change.
     """
 
     name: str
@@ -179,3 +199,4 @@ class Lane:
     tools: tuple[str, ...]
     story: Callable[[Run], Passed]
     infrastructure: Callable[[Site], None] = nothing
+    look_again: Callable[[Run], None] = at_nothing

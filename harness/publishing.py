@@ -39,7 +39,7 @@ def publication(
     `reference` is the same recipe's bundle of the helm shape.
     """
     repository = f"{NAMESPACE}/{recipe.name}"
-    tag = tag_for(lane, content_digest(_files(reference.directory)), chart=shape == CHART)
+    tag = tag_for(lane, content_of(reference.directory), chart=shape == CHART)
     target = Target(f"{registry}/{repository}", tag, plain_http=True)
     bundler.make(recipe, shape, directory, target)
     artifact = pack_chart(directory, version=tag) if shape == CHART else pack_directory(directory)
@@ -47,6 +47,11 @@ def publication(
     if broken:
         raise ContractBroken(broken, where=f"{target.url}:{tag}")
     return Publication(registry, repository, target, artifact, read_delivery(directory, shape), directory)
+
+
+def content_of(directory: Path) -> str:
+    """The digest of a bundle's files: the same for the same bundle, wherever and whenever it was made."""
+    return content_digest(_files(directory))
 
 
 def _files(directory: Path) -> dict[str, bytes]:

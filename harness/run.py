@@ -8,7 +8,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,11 @@ from harness.recording import FILE, Recorder, copy
 from harness.redaction import Redactor
 from harness.settings import Settings
 from harness.snapshot import Kind, Object
+from harness.upgrading import converged, require_change
 from kwok.runtime import Runtime
 from kwok.services import Services
 
+BEFORE = "before"  # the stage that an upgrade starts from
 QUICK = 2.0  # seconds for evidence when somebody wants the harness to end
 WEBHOOKS = tuple(
     Kind("admissionregistration.k8s.io/v1", f"{kind.lower()}s", kind, namespaced=False)
@@ -53,7 +55,8 @@ def new_run_id() -> str:
 @dataclass
 class Cell:
     """A recipe under a lane on a cluster. `nodes` are the Node objects; `keep` leaves the cluster as it ends up;
-    `parity` compares what the lane made with what helm would make; `record` is where the recording goes as well.
+    `parity` compares what the lane made with what helm would make; `record` is where the recording goes as well;
+    `upgrade_from` is delivered first, and then `recipe` in its place.
 
     `tools` gives a program's path and waits for its build; `cancel` ends builds that are under way.
     """
@@ -72,6 +75,7 @@ class Cell:
     keep: bool = False
     parity: bool = True
     record: Path | None = None
+    upgrade_from: Recipe | None = None
     _facts: dict[str, Any] = field(default_factory=dict)
     _scope: Scope = field(default_factory=Scope)
     _background: tuple[Background[Any], ...] = ()
@@ -136,7 +140,7 @@ class Cell:
         preparing = Background(lambda: self._prepare(work), "bundle")
         self._background = (booting, preparing)
         all_done(booting, preparing)
-        prepared = preparing.result()
+        before, prepared = preparing.result()
         cluster, services = booting.result()
         run = Run(
             recipe=self.recipe,
@@ -150,10 +154,16 @@ class Cell:
             services=services,
             recorder=recorder,
             publication=prepared.publication,
+            name=self.recipe.name,
+            replaces=before.bundle if before else None,
             facts=self._facts,
         )
         try:
+            if before is not None:
+                self._deliver_first(before, run)
             self._passed = self.lane.story(run).reason
+            if before is not None:
+                converged(run, self.lane, before, prepared)
         finally:
             self._note_webhooks(cluster)
         if self.parity:
@@ -181,14 +191,40 @@ class Cell:
         self.stay.remember()
         return cluster, services
 
-    def _prepare(self, work: Path) -> Prepared:
+    def _deliver_first(self, before: Prepared, run: Run) -> None:
+        """What an upgrade starts from: delivered as if it were all, under the name of what comes after it."""
+        first = replace(
+            run,
+            recipe=before.recipe,
+            bundle=before.bundle,
+            expectation=before.expectation,
+            publication=before.publication,
+            journal=self.journal.staged(BEFORE),
+            replaces=None,
+            facts={},
+            passed=[],
+        )
+        self.lane.story(first)
+        self._facts["upgraded from"] = {"recipe": before.recipe.name, **first.facts}
+
+    def _prepare(self, work: Path) -> tuple[Prepared | None, Prepared]:
+        """What an upgrade starts from, if this is one, and the recipe itself."""
+        prepared = self._prepare_one(self.recipe, self.journal, work)
+        if self.upgrade_from is None:
+            return None, prepared
+        (work / BEFORE).mkdir()
+        before = self._prepare_one(self.upgrade_from, self.journal.staged(BEFORE), work / BEFORE)
+        require_change(before, prepared)
+        return before, prepared
+
+    def _prepare_one(self, recipe: Recipe, journal: Journal, work: Path) -> Prepared:
         return prepare(
-            self.recipe,
+            recipe,
             self.lane,
             settings=self.settings,
             bundler=self.bundler,
             helm=self._helm(work),
-            journal=self.journal,
+            journal=journal,
             work=work,
         )
 

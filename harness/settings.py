@@ -75,6 +75,8 @@ class Deadlines(_Closed):
     argocd_sync: Duration
     flux_root_grace: Duration
     flux_sync: Duration
+    prune: Duration
+    steady: Duration
     cleanup: Duration
     evidence: Duration
 

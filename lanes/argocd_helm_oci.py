@@ -32,4 +32,5 @@ LANE = Lane(
     tools=argocd_oci.LANE.tools,
     story=story,
     infrastructure=argocd_oci.infrastructure,
+    look_again=argocd_oci.look_again,
 )

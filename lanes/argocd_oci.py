@@ -12,6 +12,7 @@ from harness.go_yaml import load_all
 from harness.installers import Site, argocd, registry
 from harness.lane import Lane, Run
 from harness.oci import Published
+from harness.snapshot import key_of
 from harness.verdict import Passed
 
 KINDS = (*applications.KINDS, *workloads.SCHEDULING_KINDS)
@@ -45,10 +46,18 @@ def synced(run: Run, published: Published) -> Passed:
     )
 
 
+def look_again(run: Run) -> None:
+    """Have Argo CD render and compare everything once more, from nothing that it remembers."""
+    for item in run.cluster.list(applications.APPLICATIONS).items:
+        patch = {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "hard"}}}
+        run.cluster.patch_merge(applications.APPLICATIONS, *key_of(item), patch)
+
+
 LANE = Lane(
     name="argocd-oci",
     shape="argocd",
     tools=("registry", *argocd.TOOLS),
     story=story,
     infrastructure=infrastructure,
+    look_again=look_again,
 )

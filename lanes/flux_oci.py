@@ -4,6 +4,7 @@ An OCIRepository fetches the artifact, a Kustomization applies the tree in it, s
 and helm-controller installs a HelmRelease for each release of the recipe. Each step is bound to the pushed digest.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE
@@ -14,6 +15,7 @@ from harness.installers import Site, flux, registry
 from harness.lane import Lane, Run
 from harness.oci import Published
 from harness.packing import LAYER
+from harness.snapshot import key_of
 from harness.verdict import Passed
 
 KINDS = (*releases.KINDS, *workloads.SCHEDULING_KINDS)
@@ -28,7 +30,7 @@ def infrastructure(site: Site) -> None:
 def story(run: Run) -> Passed:
     """Push, tell Flux, and expect source, Kustomization, releases and generators in this order."""
     published = run.push()
-    root = (FLUX_NAMESPACE, f"aicr-{run.recipe.name}")
+    root = (FLUX_NAMESPACE, f"aicr-{run.name}")
     deadlines = run.settings.deadlines
     with run.journal.phase("sync") as phase:
         run.apply(sources.OCIREPOSITORIES, source(published))
@@ -49,6 +51,15 @@ def story(run: Run) -> Passed:
         )
         phase.detail = passed.reason
     return run.verify()
+
+
+def look_again(run: Run) -> None:
+    """Have Flux fetch, apply and compare everything once more."""
+    now = datetime.now(UTC).isoformat()
+    for kind in (sources.OCIREPOSITORIES, sources.KUSTOMIZATIONS, releases.HELMRELEASES):
+        for item in run.cluster.list(kind).items:
+            annotations = {sources.REQUESTED: now}
+            run.cluster.patch_merge(kind, *key_of(item), {"metadata": {"annotations": annotations}})
 
 
 def source(published: Published) -> dict[str, Any]:
@@ -90,4 +101,5 @@ LANE = Lane(
     tools=("registry", *flux.TOOLS),
     story=story,
     infrastructure=infrastructure,
+    look_again=look_again,
 )

@@ -21,6 +21,8 @@ def story(run: Run) -> Passed:
     with run.journal.phase("install") as phase:
         run.while_schedulable(lambda: install(run, run.bundle))
         phase.detail = f"{len(run.bundle.folders)} releases"
+    if run.replaces is not None:
+        remove(run, run.replaces)
     return run.verify()
 
 
@@ -45,6 +47,15 @@ def install(run: Run, bundle: Bundle) -> None:
 def install_release(run: Run, folder: Folder) -> None:
     with run.task(f"release {folder.release}"):
         run.helm.install(folder, timeout=run.settings.deadlines.release)
+
+
+def remove(run: Run, earlier: Bundle) -> None:
+    """Uninstall the releases that the bundle does not have any more, those first that others needed last."""
+    kept = {(folder.namespace, folder.release) for folder in run.bundle.folders}
+    for folder in reversed(earlier.folders):
+        if (folder.namespace, folder.release) not in kept:
+            with run.task(f"uninstall {folder.release}"):
+                run.helm.uninstall(folder.release, folder.namespace, timeout=run.settings.deadlines.release)
 
 
 LANE = Lane(name="helm", shape="helm", tools=("helm",), story=story)

@@ -19,6 +19,8 @@ from harness.go_yaml import dump
 from harness.recipes.model import Recipe
 from harness.recipes.values import NodePlacement, SetOverride
 
+# A release that a later bundle does not have any more is pruned with all that it made, not without.
+_WITH_ITS_RESOURCES = "resources-finalizer.argocd.argoproj.io"
 _IN_CLUSTER = "https://kubernetes.default.svc"
 # 2, 4, 8 and then every 10 seconds, three minutes in all: as long as Argo CD's own five tries.
 _RETRY = {"limit": 20, "backoff": {"duration": "2s", "factor": 2, "maxDuration": "10s"}}
@@ -66,6 +68,7 @@ def application(release: Release, wave: int, source: Mapping[str, Any]) -> dict[
             "name": release.name,
             "namespace": ARGOCD_NAMESPACE,
             "annotations": {"argocd.argoproj.io/sync-wave": str(wave)},
+            "finalizers": [_WITH_ITS_RESOURCES],
         },
         "spec": {
             "project": "default",

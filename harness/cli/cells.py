@@ -16,6 +16,8 @@ from harness.isolation import Marks, Stay, sweep_abandoned
 from harness.journal import Journal
 from harness.preparing import REFERENCE
 from harness.publishing import publication
+from harness.recipes.load import Catalog
+from harness.recipes.model import Recipe
 from harness.recipes.resolve import resolve
 from harness.recipes.values import SetOverride, check_sets, parse_set
 from harness.run import Cell, new_run_id
@@ -45,6 +47,11 @@ sets = click.option(
 @click.option(
     "--record", type=click.Path(dir_okay=False, path_type=Path), help="Write the recording there too: a new file."
 )
+@click.option(
+    "--upgrade-from",
+    metavar="RECIPE|DIRECTORY",
+    help="Deliver that first, then RECIPE in its place: another recipe, or the same one of another data directory.",
+)
 @click.option("--reuse", is_flag=True, help="Run on the named cluster (setting `cluster`) and clean it afterwards.")
 @as_json
 @click.pass_obj
@@ -56,6 +63,7 @@ def run(
     keep: bool,
     parity: bool,
     record: Path | None,
+    upgrade_from: str | None,
     reuse: bool,
     as_json: bool,
 ) -> Exit:
@@ -63,6 +71,7 @@ def run(
     lane = context.lane(deployer)
     overrides = _overrides(context, sets)
     resolved = mirrored(resolve(context.catalog, recipe), context.settings.mirrors)
+    earlier = _earlier(context, recipe, upgrade_from) if upgrade_from else None
     nodes = context.nodes(resolved.criteria)
     with context.console as console, context.toolbox as tools:
         bundler = _bundler(context, overrides)
@@ -95,6 +104,7 @@ def run(
             keep=keep,
             parity=parity,
             record=record,
+            upgrade_from=earlier,
         ).carry_out()
     if as_json:
         context.data(outcome.document())
@@ -137,6 +147,15 @@ def bundle(
         for key in ("address", "digest"):
             if key in document:
                 context.console.text(f"{key}: {document[key]}")
+
+
+def _earlier(context: Context, recipe: str, source: str) -> Recipe:
+    """What an upgrade starts from: `source` is a recipe, or a data directory that has another state of `recipe`."""
+    if os.sep in source or Path(source).is_dir():
+        catalog, name = Catalog.load(Path(source)), recipe
+    else:
+        catalog, name = context.catalog, source
+    return mirrored(resolve(catalog, name), context.settings.mirrors)
 
 
 def _overrides(context: Context, sets: tuple[str, ...]) -> tuple[SetOverride, ...]:

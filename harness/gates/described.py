@@ -10,13 +10,14 @@ from inspect import signature
 from typing import Any, ParamSpec
 
 from harness.errors import DataError, did_you_mean
-from harness.gates import applications, combining, nodes, releases, sources, workloads
+from harness.gates import absence, applications, combining, nodes, releases, sources, workloads
 from harness.gates.combining import Gate
 from harness.gates.expected import Declared, Expected, ExpectedWorkload
 from harness.snapshot import Kind, Snapshot
 from harness.verdict import Verdict
 
 FACTORIES: Mapping[str, Callable[..., Gate]] = {  # the names are part of the format of recordings
+    "absence.gone": absence.gone,
     "applications.root_there": applications.root_there,
     "applications.synced": applications.synced,
     "combining.unless_doomed": combining.unless_doomed,

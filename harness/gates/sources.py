@@ -30,7 +30,7 @@ EXTERNALARTIFACTS = Kind("source.toolkit.fluxcd.io/v1", "externalartifacts", "Ex
 KUSTOMIZATIONS = Kind("kustomize.toolkit.fluxcd.io/v1", "kustomizations", "Kustomization")
 ARTIFACTGENERATORS = Kind("source.extensions.fluxcd.io/v1beta1", "artifactgenerators", "ArtifactGenerator")
 
-_REQUESTED = "reconcile.fluxcd.io/requestedAt"
+REQUESTED = "reconcile.fluxcd.io/requestedAt"
 _HOPEFUL = ("Progressing", "ProgressingWithRetry", "DependencyNotReady", "HealthCheckCanceled")
 _NOT_LOOKED_AT = ("latest generation of object has not been reconciled", "does not have an artifact")
 
@@ -48,7 +48,7 @@ def source_ready(key: Key, digest: str) -> Gate:
         if digest_of(revision) == digest:
             return Passed(f"holds {revision}", who)
         text = f"holds {revision or 'no artifact'}, not {digest}"
-        asked = (item["metadata"].get("annotations") or {}).get(_REQUESTED)
+        asked = (item["metadata"].get("annotations") or {}).get(REQUESTED)
         looked = asked in (None, item["status"].get("lastHandledReconcileAt"))
         return overall([Finding(Level.DOOMED if looked else Level.WAITING, who, text)])
 

@@ -110,3 +110,16 @@ def test_background_work_that_hangs_does_not_hang_its_caller() -> None:
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "stuck")
     gate.set()
     assert background.wait(5)
+
+
+def test_a_stage_has_phases_of_its_own_in_the_same_journal() -> None:
+    """An upgrade syncs twice; its table shows both, and its notes are in one place."""
+    ticks = iter(range(100))
+    journal = Journal(Silent(), clock=lambda: float(next(ticks)))
+    before = journal.staged("before")
+    with before.phase("sync"):
+        before.note("left out")
+    with journal.phase("sync"):
+        pass
+    assert [(phase.name, phase.begun) for phase in journal.phases] == [("before: sync", 1.0), ("sync", 3.0)]
+    assert journal.notes == ["left out"]

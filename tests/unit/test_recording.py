@@ -33,7 +33,7 @@ from harness import recording
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import DataError, UsageError
-from harness.gates import applications, combining, nodes, releases, sources, workloads
+from harness.gates import absence, applications, combining, nodes, releases, sources, workloads
 from harness.gates.described import FACTORIES, Described, built, described
 from harness.gates.expected import Declared, Expected, ExpectedWorkload
 from harness.gates.scheduling import daemon
@@ -114,6 +114,10 @@ WORKLOAD_STORY = [
 REFUSED = core.pod("web-1", refused="0/3 nodes are available")
 
 HISTORIES: dict[str, tuple[Described, list[Snapshot]]] = {
+    "absence.gone": (
+        described(absence.gone, [("v1", "pods", "Pod", REFUSED["metadata"]["namespace"], REFUSED["metadata"]["name"])]),
+        [core.snapshot(*WORLD, REFUSED), core.snapshot(*WORLD)],
+    ),
     "applications.root_there": (described(applications.root_there, "root"), [gitops([]), gitops([root("web")])]),
     "applications.synced": (synced, [gitops(items) for items in ARGO_STORY]),
     "combining.unless_doomed": (

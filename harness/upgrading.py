@@ -1,0 +1,113 @@
+"""An upgrade: a changed bundle is delivered where another one runs already.
+
+The lane tells its story twice, and its gates are bound to what was pushed last. What they cannot see is looked after
+here: that everything the new bundle does not have any more goes, and that nothing comes back once the controllers have
+looked again. Of what stays, lane parity says whether it is as the new bundle wants it.
+
+CRDs, namespaces and what a chart declares to be kept may stay, since to take them away is to lose what others made;
+they are told as a note. Hooks come and go by their own policies.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from harness import parity
+from harness.bundles.delivery import ARGOCD_NAMESPACE, Delivery
+from harness.errors import DataError, SyncDeadline, VerdictFailed
+from harness.gates import absence, applications, releases, sources
+from harness.gates.absence import Member
+from harness.gates.described import described
+from harness.lane import Lane, Run
+from harness.preparing import Prepared
+from harness.publishing import content_of
+from harness.snapshot import Kind, Snapshot
+from harness.verdict import Passed, Verdict
+
+_STAYS = frozenset({"CustomResourceDefinition", "Namespace"})
+_POLICY = "helm.sh/resource-policy"
+_HOOK = "helm.sh/hook"
+
+
+@dataclass(frozen=True)
+class Vanished:
+    """What only the earlier bundle has: `members` must go, `kept` (in words) are left by everybody."""
+
+    members: frozenset[Member]
+    kept: tuple[str, ...]
+
+
+def require_change(before: Prepared, after: Prepared) -> None:
+    """Raises DataError where both bundles are the same: an upgrade that changes nothing proves nothing."""
+    if content_of(before.bundle.directory) == content_of(after.bundle.directory):
+        raise DataError(
+            f"the bundles of {before.recipe.name} and {after.recipe.name} are the same: nothing would be upgraded",
+            where="--upgrade-from",
+        )
+
+
+def vanished(before: Prepared, after: Prepared, kinds: Collection[Kind]) -> Vanished:
+    """`kinds` are those that the cluster serves once `before` is installed."""
+    earlier = parity.expected(before.rendered, before.bundle, kinds)
+    later = parity.expected(after.rendered, after.bundle, kinds)
+    members, kept = set[Member](), set[str]()
+    left = {reference: earlier[reference] for reference in earlier.keys() - later.keys()}
+    groups = {one.item["spec"]["group"] for one in left.values() if one.kind.kind == "CustomResourceDefinition"}
+    for reference, one in left.items():
+        annotations = (one.item.get("metadata") or {}).get("annotations") or {}
+        if _HOOK in annotations or one.kind.group in groups:
+            continue  # gone or not, it is its own policy's business, or that of its CRD
+        if one.kind.kind in _STAYS or annotations.get(_POLICY) == "keep":
+            kept.add(str(reference))
+        else:
+            members.add((one.kind.api_version, one.kind.plural, one.kind.kind, reference.namespace, reference.name))
+    if before.publication and after.publication:
+        members |= set(_delivered(before.publication.delivery)) - set(_delivered(after.publication.delivery))
+    return Vanished(frozenset(members), tuple(sorted(kept)))
+
+
+def _delivered(delivery: Delivery) -> Iterator[Member]:
+    """The objects of the deployer itself."""
+    pairs = (
+        (applications.APPLICATIONS, [(ARGOCD_NAMESPACE, name) for name in delivery.applications]),
+        (releases.HELMRELEASES, delivery.releases),
+        (sources.ARTIFACTGENERATORS, delivery.generators),
+    )
+    for kind, keys in pairs:
+        for namespace, name in keys:
+            yield kind.api_version, kind.plural, kind.kind, namespace, name
+
+
+def converged(run: Run, lane: Lane, before: Prepared, after: Prepared) -> None:
+    """Expect what vanished to be gone, and to stay away; and everything that had passed to pass again.
+
+    Raises SyncDeadline where something is not pruned in time, VerdictFailed where it comes back.
+    """
+    deadlines = run.settings.deadlines
+    left = vanished(before, after, run.cluster.resources().kinds)
+    if left.kept:
+        shown = ", ".join(left.kept[:5]) + (f" and {len(left.kept) - 5} more" if len(left.kept) > 5 else "")
+        run.journal.note(f"upgrade: not expected to go: {shown}")
+    with run.journal.phase("prune") as phase:
+        if not left.members:
+            phase.detail = "nothing vanished"
+        else:
+            gate = described(absence.gone, left.members)
+            kinds = absence.kinds_of(left.members)
+            phase.detail = run.expect(kinds, gate, within=deadlines.prune, late=SyncDeadline).reason
+    with run.journal.phase("steady") as phase:
+        lane.look_again(run)
+        if left.members:
+            run.expect(
+                absence.kinds_of(left.members),
+                described(absence.gone, left.members),
+                within=2 * deadlines.steady + deadlines.pods,
+                settle=deadlines.steady,
+                observe=_never_back,
+            )
+        run.still()
+        phase.detail = "what passed passes still, and nothing came back"
+
+
+def _never_back(snapshot: Snapshot, verdict: Verdict, seconds: float) -> None:
+    if not isinstance(verdict, Passed):
+        raise VerdictFailed(f"came back after it had been pruned: {verdict}")
