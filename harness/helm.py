@@ -21,6 +21,7 @@ from harness import go_yaml, process
 from harness.bundles.model import Folder
 from harness.errors import VerdictFailed
 from harness.process import ALL, CommandFailed, Completed, Scope
+from harness.registry_connection import plain_http
 
 _RENDER_TIMEOUT = 120.0  # seconds; the largest chart known renders in 3, a download over a slow line takes longer
 _READ_TIMEOUT = 60.0  # seconds
@@ -148,8 +149,8 @@ def _chart(folder: Folder) -> list[str]:
         source = [str(chart.path.absolute())]
     elif chart.repository.startswith("oci://"):
         source = [f"{chart.repository}/{chart.name}", "--version", chart.version]
-        if chart.repository.removeprefix("oci://").startswith(("localhost:", "127.0.0.1:")):
-            source.append("--plain-http")  # a registry of this machine
+        if plain_http(chart.repository):
+            source.append("--plain-http")
     else:
         source = [chart.name, "--repo", chart.repository, "--version", chart.version]
     path = folder.path.absolute()

@@ -144,6 +144,12 @@ def _address(host: str, *, plain_http: bool) -> tuple[str, int | None]:
     return "127.0.0.1" if name == "localhost" else name, port
 
 
+def plain_http(url: str) -> bool:
+    """Whether an oci:// address is spoken to without TLS: registries of this machine are, and no others."""
+    parts = urlsplit(url)
+    return parts.scheme == "oci" and _is_loopback(parts.hostname or "")
+
+
 def _is_loopback(name: str) -> bool:
     try:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback

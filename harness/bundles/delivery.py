@@ -17,6 +17,7 @@ from pathlib import Path
 
 from harness.errors import DataError, UsageError, did_you_mean
 from harness.recipes.read import Block, Document
+from harness.registry_connection import plain_http
 
 ARGOCD_NAMESPACE = "argocd"
 FLUX_NAMESPACE = "flux-system"
@@ -41,6 +42,15 @@ class Target:
         return f"oci://{self.repository}"
 
     @property
+    def host(self) -> str:
+        return self.repository.partition("/")[0]
+
+    @property
+    def path(self) -> str:
+        """The repository as its registry calls it, without the host: "aicr/recipe"."""
+        return self.repository.partition("/")[2]
+
+    @property
     def parent(self) -> str:
         """The address without the last step: what a Helm client wants to be told."""
         return f"oci://{self.repository.rpartition('/')[0]}"
@@ -51,8 +61,9 @@ class Target:
         return self.repository.rpartition("/")[2]
 
     def plain(self, url: str) -> bool:
-        """Whether `url` is an OCI address that answers without TLS: only the registry of the run itself does."""
-        return self.plain_http and url.startswith(f"oci://{self.repository.partition('/')[0]}/")
+        """Whether `url` is an OCI address without TLS: the registry of the run itself, or one of this machine."""
+        own = self.plain_http and url.startswith(f"oci://{self.host}/")
+        return own or plain_http(url)
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,11 @@ class Delivery:
     sources: tuple[tuple[str, str, str], ...] = ()
     depends_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all that is delivered: children or HelmReleases."""
+        return self.applications or tuple(name for _, name in self.releases)
+
 
 def read_delivery(directory: Path, shape: str) -> Delivery:
     """What the bundle at `directory` must lead to, by either bundler. DataError with file and line where it is wrong.
@@ -85,7 +101,7 @@ def read_delivery(directory: Path, shape: str) -> Delivery:
             delivery = Delivery(shape, _wrapper_root(directory), tuple(folders(directory)))
         case _:
             delivery = _flux(directory)
-    found = delivery.applications or tuple(name for _, name in delivery.releases)
+    found = delivery.names
     if not found:
         raise DataError("delivers nothing", where=str(directory), do=_REMAKE)
     names = (delivery.root, *found)

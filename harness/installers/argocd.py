@@ -15,6 +15,7 @@ from harness.deadline import Deadline
 from harness.errors import ArgocdCrdMissing, ArgocdInstallFailed, RepositorySecretRefused
 from harness.installers import Site, failing_as, manifests
 from harness.progress import task
+from harness.registry_connection import plain_http
 from harness.snapshot import Kind
 from kwok.services import Ports, Probe, Service
 from kwok.toolchain import FILES
@@ -23,6 +24,7 @@ NAMESPACE = "argocd"
 TOOLS = ("argocd", "redis", "helm", "kustomize")
 PROJECTS = Kind("argoproj.io/v1alpha1", "appprojects", "AppProject")
 CREDENTIALS = "aicr-oci-repo-creds"
+MIRROR_CREDENTIALS = "chart-mirror"
 CONTROLLER, REPO_SERVER, REDIS = "argocd-application-controller", "argocd-repo-server", "argocd-redis"
 PORTS = ("argocd redis", "argocd repo server", "argocd repo server metrics", "argocd controller metrics")
 _CRDS = ("application-crd.yaml", "appproject-crd.yaml")  # without ApplicationSets: a megabyte, and no controller
@@ -57,7 +59,7 @@ def install(site: Site, registry: str) -> None:
             # Before the controller looks for it, and not before its kind is served: it would stay unfound for minutes.
             cluster.apply(PROJECTS, default_project())
         with failing_as(RepositorySecretRefused):
-            manifests.apply(cluster, [repository_credentials(registry)])
+            manifests.apply(cluster, repository_credentials(registry, site.settings.mirrors))
         with failing_as(ArgocdInstallFailed):
             site.services.ensure(
                 lambda ports: plan(tools, commands, ports, site.services.directory, site.running.kubeconfig),
@@ -80,18 +82,26 @@ def default_project() -> dict[str, Any]:
     }
 
 
-def repository_credentials(registry: str) -> dict[str, Any]:
-    """Tells Argo CD that what is below the prefix oci://`registry`/aicr, every bundle, comes over plain HTTP."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {
-            "name": CREDENTIALS,
-            "namespace": NAMESPACE,
-            "labels": {"argocd.argoproj.io/secret-type": "repo-creds"},
-        },
-        "data": _encoded({"type": "oci", "url": f"oci://{registry}/aicr", "insecureOCIForceHttp": "true"}),
-    }
+def repository_credentials(registry: str, mirrors: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Tell Argo CD which addresses have no TLS: below oci://`registry`/aicr every bundle, and charts in OCI `mirrors`
+    on this machine. A Secret is how it wants to be told; there is nothing secret in it.
+    """
+    charts = sorted({mirror for mirror in mirrors.values() if plain_http(mirror)})
+    addresses = {CREDENTIALS: f"oci://{registry}/aicr"}
+    addresses |= {f"{MIRROR_CREDENTIALS}-{number}": url for number, url in enumerate(charts, start=1)}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": name,
+                "namespace": NAMESPACE,
+                "labels": {"argocd.argoproj.io/secret-type": "repo-creds"},
+            },
+            "data": _encoded({"type": "oci", "url": url, "insecureOCIForceHttp": "true"}),
+        }
+        for name, url in addresses.items()
+    ]
 
 
 def plan(

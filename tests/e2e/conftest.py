@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from machine import Machine
+from own_registry import Running
 
 from harness.progress import Silent
 from harness.settings import ROOT, Settings, load
 from kwok.host import HostRuntime
+from kwok.ports import free_ports
 from kwok.tools import Toolbox, cache_directory
 
 
@@ -71,6 +73,17 @@ def machine(tmp_path: Path, tools: Callable[[str], Path]) -> Iterator[Machine]:
         child.kill()
         child.communicate()
     made.run("down", "--all")
+
+
+@pytest.fixture
+def running(tools: Callable[[str], Path], tmp_path: Path) -> Iterator[Running]:
+    """A registry on a free port, gone after the test."""
+    directory = tmp_path / "registry"
+    directory.mkdir()
+    running = Running(tools("registry"), directory, free_ports(1, [])[0])
+    running.start()
+    yield running
+    running.kill()
 
 
 @pytest.fixture

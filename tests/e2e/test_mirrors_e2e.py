@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from machine import Machine
+from own_registry import Running
 
 from harness import process
 from harness.settings import DEFAULT_FILE
@@ -16,7 +17,7 @@ from kwok.ports import free_ports
 
 pytestmark = pytest.mark.e2e
 
-UPSTREAM = "https://charts.example.com/stable"
+UPSTREAM = {"nfd": "https://charts.example.com/stable", "network-operator": "https://others.example.com/stable"}
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -26,32 +27,49 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def mirror(data: Path, tmp_path: Path, tools: Callable[[str], Path]) -> Iterator[str]:
-    """A chart repository on this machine with the chart of the component nfd, packaged on the spot."""
-    served = tmp_path / "served" / "stable"
-    served.mkdir(parents=True)
-    chart = data.parent / "charts" / "node-feature-discovery"
-    process.run([tools("helm"), "package", str(chart), "--destination", str(served)], timeout=60)
-    process.run([tools("helm"), "repo", "index", str(served)], timeout=60)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(served.parent)))
+def charts(data: Path, tmp_path: Path, tools: Callable[[str], Path]) -> Path:
+    """The charts of two components, packaged on the spot: by the name of each component, a directory with one file."""
+    for component, chart in (("nfd", "node-feature-discovery"), ("network-operator", "network-operator")):
+        words: list[str | Path] = [tools("helm"), "package", data.parent / "charts" / chart]
+        process.run([*words, "--destination", tmp_path / "charts" / component / "stable"], timeout=60)
+    return tmp_path / "charts"
+
+
+@pytest.fixture
+def http_mirror(charts: Path, tools: Callable[[str], Path]) -> Iterator[str]:
+    """A chart repository on this machine, over HTTP."""
+    process.run([tools("helm"), "repo", "index", charts / "nfd" / "stable"], timeout=60)
+    handler = functools.partial(Quiet, directory=str(charts / "nfd"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/stable"
+    yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
 
 
+@pytest.fixture
+def oci_mirror(charts: Path, running: Running, tools: Callable[[str], Path]) -> str:
+    """Charts in an OCI registry on this machine, without TLS."""
+    mirror = f"oci://{running.host}/charts"
+    [package] = (charts / "network-operator").rglob("*.tgz")
+    process.run([tools("helm"), "push", package, f"{mirror}/stable", "--plain-http"], timeout=60)
+    return mirror
+
+
 @pytest.mark.parametrize("lane", ["helm", "argocd-oci", "argocd-helm-oci", "flux-oci"])
-def test_a_remote_chart_is_had_from_its_mirror(
-    machine: Machine, data: Path, mirror: str, lane: str, tmp_path: Path
+def test_remote_charts_are_had_from_their_mirrors(
+    machine: Machine, data: Path, http_mirror: str, oci_mirror: str, lane: str, tmp_path: Path
 ) -> None:
-    """The recipe names an address that nobody here reaches; the cell passes, with the mirror's chart."""
+    """The recipe names addresses that nobody here reaches; the cell passes, with the charts of the mirrors."""
     registry = data / "registry.yaml"
     entries = yaml.safe_load(registry.read_text(encoding="utf-8"))
-    [entry] = [each for each in entries["components"] if each["name"] == "nfd"]
-    entry["helm"]["defaultRepository"] = UPSTREAM
+    for entry in entries["components"]:
+        if entry["name"] in UPSTREAM:
+            entry["helm"]["defaultRepository"] = UPSTREAM[entry["name"]]
     registry.write_text(yaml.safe_dump(entries), encoding="utf-8")
     settings = yaml.safe_load(DEFAULT_FILE.read_text(encoding="utf-8"))
-    settings |= {"mirrors": {"https://charts.example.com": mirror.removesuffix("/stable")}, "recipes": str(data)}
+    mirrors = {"https://charts.example.com": http_mirror, "https://others.example.com": oci_mirror}
+    settings |= {"mirrors": mirrors, "recipes": str(data)}
     settings["ports"]["registry"] = free_ports(1, set())[0]
     file = tmp_path / "settings.yaml"
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")

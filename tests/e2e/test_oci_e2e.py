@@ -4,17 +4,15 @@ import contextlib
 import io
 import json
 import os
-import signal
 import socket
 import socketserver
 import tarfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from own_registry import RETRIES, Running
 
 from harness import go_yaml, process
 from harness.bundles.builtin import BuiltinBundler
@@ -31,13 +29,11 @@ from harness.oci import (
 )
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
-from harness.settings import ROOT, Retries
-from kwok.ports import free_ports
+from harness.settings import ROOT
 
 pytestmark = pytest.mark.e2e
 
 SMALL = ROOT / "tests" / "golden" / "bundles" / "data" / "recipes"
-RETRIES = Retries.model_construct(attempts=3, delay=0.05)
 CHART = {
     "Chart.yaml": """# the author's own words
 apiVersion: v2
@@ -72,59 +68,6 @@ dependencies:
     "charts/sub/Chart.yaml": "apiVersion: v2\nname: sub\nversion: 0.1.0\n",
     "charts/sub/templates/config.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: sub\n",
 }
-
-
-@dataclass
-class Running:
-    """A registry of the test's own, which can be killed and started again on the same storage."""
-
-    binary: Path
-    directory: Path
-    port: int
-    identity: process.Identity | None = None
-
-    @property
-    def host(self) -> str:
-        return f"localhost:{self.port}"
-
-    def registry(self) -> Registry:
-        return Registry(self.host, retries=RETRIES)
-
-    def start(self) -> None:
-        config = {
-            "version": 0.1,
-            "storage": {"filesystem": {"rootdirectory": str(self.directory / "storage")}, "delete": {"enabled": True}},
-            "http": {"addr": f"127.0.0.1:{self.port}"},
-        }
-        (self.directory / "config.yml").write_text(json.dumps(config))
-        log = self.directory / "registry.log"
-        words: list[str | Path] = [self.binary, "serve", self.directory / "config.yml"]
-        self.identity = process.start(words, env={"OTEL_TRACES_EXPORTER": "none"}, cwd=self.directory, log=log)
-        deadline = time.monotonic() + 60
-        while not self.registry().ready():
-            assert process.alive(self.identity), log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
-
-    def kill(self) -> None:
-        assert self.identity is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.identity.pid, signal.SIGKILL)
-        process.until_ended(self.identity)
-
-    def tags(self) -> set[str]:
-        """As they lie in the storage, whoever answers."""
-        return {path.name for path in (self.directory / "storage").glob("**/_manifests/tags/*")}
-
-
-@pytest.fixture
-def running(tools: Callable[[str], Path], tmp_path: Path) -> Iterator[Running]:
-    directory = tmp_path / "registry"
-    directory.mkdir()
-    running = Running(tools("registry"), directory, free_ports(1, [])[0])
-    running.start()
-    yield running
-    running.kill()
 
 
 @pytest.fixture

@@ -200,13 +200,31 @@ def test_argo_cd_stays_out_of_shared_places(servers: Mapping[str, Service]) -> N
 
 def test_the_repository_secret_is_the_documented_one() -> None:
     """A prefix for all recipes, of type oci, over plain HTTP; the flag is text, since Argo CD drops a boolean."""
-    secret = argocd.repository_credentials("localhost:5500")
+    [secret] = argocd.repository_credentials("localhost:5500", {"https://charts.example": "http://127.0.0.1:8080"})
     data = {key: base64.b64decode(text).decode() for key, text in secret["data"].items()}
     assert data == {"type": "oci", "url": "oci://localhost:5500/aicr", "insecureOCIForceHttp": "true"}
     assert secret["metadata"] == {
         "name": "aicr-oci-repo-creds",
         "namespace": "argocd",
         "labels": {"argocd.argoproj.io/secret-type": "repo-creds"},
+    }
+
+
+def test_argocd_is_told_of_every_chart_mirror_without_tls() -> None:
+    """OCI mirrors on this machine, each once; one elsewhere keeps its TLS, and an http repository has no Secret."""
+    mirrors = {
+        "https://a.example": "oci://localhost:5001/charts",
+        "https://b.example": "oci://localhost:5001/charts",
+        "https://c.example": "oci://127.0.0.1:5002/c",
+        "https://d.example": "oci://registry.example/charts",
+        "https://e.example": "http://127.0.0.1:8080/charts",
+    }
+    told = {each["metadata"]["name"]: each["data"] for each in argocd.repository_credentials("localhost:1", mirrors)}
+    urls = {name: base64.b64decode(data["url"]).decode() for name, data in told.items()}
+    assert urls == {
+        "aicr-oci-repo-creds": "oci://localhost:1/aicr",
+        "chart-mirror-1": "oci://127.0.0.1:5002/c",
+        "chart-mirror-2": "oci://localhost:5001/charts",
     }
 
 
