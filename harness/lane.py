@@ -23,7 +23,7 @@ from harness.installers import Site
 from harness.journal import Journal
 from harness.oci import Published, Registry
 from harness.process import Scope
-from harness.publishing import Publication
+from harness.publishing import Publication, Pushed
 from harness.recipes.model import Recipe
 from harness.recording import Recorder
 from harness.settings import Settings
@@ -58,23 +58,28 @@ class Run:
     replaces: Bundle | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     passed: list[tuple[tuple[Kind, ...], Gate, float]] = field(default_factory=list)
+    _pushed: Pushed | None = field(default=None, init=False)
 
     def task(self, name: str) -> AbstractContextManager[None]:
         """Tell progress of a piece of work within a phase."""
         return progress.task(self.journal.progress, name)
 
     @property
-    def pushed(self) -> Publication:
-        """The publication, of a lane that has one."""
-        if self.publication is None:
-            raise ValueError("this lane's shape is not one that is published")
-        return self.publication
+    def pushed(self) -> Pushed:
+        """What was pushed, once it was."""
+        if self._pushed is None:
+            raise ValueError("nothing was pushed")
+        return self._pushed
 
     def push(self) -> Published:
         """Push the artifact; its digest is the identity for everything after."""
+        if self.publication is None:
+            raise ValueError("this lane's shape is not one that is published")
         with self.journal.phase("push") as phase:
-            registry = Registry(self.pushed.registry, retries=self.settings.retries, cancelled=self.services.died)
-            published = registry.push(self.pushed.artifact, self.pushed.repository, self.pushed.target.tag)
+            host = self.publication.target.host
+            registry = Registry(host, retries=self.settings.retries, cancelled=self.services.died)
+            self._pushed = self.publication.push(registry)
+            published = self._pushed.published
             phase.detail = f"{published.repository}:{published.tag}@{published.digest[:19]}"
         self.facts["digest"] = published.digest
         self.recorder.fact(digest=published.digest)

@@ -13,6 +13,7 @@ import io
 import json
 import re
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -106,6 +107,15 @@ def pack_chart(directory: Path, *, version: str = "") -> Artifact:
     layer = _gzip(_tar({f"{metadata['name']}/{name}": data for name, data in files.items()}))
     annotations = {f"{_ANNOTATION}title": metadata["name"], VERSION: metadata["version"]} | _CREATED
     return Artifact(HELM_CONFIG, _json(metadata), HELM_LAYER, layer, annotations)
+
+
+def unpack(layer: bytes, directory: Path) -> None:
+    """The files of a layer, below `directory`. Raises DataError for what is no archive, or leaves the directory."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+            archive.extractall(directory, filter="data")
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise DataError(f"cannot be unpacked: {error}", where="layer") from error
 
 
 def chart_tag(version: str) -> str:

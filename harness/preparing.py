@@ -37,7 +37,8 @@ def prepare(
 ) -> Prepared:
     """Make, render and pack, each a phase. `work` is an empty directory of the caller's.
 
-    Raises DataError, HarnessError of a bundler, or ContractBroken: before anything was touched.
+    Raises DataError, HarnessError of a bundler, or ContractBroken: before anything was touched. What its bundler makes
+    only as it pushes is made, and may break its contract, when the lane pushes it.
     """
     with journal.phase("bundle") as phase:
         bundle = bundler.make(recipe, REFERENCE, work / "bundle")
@@ -51,5 +52,5 @@ def prepare(
     with journal.phase("pack") as phase:
         registry = f"localhost:{settings.ports.registry}"
         made = publication(bundler, recipe, lane.shape, lane.name, bundle, registry, work / lane.shape)
-        phase.detail = f"{made.repository}:{made.target.tag}"
+        phase.detail = f"{made.target.path}:{made.target.tag}"
     return Prepared(recipe, bundle, rendered, expectation, made)

@@ -1,52 +1,185 @@
-"""From a recipe to the artifact that a controller will pull: made, packed, and held against its contract.
+"""From a recipe to the artifact that a controller will pull: made, pushed, and held against its contract.
 
-All of it before any cluster is touched. The tag says what is in the artifact, so it is never used for anything else:
-it comes from the content of the reference bundle (the helm shape, which every shape is another form of), because a
-bundle names its own tag and cannot contain a digest of itself.
+What the built-in bundler makes is packed and checked before any cluster is touched. The aicr command line makes these
+shapes only while it pushes (with a directory for output it writes another bundle, for Git), so there the check is of
+what the registry holds afterwards, before a controller is told of it: docs/adr/0009-aicr-pushes.md.
+
+The tag says what is in the artifact, so it is never used for anything else: it comes from the content of the reference
+bundle (the helm shape, which every shape is another form of), because a bundle names its own tag and cannot contain a
+digest of itself.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
+from harness.bundles.artifact_rules import LAYERS
 from harness.bundles.contract import ContractBroken, check
 from harness.bundles.delivery import Delivery, Target, read_delivery
-from harness.bundles.model import Bundle, Bundler
-from harness.oci import Artifact, content_digest, pack_chart, pack_directory, tag_for
+from harness.bundles.mirroring import mirror_tree
+from harness.bundles.model import Bundle, Bundler, PushingBundler
+from harness.errors import DataError, HarnessError
+from harness.oci import Artifact, Published, Registry, TagTaken, content_digest, pack_chart, pack_directory, tag_for
+from harness.packing import unpack
 from harness.recipes.model import Recipe
 
 NAMESPACE = "aicr"  # of every recipe's repository: the prefix for which Argo CD has credentials
+AS_MADE = "aicr-as-made"  # what was pushed with the addresses of the internet in it; no controller looks there
 CHART = "argocd-helm"  # the shape that is a Helm chart; the others are plain directories
 
 
 @dataclass(frozen=True)
-class Publication:
-    """An artifact that is ready to be pushed to `registry` ("localhost:5500"), and what it must lead to."""
+class Pushed:
+    """A bundle in the registry: its identity there, and what it must lead to. `directory` holds its files."""
 
-    registry: str
-    repository: str
+    published: Published
+    target: Target
+    delivery: Delivery
+    directory: Path
+
+
+class Publication(Protocol):
+    """A bundle on its way to the registry at `target`.
+
+    `push` raises ContractBroken, at the latest, where its consumer would refuse it.
+    """
+
+    @property
+    def target(self) -> Target: ...
+
+    def push(self, registry: Registry) -> Pushed: ...
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A Publication that is ready, and was found to keep its contract."""
+
     target: Target
     artifact: Artifact
     delivery: Delivery
     directory: Path
 
+    def push(self, registry: Registry) -> Pushed:
+        published = registry.push(self.artifact, self.target.path, self.target.tag)
+        return Pushed(published, self.target, self.delivery, self.directory)
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """A Publication by a bundler that pushes by itself; `directory` will hold what the registry has afterwards.
+
+    `releases` are those of the reference bundle. With mirrors the bundler pushes elsewhere, and what it made goes to
+    the target with its charts' addresses rewritten: a tag is never moved.
+    """
+
+    bundler: PushingBundler
+    recipe: Recipe
+    shape: str
+    target: Target
+    directory: Path
+    releases: Set[str]
+
+    def push(self, registry: Registry) -> Pushed:
+        asked = self.target
+        if self.bundler.mirrors:
+            asked = replace(asked, repository=f"{asked.host}/{AS_MADE}/{self.recipe.name}")
+        before = registry.resolve(asked.path, asked.tag)
+        self.bundler.push(self.recipe, self.shape, asked, self.target)
+        published = _there(registry, asked, before)
+        manifest, layer = _read_back(registry, published, self.shape)
+        unpack(layer, self.directory)
+        directory = self.directory / self.target.name if self.shape == CHART else self.directory
+        if self.bundler.mirrors:
+            mirror_tree(directory, self.shape, self.bundler.mirrors)
+            artifact = _pack(directory, self.shape, self.target)
+            published = registry.push(artifact, self.target.path, self.target.tag)
+            manifest, layer = json.loads(artifact.manifest), artifact.layer
+        delivery = _checked(directory, self.shape, self.target, manifest, layer, self.releases)
+        return Pushed(published, self.target, delivery, directory)
+
 
 def publication(
     bundler: Bundler, recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: str, directory: Path
 ) -> Publication:
-    """Make the bundle of `shape` at `directory` and pack it. Raises ContractBroken where its consumer would refuse it.
+    """The bundle of `shape` on its way to `registry` ("localhost:5500"), packed where its bundler does not push.
 
-    `reference` is the same recipe's bundle of the helm shape.
+    `reference` is the same recipe's bundle of the helm shape; `directory` is where the files will be.
     """
-    repository = f"{NAMESPACE}/{recipe.name}"
-    tag = tag_for(lane, content_of(reference.directory), chart=shape == CHART)
-    target = Target(f"{registry}/{repository}", tag, plain_http=True)
+    if isinstance(bundler, PushingBundler):
+        target = _target(recipe, shape, lane, reference, registry)
+        return Ordered(bundler, recipe, shape, target, directory, _releases(reference))
+    return packed(bundler, recipe, shape, lane, reference, registry, directory)
+
+
+def packed(
+    bundler: Bundler, recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: str, directory: Path
+) -> Packed:
+    """The bundle of `shape` made at `directory`, packed and checked; arguments are those of `publication`.
+
+    Raises ContractBroken where its consumer would refuse it, UsageError where the bundler only pushes it.
+    """
+    target = _target(recipe, shape, lane, reference, registry)
     bundler.make(recipe, shape, directory, target)
-    artifact = pack_chart(directory, version=tag) if shape == CHART else pack_directory(directory)
-    broken = check(directory, shape, json.loads(artifact.manifest), target, layer=artifact.layer)
+    artifact = _pack(directory, shape, target)
+    manifest = json.loads(artifact.manifest)
+    delivery = _checked(directory, shape, target, manifest, artifact.layer, _releases(reference))
+    return Packed(target, artifact, delivery, directory)
+
+
+def _target(recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: str) -> Target:
+    tag = tag_for(lane, content_of(reference.directory), chart=shape == CHART)
+    return Target(f"{registry}/{NAMESPACE}/{recipe.name}", tag, plain_http=True)
+
+
+def _releases(reference: Bundle) -> Set[str]:
+    return {folder.release for folder in reference.folders}
+
+
+def _pack(directory: Path, shape: str, target: Target) -> Artifact:
+    return pack_chart(directory, version=target.tag) if shape == CHART else pack_directory(directory)
+
+
+def _checked(
+    directory: Path, shape: str, target: Target, manifest: Mapping[str, Any], layer: bytes, releases: Set[str]
+) -> Delivery:
+    """What the bundle leads to, if it keeps its contract and delivers the reference's releases and no others."""
+    where = f"{target.url}:{target.tag}"
+    broken = check(directory, shape, manifest, target, layer=layer)
     if broken:
-        raise ContractBroken(broken, where=f"{target.url}:{tag}")
-    return Publication(registry, repository, target, artifact, read_delivery(directory, shape), directory)
+        raise ContractBroken(broken, where=where)
+    delivery = read_delivery(directory, shape)
+    found = set(delivery.names)
+    if found != releases:
+        lost, more = (", ".join(sorted(names)) or "none" for names in (releases - found, found - releases))
+        raise DataError(f"delivers other releases than the helm shape: missing {lost}, besides {more}", where=where)
+    return delivery
+
+
+def _there(registry: Registry, target: Target, before: str | None) -> Published:
+    """What somebody else has pushed to `target`, where `before` was."""
+    where = f"{target.repository}:{target.tag}"
+    if registry.resolve(target.path, target.tag) is None:
+        raise HarnessError("the bundler ended well, and there is nothing in the registry", where=where)
+    published = registry.published(target.path, target.tag)
+    if before not in (None, published.digest):
+        raise TagTaken(
+            f"the tag stood for {before}, and the bundler has moved it to {published.digest}",
+            where=where,
+            do="take a new cluster: consumers that have seen a tag do not look again",
+        )
+    return published
+
+
+def _read_back(registry: Registry, published: Published, shape: str) -> tuple[dict[str, Any], bytes]:
+    """The manifest by its digest, and the layer that the shape's consumer takes: both are what the digests say."""
+    manifest, _ = registry.manifest(published.repository, published.digest)
+    layers = manifest["layers"]
+    chosen = next((layer for layer in layers if layer["mediaType"] == LAYERS[shape]), layers[0] if layers else None)
+    if chosen is None:
+        raise DataError("has no layer, so there is nothing in it", where=str(published))
+    return manifest, registry.blob(published.repository, chosen["digest"])
 
 
 def content_of(directory: Path) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 
 from harness import process
 from harness.bundles.builtin import replacing
-from harness.bundles.delivery import Target
+from harness.bundles.delivery import ENTRY, Target
+from harness.bundles.mirroring import mirror_tree
 from harness.bundles.model import Bundle
 from harness.bundles.read import enabled, read
 from harness.errors import DataError, HarnessError, ToolError, UsageError, did_you_mean
@@ -26,16 +27,15 @@ from harness.recipes.model import Recipe
 from harness.recipes.read import Document
 from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, kwok_sets, select
 
-# The words that ask for a shape; helm is what the command line makes when it is not asked.
-_SHAPES: Mapping[str, tuple[str, ...]] = {"helm": ()}
+_SHAPES = ("helm", *ENTRY)  # its deployers are called like the shapes; helm is what it makes when it is not asked
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class AicrBundler:
-    """A Bundler. `sets` come after those of every simulated run and win over them; `placement` says where pods go.
+    """A PushingBundler. `sets` come after those of every simulated run and win; `placement` says where pods go.
 
-    `timeout` is in seconds, for each of the two calls.
+    `mirrors` are applied to what it makes on disk. `timeout` is in seconds, for each of the two calls.
     """
 
     def __init__(
@@ -45,8 +45,10 @@ class AicrBundler:
         placement: NodePlacement = KWOK_PLACEMENT,
         progress: Progress | None = None,
         *,
+        mirrors: Mapping[str, str] | None = None,
         timeout: float = 300.0,
     ) -> None:
+        self.mirrors = mirrors or {}
         self._binary = binary.absolute()  # the calls run elsewhere
         self._sets = tuple(sets)
         self._placement = placement
@@ -56,8 +58,30 @@ class AicrBundler:
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle:
         if shape not in _SHAPES:
             raise UsageError(f"the aicr bundler knows no shape {shape!r}", do=did_you_mean(shape, _SHAPES))
+        if shape in ENTRY:
+            raise UsageError(
+                f"the aicr command line makes the shape {shape} only as it pushes it to a registry",
+                do="`run` the recipe under the lane, or take the built-in bundler (`bundler: builtin`)",
+            )
+        with replacing(directory) as fresh:
+            self._bundle(recipe, ["--output", fresh.absolute()])
+            if not any(fresh.iterdir()):
+                raise self._failed("bundle", "ended well, and wrote no bundle")
+            mirror_tree(fresh, shape, self.mirrors)
+            read(fresh)
+        return read(directory)
+
+    def push(self, recipe: Recipe, shape: str, target: Target, address: Target) -> None:
+        """Its own copy of what it pushes, ./bundle where it runs, goes away: the registry has what counts."""
+        words = ["--deployer", shape, "--output", f"{target.url}:{target.tag}"]
+        # An argocd bundle names its own place; a wrapper chart is told at its installation, and Flux by the lane.
+        words += ["--repo", address.url] if shape == "argocd" else []
+        self._bundle(recipe, [*words, "--plain-http"] if target.plain_http else words)
+
+    def _bundle(self, recipe: Recipe, output: Sequence[str | Path]) -> None:
+        """Have the recipe resolved, see that it is the one that was named, and have it bundled to `output`."""
         sets = (*kwok_sets(recipe), *self._sets)
-        with tempfile.TemporaryDirectory(prefix="aicr-") as name, replacing(directory) as fresh:
+        with tempfile.TemporaryDirectory(prefix="aicr-") as name:
             work = Path(name)
             file = work / "recipe.yaml"
             self._call(work, ["recipe", *_criteria(recipe), "--output", file])
@@ -66,13 +90,9 @@ class AicrBundler:
             _same_recipe(recipe, Document.read(file).root().data)
             for note in select(recipe, sets).notes:
                 self._progress.note(note)
-            words: list[str | Path] = ["bundle", "--recipe", file, *_SHAPES[shape], "--output", fresh.absolute()]
             overrides = (word for override in _applicable(recipe, sets) for word in ("--set", override.text))
-            self._call(work, [*words, *_placement(self._placement), *overrides])
-            if not any(fresh.iterdir()):
-                raise self._failed("bundle", "ended well, and wrote no bundle")
-            read(fresh)
-        return read(directory)
+            words = ["bundle", "--recipe", file, *output, *_placement(self._placement), *overrides]
+            self._call(work, words)
 
     def _call(self, work: Path, words: Sequence[str | Path]) -> None:
         try:

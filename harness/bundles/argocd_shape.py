@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.bundles.delivery import ARGOCD_NAMESPACE, ENTRY, ROOTS, Target
+from harness.bundles.model import Chart
 from harness.bundles.releases import Release, levels, page, releases
 from harness.go_yaml import dump
 from harness.recipes.model import Recipe
@@ -46,13 +47,14 @@ def chart_files(release: Release) -> dict[str, bytes]:
 
 
 def chart_source(release: Release, url: str, revision: str) -> dict[str, Any]:
-    """Where Argo CD finds the chart: `url` and `revision` are the bundle's own.
-
-    An OCI chart is addressed by its whole path, and by its tag, in which `_` stands for the `+` of a version.
-    """
-    chart = release.chart
-    if not chart.repository:
+    """Where Argo CD finds the chart: `url` and `revision` are the bundle's own."""
+    if not release.chart.repository:
         return {"repoURL": url, "targetRevision": revision, "path": f"{release.folder}/chart"}
+    return remote_source(release.chart)
+
+
+def remote_source(chart: Chart) -> dict[str, Any]:
+    """An OCI chart is addressed by its whole path, and by its tag, in which `_` stands for the `+` of a version."""
     if chart.repository.startswith("oci://"):
         tag = chart.version.replace("+", "_")
         return {"repoURL": f"{chart.repository}/{chart.name}", "chart": chart.name, "targetRevision": tag}

@@ -33,12 +33,12 @@ def files(recipe: Recipe, sets: Sequence[SetOverride], placement: NodePlacement)
 def _folder(release: Release) -> dict[str, bytes]:
     values = {"values.yaml": dump(release.values), "cluster-values.yaml": _CLUSTER_VALUES.encode()}
     if release.chart.repository:
-        return {**values, "upstream.env": _upstream(release.chart)}
+        return {**values, "upstream.env": upstream_env(release.chart)}
     below = "" if release.wraps else "chart/"
     return {**values, **{f"{below}{path}": data for path, data in release.files.items()}}
 
 
-def _upstream(chart: Chart) -> bytes:
+def upstream_env(chart: Chart) -> bytes:
     lines = {"CHART": chart.name, "REPO": chart.repository, "VERSION": chart.version}
     if chart.repository.startswith("oci://"):
         lines |= {"CHART": f"{chart.repository}/{chart.name}", "REPO": ""}

@@ -6,7 +6,7 @@ Everything downstream (installing, rendering, the expected pods) works on these,
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from harness.bundles.delivery import Target
 from harness.recipes.model import Recipe
@@ -78,3 +78,15 @@ class Bundler(Protocol):
     """
 
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle: ...
+
+
+@runtime_checkable
+class PushingBundler(Bundler, Protocol):
+    """A Bundler that makes only the helm shape on disk: the others it pushes by itself as it makes them.
+
+    `mirrors` are for its caller to apply to what was pushed. A bundle pushed to `target` says that it is at `address`.
+    """
+
+    mirrors: Mapping[str, str]
+
+    def push(self, recipe: Recipe, shape: str, target: Target, address: Target) -> None: ...

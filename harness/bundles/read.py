@@ -122,7 +122,7 @@ def _chart(path: Path) -> Chart:
         found = " and ".join(sources) or "neither upstream.env nor a chart"
         raise DataError(f"should have one source for its chart, and has {found}", where=str(path), do=_REMAKE)
     if sources[0] == "upstream.env":
-        return _remote_chart(path / "upstream.env")
+        return remote_chart(path / "upstream.env")
     return read_chart((path / sources[0]).parent)
 
 
@@ -132,7 +132,7 @@ def read_chart(directory: Path) -> Chart:
     return Chart(metadata.text("name", required=True), metadata.text("version", required=True), path=directory)
 
 
-def _remote_chart(file: Path) -> Chart:
+def remote_chart(file: Path) -> Chart:
     """CHART, REPO and VERSION, quoted for a shell; an OCI chart has its repository in CHART and an empty REPO."""
     found: dict[str, str] = {}
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):

@@ -15,7 +15,7 @@ from harness.exits import Exit
 from harness.isolation import Marks, Stay, sweep_abandoned
 from harness.journal import Journal
 from harness.preparing import REFERENCE
-from harness.publishing import publication
+from harness.publishing import packed
 from harness.recipes.load import Catalog
 from harness.recipes.model import Recipe
 from harness.recipes.resolve import resolve
@@ -136,8 +136,8 @@ def bundle(
         with tempfile.TemporaryDirectory(prefix="kwok-harness-") as directory:
             made = bundler.make(resolved, REFERENCE, Path(directory) / "reference")
             registry = f"localhost:{context.settings.ports.registry}"
-            packed = publication(bundler, resolved, lane.shape, lane.name, made, registry, output)
-        document |= {"address": f"{packed.target.url}:{packed.target.tag}", "digest": packed.artifact.digest}
+            ready = packed(bundler, resolved, lane.shape, lane.name, made, registry, output)
+        document |= {"address": f"{ready.target.url}:{ready.target.tag}", "digest": ready.artifact.digest}
     rows = [(f"{f.number:03}", f.release, f.namespace, ", ".join(f.depends_on)) for f in made.folders]
     headings = ("number", "release", "namespace", "after")
     if as_json:
@@ -167,4 +167,6 @@ def _overrides(context: Context, sets: tuple[str, ...]) -> tuple[SetOverride, ..
 def _bundler(context: Context, overrides: tuple[SetOverride, ...]) -> Bundler:
     if context.settings.bundler == "builtin":
         return BuiltinBundler(overrides, progress=context.console)
-    return AicrBundler(find_aicr(context.settings.aicr, Path.cwd()), overrides, progress=context.console)
+    settings = context.settings
+    binary = find_aicr(settings.aicr, Path.cwd())
+    return AicrBundler(binary, overrides, progress=context.console, mirrors=settings.mirrors)

@@ -1,11 +1,9 @@
-import json
 import shutil
-import sys
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
+from aicr_stand_in import StandIn, options
 from bundle_data import GOLDEN, NAME, REAL, REFERENCES, needs_references, small, tree
 
 from harness.bundles.aicr import AicrBundler, find_aicr
@@ -14,39 +12,6 @@ from harness.exits import Exit
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.recipes.values import parse_set
-
-STAND_IN = """#!{python}
-import json, pathlib, shutil, sys, time
-with open({log!r}, "a") as log:
-    log.write(json.dumps(sys.argv[1:]) + "\\n")
-verb, options = sys.argv[1], sys.argv[2:]
-output = pathlib.Path(options[options.index("--output") + 1])
-answer = pathlib.Path({answer!r})
-{before}
-if verb == "recipe":
-    shutil.copy(answer / "recipe.yaml", output)
-else:
-    shutil.copytree(answer, output, dirs_exist_ok=True)
-"""
-
-
-class StandIn:
-    """An `aicr` that answers with the bundle at `answer`, and records how it was called; `before` runs first."""
-
-    def __init__(self, directory: Path, answer: Path, before: str = "") -> None:
-        self.binary = directory / "aicr"
-        self._log = directory / "calls"
-        text = STAND_IN.format(python=sys.executable, log=str(self._log), answer=str(answer), before=before)
-        self.binary.write_text(text)
-        self.binary.chmod(0o755)
-
-    @property
-    def calls(self) -> list[list[str]]:
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
-
-
-def options(call: list[str], name: str) -> list[str]:
-    return [value for key, value in pairwise(call) if key == name]
 
 
 @pytest.fixture

@@ -1,0 +1,203 @@
+"""What goes to the registry: packed here, or pushed by the aicr command line and read back."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aicr_stand_in import MADE_AS, MADE_FOR, StandIn, options
+from bundle_data import GOLDEN, LANES, NAME, small
+from fake_registry import FakeRegistry
+
+from harness.bundles.aicr import AicrBundler
+from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.contract import ContractBroken
+from harness.bundles.delivery import Target
+from harness.bundles.model import Bundle
+from harness.errors import DataError, HarnessError, UsageError
+from harness.oci import Registry, TagTaken
+from harness.publishing import Publication, Pushed, packed, publication
+from harness.settings import Retries
+
+SHAPES = sorted(LANES)
+MIRRORS = {"https://charts.example.com": "http://127.0.0.1:8080", "oci://registry.example.com": "oci://localhost:1/x"}
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeRegistry]:
+    with FakeRegistry() as fake:
+        yield fake
+
+
+def client(fake: FakeRegistry) -> Registry:
+    return Registry(fake.host, retries=Retries.model_construct(attempts=1, delay=0.01))
+
+
+@pytest.fixture
+def answer(tmp_path: Path) -> Path:
+    """What the command line would make of the small recipe: a tree for each shape."""
+    answer = tmp_path / "answer"
+    shutil.copytree(GOLDEN / "helm" / NAME, answer / "helm")
+    shutil.copy(answer / "helm" / "recipe.yaml", answer)
+    for shape, lane in LANES.items():
+        tag = f"{'0.0.0-' if shape == 'argocd-helm' else ''}{MADE_AS}-{lane}"
+        BuiltinBundler().make(small(), shape, answer / shape, Target(f"{MADE_FOR}/{NAME}", tag, plain_http=True))
+    return answer
+
+
+def ordered(bundler: AicrBundler, shape: str, fake: FakeRegistry, directory: Path) -> Publication:
+    reference = bundler.make(small(), "helm", directory / "reference")
+    return publication(bundler, small(), shape, LANES[shape], reference, fake.host, directory / shape)
+
+
+def reference(directory: Path) -> Bundle:
+    return BuiltinBundler().make(small(), "helm", directory / "reference")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_command_line_pushes_by_itself_and_its_digest_is_read_back(
+    shape: str, fake: FakeRegistry, answer: Path, tmp_path: Path
+) -> None:
+    """The digest is the registry's, the files are those of the layer, and all releases are delivered from there."""
+    aicr = StandIn(tmp_path, answer)
+    made = ordered(AicrBundler(aicr.binary), shape, fake, tmp_path)
+    assert fake.requests == []  # nothing is pushed before somebody asks for it
+    pushed = made.push(client(fake))
+    assert pushed.published.digest == client(fake).resolve(f"aicr/{NAME}", made.target.tag)
+    assert set(pushed.delivery.names) == {folder.release for folder in reference(tmp_path / "again").folders}
+    assert fake.tags(f"aicr/{NAME}") == {made.target.tag}
+    assert "charts.example.com" in "".join(file.read_text() for file in pushed.directory.rglob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "repo"), [("argocd", [f"/aicr/{NAME}"]), ("argocd-helm", []), ("flux", [])], ids=SHAPES
+)
+def test_the_command_line_is_asked_with_the_flags_of_the_lane(
+    shape: str, repo: list[str], fake: FakeRegistry, answer: Path, tmp_path: Path
+) -> None:
+    """The documented ones; only an argocd bundle names the place where it is."""
+    aicr = StandIn(tmp_path, answer)
+    made = ordered(AicrBundler(aicr.binary), shape, fake, tmp_path)
+    made.push(client(fake))
+    call = aicr.calls[-1]
+    assert options(call, "--deployer") == [shape]
+    assert options(call, "--output") == [f"oci://{fake.host}/aicr/{NAME}:{made.target.tag}"]
+    assert options(call, "--repo") == [f"oci://{fake.host}{path}" for path in repo]
+    assert "--plain-http" in call
+    assert options(call, "--system-node-selector") == ["aicr.nvidia.com/node-type=system"]
+
+
+def test_the_same_bundle_may_be_pushed_again(fake: FakeRegistry, answer: Path, tmp_path: Path) -> None:
+    """On a cluster that is kept the tag is there already; it stands for the same thing."""
+    bundler = AicrBundler(StandIn(tmp_path, answer).binary)
+    digests = {
+        ordered(bundler, "argocd-helm", fake, tmp_path / name).push(client(fake)).published.digest for name in "ab"
+    }
+    assert len(digests) == 1
+
+
+def test_a_tag_that_the_command_line_moves_is_an_error(fake: FakeRegistry, answer: Path, tmp_path: Path) -> None:
+    """Controllers that have seen the tag would test the old bundle, and the verdict would be of nothing."""
+    bundler = AicrBundler(StandIn(tmp_path, answer).binary)
+    made = ordered(bundler, "flux", fake, tmp_path)
+    there = ordered(bundler, "argocd", fake, tmp_path / "other").push(client(fake)).published
+    manifest, _ = client(fake).manifest(f"aicr/{NAME}", there.digest)
+    moved = json.dumps(manifest | {"annotations": {"moved": "yes"}}).encode()
+
+    class Moving(AicrBundler):
+        def push(self, *arguments: object) -> None:
+            fake.manifests[f"aicr/{NAME}", made.target.tag] = moved
+
+    fake.manifests[f"aicr/{NAME}", made.target.tag] = fake.manifests[f"aicr/{NAME}", there.digest]
+    object.__setattr__(made, "bundler", Moving(tmp_path / "aicr"))
+    with pytest.raises(TagTaken, match="has moved it"):
+        made.push(client(fake))
+
+
+def test_a_command_line_that_pushes_nothing_is_an_error(fake: FakeRegistry, answer: Path, tmp_path: Path) -> None:
+    """It ended well, which proves nothing."""
+    aicr = StandIn(tmp_path, answer, before="output.startswith('oci://') and sys.exit(0)")
+    with pytest.raises(HarnessError, match="nothing in the registry"):
+        ordered(AicrBundler(aicr.binary), "flux", fake, tmp_path).push(client(fake))
+
+
+def test_a_command_line_that_fails_to_push_says_why(fake: FakeRegistry, answer: Path, tmp_path: Path) -> None:
+    """Its own words, as for any other of its failures."""
+    aicr = StandIn(tmp_path, answer, before="output.startswith('oci://') and sys.exit('no such host')")
+    with pytest.raises(HarnessError, match=r"aicr bundle failed: (?s:.*)no such host"):
+        ordered(AicrBundler(aicr.binary), "flux", fake, tmp_path).push(client(fake))
+    assert fake.tags(f"aicr/{NAME}") == set()
+
+
+def test_what_was_pushed_is_held_against_the_contract(fake: FakeRegistry, answer: Path, tmp_path: Path) -> None:
+    """What its consumer would refuse, or look for elsewhere, is told before any controller hears of it."""
+    file = answer / "argocd" / "app-of-apps.yaml"
+    file.write_text(file.read_text().replace("targetRevision: ", "targetRevision: other-"))
+    with pytest.raises(ContractBroken, match="own-address"):
+        ordered(AicrBundler(StandIn(tmp_path, answer).binary), "argocd", fake, tmp_path).push(client(fake))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_release_that_got_lost_on_the_way_is_told(
+    shape: str, fake: FakeRegistry, answer: Path, tmp_path: Path
+) -> None:
+    """A bundle that has fewer releases than the helm shape keeps every other rule, and would pass half tested."""
+    tree = answer / shape
+    (tree / "recipe.yaml").unlink()
+    if shape == "flux":
+        shutil.rmtree(tree / "scheduler")
+        file = tree / "kustomization.yaml"
+        file.write_text("".join(line for line in file.read_text().splitlines(True) if "scheduler/" not in line))
+    else:
+        [folder] = tree.glob("*-scheduler")
+        shutil.rmtree(folder)
+        (tree / "templates" / "scheduler.yaml").unlink(missing_ok=True)
+    with pytest.raises(DataError, match="missing scheduler, besides none"):
+        ordered(AicrBundler(StandIn(tmp_path, answer).binary), shape, fake, tmp_path).push(client(fake))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_with_mirrors_what_was_pushed_is_rewritten_and_pushed_under_its_own_name(
+    shape: str, fake: FakeRegistry, answer: Path, tmp_path: Path
+) -> None:
+    """The tag is never moved: what has addresses of the internet in it lies where no controller looks."""
+    aicr = StandIn(tmp_path, answer)
+    made = ordered(AicrBundler(aicr.binary, mirrors=MIRRORS), shape, fake, tmp_path)
+    pushed = made.push(client(fake))
+    assert options(aicr.calls[-1], "--output") == [f"oci://{fake.host}/aicr-as-made/{NAME}:{made.target.tag}"]
+    assert fake.tags(f"aicr/{NAME}") == fake.tags(f"aicr-as-made/{NAME}") == {made.target.tag}
+    assert pushed.published.digest == client(fake).resolve(f"aicr/{NAME}", made.target.tag)
+    sources = [file for file in pushed.directory.rglob("*.yaml") if file.name != "recipe.yaml"]
+    text = "".join(file.read_text() for file in sources)
+    assert "https://charts.example.com/nvidia" not in text
+    assert "oci://registry.example.com/charts" not in text
+    assert "http://127.0.0.1:8080/nvidia" in text
+    assert "oci://localhost:1/x/charts" in text
+
+
+def test_mirrors_change_the_tag(fake: FakeRegistry, answer: Path, tmp_path: Path) -> None:
+    """It comes from the content, and other addresses are other content."""
+    aicr = StandIn(tmp_path, answer)
+    plain = ordered(AicrBundler(aicr.binary), "flux", fake, tmp_path / "plain").target
+    assert ordered(AicrBundler(aicr.binary, mirrors=MIRRORS), "flux", fake, tmp_path / "m").target.tag != plain.tag
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_the_built_in_bundler_makes_is_ready_before_there_is_a_registry(
+    shape: str, fake: FakeRegistry, tmp_path: Path
+) -> None:
+    """Packed and checked; the push sends those bytes."""
+    made = packed(BuiltinBundler(), small(), shape, LANES[shape], reference(tmp_path), fake.host, tmp_path / shape)
+    pushed = made.push(client(fake))
+    assert isinstance(pushed, Pushed)
+    assert pushed.published.digest == made.artifact.digest
+    assert (pushed.directory, pushed.delivery, pushed.target) == (tmp_path / shape, made.delivery, made.target)
+
+
+def test_the_command_line_makes_no_pulled_shape_on_disk(tmp_path: Path, answer: Path, fake: FakeRegistry) -> None:
+    """With a directory for output it writes a bundle for Git: to ask for one is a mistake of use."""
+    bundler = AicrBundler(StandIn(tmp_path, answer).binary)
+    with pytest.raises(UsageError, match="only as it pushes") as caught:
+        packed(bundler, small(), "flux", "flux-oci", reference(tmp_path), fake.host, tmp_path / "out")
+    assert "bundler: builtin" in caught.value.do
