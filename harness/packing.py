@@ -110,10 +110,19 @@ def pack_chart(directory: Path, *, version: str = "") -> Artifact:
 
 
 def unpack(layer: bytes, directory: Path) -> None:
-    """The files of a layer, below `directory`. Raises DataError for what is no archive, or leaves the directory."""
+    """Write the files of a layer below `directory`. Raises DataError for what is no archive, or has more than files."""
+    directory.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
-            archive.extractall(directory, filter="data")
+            for entry in archive:
+                if entry.isdir():
+                    continue
+                content, name = archive.extractfile(entry) if entry.isfile() else None, PurePosixPath(entry.name)
+                if content is None or name.is_absolute() or ".." in name.parts:
+                    raise DataError(f"has {entry.name}, which is no file below its root", where="layer")
+                file = directory / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content.read())
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"cannot be unpacked: {error}", where="layer") from error
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from aicr_stand_in import StandIn, trees
 from machine import Machine
 from own_registry import Running
 
 from harness import process
+from harness.recipes.load import Catalog
+from harness.recipes.resolve import resolve
 from harness.settings import DEFAULT_FILE
 from kwok.ports import free_ports
 
@@ -56,9 +59,15 @@ def oci_mirror(charts: Path, running: Running, tools: Callable[[str], Path]) -> 
     return mirror
 
 
-@pytest.mark.parametrize("lane", ["helm", "argocd-oci", "argocd-helm-oci", "flux-oci"])
+CELLS = [
+    *(("builtin", lane) for lane in ("helm", "argocd-oci", "argocd-helm-oci", "flux-oci")),
+    *(("aicr", lane) for lane in ("argocd-helm-oci", "flux-oci")),
+]
+
+
+@pytest.mark.parametrize(("bundler", "lane"), CELLS)
 def test_remote_charts_are_had_from_their_mirrors(
-    machine: Machine, data: Path, http_mirror: str, oci_mirror: str, lane: str, tmp_path: Path
+    machine: Machine, data: Path, http_mirror: str, oci_mirror: str, bundler: str, lane: str, tmp_path: Path
 ) -> None:
     """The recipe names addresses that nobody here reaches; the cell passes, with the charts of the mirrors."""
     registry = data / "registry.yaml"
@@ -69,7 +78,10 @@ def test_remote_charts_are_had_from_their_mirrors(
     registry.write_text(yaml.safe_dump(entries), encoding="utf-8")
     settings = yaml.safe_load(DEFAULT_FILE.read_text(encoding="utf-8"))
     mirrors = {"https://charts.example.com": http_mirror, "https://others.example.com": oci_mirror}
-    settings |= {"mirrors": mirrors, "recipes": str(data)}
+    settings |= {"mirrors": mirrors, "recipes": str(data), "bundler": bundler}
+    if bundler == "aicr":
+        made = trees(resolve(Catalog.load(data), "aks"), tmp_path / "answer")
+        settings["aicr"] = str(StandIn(tmp_path, made).binary)
     settings["ports"]["registry"] = free_ports(1, set())[0]
     file = tmp_path / "settings.yaml"
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")

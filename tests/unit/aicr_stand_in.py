@@ -6,10 +6,16 @@ in ./bundle, and pushes it, packed by other means than the harness's own.
 """
 
 import json
+import shutil
 import sys
 from itertools import pairwise
 from pathlib import Path
 
+from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.delivery import Target
+from harness.recipes.model import Recipe
+
+LANES = {"argocd": "argocd-oci", "argocd-helm": "argocd-helm-oci", "flux": "flux-oci"}
 # What trees to answer with were made for; those of ../shared/aicr-bundles are.
 MADE_FOR = "registry.aicr-registry.svc.cluster.local:5000/aicr"
 MADE_AS = "abc1234"
@@ -33,8 +39,7 @@ def push(shape):
     host, _, repository = address.partition("/")
     bundle = pathlib.Path("bundle")
     shutil.copytree(answer / shape, bundle)
-    lane = {{"argocd": "argocd-oci", "argocd-helm": "argocd-helm-oci", "flux": "flux-oci"}}[shape]
-    made_as = {made_as!r} + "-" + lane
+    made_as = {made_as!r} + "-" + {lanes!r}[shape]
     made_for = "oci://" + {made_for!r} + "/" + repository.rpartition("/")[2]
     for file in bundle.rglob("*"):
         if file.is_file():
@@ -67,6 +72,17 @@ else:
 """
 
 
+def trees(recipe: Recipe, directory: Path) -> Path:
+    """At `directory` what the command line would make of a recipe: a tree for each shape, made by our own bundler."""
+    bundler = BuiltinBundler()
+    bundler.make(recipe, "helm", directory / "helm")
+    for shape, lane in LANES.items():
+        tag = f"{'0.0.0-' if shape == 'argocd-helm' else ''}{MADE_AS}-{lane}"
+        bundler.make(recipe, shape, directory / shape, Target(f"{MADE_FOR}/{recipe.name}", tag, plain_http=True))
+    shutil.copy(directory / "helm" / "recipe.yaml", directory)
+    return directory
+
+
 class StandIn:
     """An `aicr` that answers with what is at `answer`, and records how it was called; `before` runs first.
 
@@ -82,6 +98,7 @@ class StandIn:
             answer=str(answer),
             made_for=MADE_FOR,
             made_as=MADE_AS,
+            lanes=LANES,
             before=before,
             after=after,
         )

@@ -18,6 +18,7 @@ from harness.packing import (
     pack_chart,
     pack_directory,
     tag_for,
+    unpack,
 )
 
 BUNDLE = {
@@ -280,3 +281,35 @@ def test_content_digest_is_that_of_the_files() -> None:
     assert content_digest(known) == content_digest(dict(reversed(known.items())))
     others = ({"a": b"2", "b": b"1"}, {"a": b"1", "c": b"2"}, {"a": b"12"}, {"a": b"1", "b": b"2", "c": b""})
     assert len({content_digest(each) for each in (known, *others)}) == 5
+
+
+def test_a_layer_is_unpacked_as_it_was_packed(tmp_path: Path) -> None:
+    """Every file with its bytes, below its directories."""
+    (tmp_path / "a" / "deep").mkdir(parents=True)
+    (tmp_path / "a" / "one").write_bytes(b"1")
+    (tmp_path / "a" / "deep" / "two").write_bytes(b"2")
+    unpack(pack_directory(tmp_path / "a").layer, tmp_path / "b")
+    assert pack_directory(tmp_path / "b") == pack_directory(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("../out", tarfile.REGTYPE), ("/out", tarfile.REGTYPE), ("link", tarfile.SYMTYPE), ("pipe", tarfile.FIFOTYPE)],
+)
+def test_a_layer_with_more_than_files_is_refused(name: str, kind: bytes, tmp_path: Path) -> None:
+    """Whoever packed it: nothing is written beside the directory, and no link is followed."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = kind, "/etc/hostname"
+        tar.addfile(entry, io.BytesIO(b""))
+    with pytest.raises(DataError, match="no file below its root"):
+        unpack(buffer.getvalue(), tmp_path / "b")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "b"]
+
+
+@pytest.mark.parametrize("layer", [b"", b"no archive", gzip.compress(b"no tar"), gzip.compress(b"x" * 2000)[:-20]])
+def test_what_is_no_archive_is_told(layer: bytes, tmp_path: Path) -> None:
+    """One error, not a traceback of the tar module."""
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        unpack(layer, tmp_path / "b")

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aicr_stand_in import MADE_AS, MADE_FOR, StandIn, options
-from bundle_data import GOLDEN, LANES, NAME, small
+from aicr_stand_in import LANES, StandIn, options, trees
+from bundle_data import NAME, small
 from fake_registry import FakeRegistry
 
 from harness.bundles.aicr import AicrBundler
 from harness.bundles.builtin import BuiltinBundler
 from harness.bundles.contract import ContractBroken
-from harness.bundles.delivery import Target
 from harness.bundles.model import Bundle
 from harness.errors import DataError, HarnessError, UsageError
 from harness.oci import Registry, TagTaken
@@ -36,14 +35,8 @@ def client(fake: FakeRegistry) -> Registry:
 
 @pytest.fixture
 def answer(tmp_path: Path) -> Path:
-    """What the command line would make of the small recipe: a tree for each shape."""
-    answer = tmp_path / "answer"
-    shutil.copytree(GOLDEN / "helm" / NAME, answer / "helm")
-    shutil.copy(answer / "helm" / "recipe.yaml", answer)
-    for shape, lane in LANES.items():
-        tag = f"{'0.0.0-' if shape == 'argocd-helm' else ''}{MADE_AS}-{lane}"
-        BuiltinBundler().make(small(), shape, answer / shape, Target(f"{MADE_FOR}/{NAME}", tag, plain_http=True))
-    return answer
+    """What the command line would make of the small recipe."""
+    return trees(small(), tmp_path / "answer")
 
 
 def ordered(bundler: AicrBundler, shape: str, fake: FakeRegistry, directory: Path) -> Publication:
