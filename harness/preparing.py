@@ -6,7 +6,7 @@ Made while the cluster boots. An upgrade prepares twice: the recipe that is ther
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.bundles.model import Bundle, Bundler
+from harness.bundles.model import Bundle, Bundler, as_delivered
 from harness.helm import Helm
 from harness.journal import Journal
 from harness.lane import Lane
@@ -43,6 +43,7 @@ def prepare(
     with journal.phase("bundle") as phase:
         bundle = bundler.make(recipe, REFERENCE, work / "bundle")
         phase.detail = f"{len(bundle.folders)} releases of {len(recipe.components)} components"
+    reference, bundle = bundle, as_delivered(bundler, bundle, lane.shape)
     with journal.phase("render") as phase:
         rendered = render(helm, bundle, kube_version=settings.tools.pins["kube-apiserver"].version)
         expectation = expect(recipe, bundle, rendered, empty_allowed=frozenset(settings.empty_daemonsets))
@@ -51,6 +52,6 @@ def prepare(
         return Prepared(recipe, bundle, rendered, expectation, None)
     with journal.phase("pack") as phase:
         registry = f"localhost:{settings.ports.registry}"
-        made = publication(bundler, recipe, lane.shape, lane.name, bundle, registry, work / lane.shape)
+        made = publication(bundler, recipe, lane.shape, lane.name, reference, registry, work / lane.shape)
         phase.detail = f"{made.target.path}:{made.target.tag}"
     return Prepared(recipe, bundle, rendered, expectation, made)

@@ -70,8 +70,8 @@ class Packed:
 class Ordered:
     """A Publication by a bundler that pushes by itself; `directory` will hold what the registry has afterwards.
 
-    `releases` are those of the reference bundle. With mirrors the bundler pushes elsewhere, and what it made goes to
-    the target with its charts' addresses rewritten: a tag is never moved.
+    `releases` are those of the reference bundle, with what they are called when installed. With mirrors the bundler
+    pushes elsewhere, and what it made goes to the target with its charts' addresses rewritten: a tag is never moved.
     """
 
     bundler: PushingBundler
@@ -79,7 +79,7 @@ class Ordered:
     shape: str
     target: Target
     directory: Path
-    releases: Set[str]
+    releases: Mapping[str, str]
 
     def push(self, registry: Registry) -> Pushed:
         asked = self.target
@@ -96,7 +96,13 @@ class Ordered:
             artifact = _pack(directory, self.shape, self.target)
             published = registry.push(artifact, self.target.path, self.target.tag)
             manifest, layer = json.loads(artifact.manifest), artifact.layer
-        delivery = _checked(directory, self.shape, self.target, manifest, layer, self.releases)
+        delivery = _checked(directory, self.shape, self.target, manifest, layer, set(self.releases))
+        for name, found in delivery.installed_as.items():
+            if found != self.releases[name]:
+                raise DataError(
+                    f"Flux calls release {name} {found}, and objects are expected under {self.releases[name]}",
+                    where=str(published),
+                )
         return Pushed(published, self.target, delivery, directory)
 
 
@@ -109,7 +115,8 @@ def publication(
     """
     if isinstance(bundler, PushingBundler):
         target = _target(recipe, shape, lane, reference, registry)
-        return Ordered(bundler, recipe, shape, target, directory, _releases(reference))
+        releases = {folder.release: bundler.installed_as(folder, shape) for folder in reference.folders}
+        return Ordered(bundler, recipe, shape, target, directory, releases)
     return packed(bundler, recipe, shape, lane, reference, registry, directory)
 
 
@@ -124,17 +131,14 @@ def packed(
     bundler.make(recipe, shape, directory, target)
     artifact = _pack(directory, shape, target)
     manifest = json.loads(artifact.manifest)
-    delivery = _checked(directory, shape, target, manifest, artifact.layer, _releases(reference))
+    releases = {folder.release for folder in reference.folders}
+    delivery = _checked(directory, shape, target, manifest, artifact.layer, releases)
     return Packed(target, artifact, delivery, directory)
 
 
 def _target(recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: str) -> Target:
     tag = tag_for(lane, content_of(reference.directory), chart=shape == CHART)
     return Target(f"{registry}/{NAMESPACE}/{recipe.name}", tag, plain_http=True)
-
-
-def _releases(reference: Bundle) -> Set[str]:
-    return {folder.release for folder in reference.folders}
 
 
 def _pack(directory: Path, shape: str, target: Target) -> Artifact:

@@ -16,9 +16,9 @@ from typing import Any
 
 from harness import process
 from harness.bundles.builtin import replacing
-from harness.bundles.delivery import ENTRY, Target
+from harness.bundles.delivery import ENTRY, Target, flux_name
 from harness.bundles.mirroring import mirror_tree
-from harness.bundles.model import Bundle
+from harness.bundles.model import Bundle, Folder
 from harness.bundles.read import enabled, read
 from harness.errors import DataError, HarnessError, ToolError, UsageError, did_you_mean
 from harness.process import CommandFailed
@@ -77,6 +77,10 @@ class AicrBundler:
         # An argocd bundle names its own place; a wrapper chart is told at its installation, and Flux by the lane.
         words += ["--repo", address.url] if shape == "argocd" else []
         self._bundle(recipe, [*words, "--plain-http"] if target.plain_http else words)
+
+    def installed_as(self, folder: Folder, shape: str) -> str:
+        """Its HelmReleases name no release, and Flux then makes up a name."""
+        return flux_name(folder.namespace, folder.release) if shape == "flux" else folder.release
 
     def _bundle(self, recipe: Recipe, output: Sequence[str | Path]) -> None:
         """Have the recipe resolved, see that it is the one that was named, and have it bundled to `output`."""

@@ -10,6 +10,7 @@ line, whose bundles the layout below is of:
 """
 
 import fnmatch
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -71,7 +72,7 @@ class Delivery:
     """What a bundle must lead to. Pairs are (namespace, name), sources (kind, namespace, name), all in order.
 
     `root` is the name of the root Application ("" for flux), `applications` are its children. `depends_on` gives, by
-    HelmRelease, the names of those it waits for.
+    HelmRelease, the names of those it waits for, `installed_as` what Flux calls its Helm release.
     """
 
     shape: str
@@ -81,6 +82,7 @@ class Delivery:
     generators: tuple[tuple[str, str], ...] = ()
     sources: tuple[tuple[str, str, str], ...] = ()
     depends_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    installed_as: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -193,7 +195,18 @@ def _flux(directory: Path) -> Delivery:
             name_of(item): tuple(other.text("name", required=True) for other in item.block("spec").blocks("dependsOn"))
             for item in releases
         },
+        installed_as={
+            name_of(item): item.block("spec").text("releaseName")
+            or flux_name(item.block("spec").text("targetNamespace"), name_of(item))
+            for item in releases
+        },
     )
+
+
+def flux_name(namespace: str, name: str) -> str:
+    """What Flux calls the Helm release of a HelmRelease that does not say: cut off where Helm allows no more."""
+    found = f"{namespace}-{name}" if namespace else name
+    return found if len(found) <= 53 else f"{found[:40]}-{hashlib.sha256(found.encode()).hexdigest()[:12]}"
 
 
 def _wrapper_root(directory: Path) -> str:

@@ -4,7 +4,7 @@ Everything downstream (installing, rendering, the expected pods) works on these,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -90,3 +90,19 @@ class PushingBundler(Bundler, Protocol):
     mirrors: Mapping[str, str]
 
     def push(self, recipe: Recipe, shape: str, target: Target, address: Target) -> None: ...
+
+    def installed_as(self, folder: Folder, shape: str) -> str:
+        """What the Helm release is called when a bundle of `shape` is delivered, for charts name objects after it."""
+        ...
+
+
+def as_delivered(bundler: Bundler, bundle: Bundle, shape: str) -> Bundle:
+    """`bundle`, of the helm shape, with the names that the releases have when `shape` is delivered in its place."""
+    if not isinstance(bundler, PushingBundler):
+        return bundle  # whose releases are called alike in every shape
+    names = {folder.release: bundler.installed_as(folder, shape) for folder in bundle.folders}
+    folders = (
+        replace(each, release=names[each.release], depends_on=tuple(names[name] for name in each.depends_on))
+        for each in bundle.folders
+    )
+    return replace(bundle, folders=tuple(folders))

@@ -79,6 +79,8 @@ def trees(recipe: Recipe, directory: Path) -> Path:
     for shape, lane in LANES.items():
         tag = f"{'0.0.0-' if shape == 'argocd-helm' else ''}{MADE_AS}-{lane}"
         bundler.make(recipe, shape, directory / shape, Target(f"{MADE_FOR}/{recipe.name}", tag, plain_http=True))
+    for file in (directory / "flux").glob("*/helmrelease.yaml"):  # the command line leaves the name to Flux
+        file.write_text("".join(line for line in file.read_text().splitlines(True) if "releaseName" not in line))
     shutil.copy(directory / "helm" / "recipe.yaml", directory)
     return directory
 

@@ -13,7 +13,8 @@ from fake_registry import FakeRegistry
 from harness.bundles.aicr import AicrBundler
 from harness.bundles.builtin import BuiltinBundler
 from harness.bundles.contract import ContractBroken
-from harness.bundles.model import Bundle
+from harness.bundles.delivery import flux_name
+from harness.bundles.model import Bundle, as_delivered
 from harness.errors import DataError, HarnessError, UsageError
 from harness.oci import Registry, TagTaken
 from harness.publishing import Publication, Pushed, packed, publication
@@ -194,3 +195,24 @@ def test_the_command_line_makes_no_pulled_shape_on_disk(tmp_path: Path, answer: 
     with pytest.raises(UsageError, match="only as it pushes") as caught:
         packed(bundler, small(), "flux", "flux-oci", reference(tmp_path), fake.host, tmp_path / "out")
     assert "bundler: builtin" in caught.value.do
+
+
+def test_what_flux_calls_a_release_is_what_is_expected(fake: FakeRegistry, answer: Path, tmp_path: Path) -> None:
+    """Charts name objects after it: the reference is rendered under these names, and a bundle with others is told."""
+    bundler = AicrBundler(StandIn(tmp_path, answer).binary)
+    bundle = as_delivered(bundler, reference(tmp_path), "flux")
+    assert [folder.release for folder in bundle.folders][:2] == ["certificates-certificates", "tuning-tuning"]
+    assert bundle.folders[3].depends_on == (bundle.folders[2].release,)
+    assert as_delivered(bundler, reference(tmp_path / "b"), "argocd").folders[0].release == "certificates"
+    file = answer / "flux" / "tuning" / "helmrelease.yaml"
+    file.write_text(file.read_text().replace("spec:\n", "spec:\n  releaseName: tuning\n", 1))
+    with pytest.raises(DataError, match="Flux calls release tuning tuning, and objects are expected under tuning-"):
+        ordered(bundler, "flux", fake, tmp_path / "again").push(client(fake))
+
+
+def test_a_name_that_is_too_long_is_cut_off_as_flux_does() -> None:
+    """53 characters are all that Helm allows; the end is then a checksum of the whole."""
+    assert flux_name("n" * 20, "m" * 32) == f"{'n' * 20}-{'m' * 32}"
+    assert flux_name("", "name") == "name"
+    long = flux_name("n" * 20, "m" * 33)
+    assert (len(long), long[:40]) == (53, f"{'n' * 20}-{'m' * 19}")
