@@ -11,7 +11,7 @@ digest of itself.
 
 import json
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,13 +41,16 @@ class Pushed:
 
 
 class Publication(Protocol):
-    """A bundle on its way to the registry at `target`.
+    """A bundle on its way to the registry at `target`. What it leads to (`delivery`) is known when it was pushed.
 
     `push` raises ContractBroken, at the latest, where its consumer would refuse it.
     """
 
     @property
     def target(self) -> Target: ...
+
+    @property
+    def delivery(self) -> Delivery: ...
 
     def push(self, registry: Registry) -> Pushed: ...
 
@@ -66,7 +69,7 @@ class Packed:
         return Pushed(published, self.target, self.delivery, self.directory)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ordered:
     """A Publication by a bundler that pushes by itself; `directory` will hold what the registry has afterwards.
 
@@ -80,6 +83,13 @@ class Ordered:
     target: Target
     directory: Path
     releases: Mapping[str, str]
+    _delivery: Delivery | None = field(default=None, init=False)
+
+    @property
+    def delivery(self) -> Delivery:
+        if self._delivery is None:
+            raise ValueError("nothing was pushed")
+        return self._delivery
 
     def push(self, registry: Registry) -> Pushed:
         asked = self.target
@@ -103,6 +113,7 @@ class Ordered:
                     f"Flux calls release {name} {found}, and objects are expected under {self.releases[name]}",
                     where=str(published),
                 )
+        self._delivery = delivery
         return Pushed(published, self.target, delivery, directory)
 
 

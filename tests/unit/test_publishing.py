@@ -17,7 +17,7 @@ from harness.bundles.delivery import flux_name
 from harness.bundles.model import Bundle, as_delivered
 from harness.errors import DataError, HarnessError, UsageError
 from harness.oci import Registry, TagTaken
-from harness.publishing import Publication, Pushed, packed, publication
+from harness.publishing import Ordered, Publication, Pushed, packed, publication
 from harness.settings import Retries
 
 SHAPES = sorted(LANES)
@@ -57,7 +57,10 @@ def test_the_command_line_pushes_by_itself_and_its_digest_is_read_back(
     aicr = StandIn(tmp_path, answer)
     made = ordered(AicrBundler(aicr.binary), shape, fake, tmp_path)
     assert fake.requests == []  # nothing is pushed before somebody asks for it
+    with pytest.raises(ValueError, match="nothing was pushed"):
+        _ = made.delivery
     pushed = made.push(client(fake))
+    assert made.delivery == pushed.delivery
     assert pushed.published.digest == client(fake).resolve(f"aicr/{NAME}", made.target.tag)
     assert set(pushed.delivery.names) == {folder.release for folder in reference(tmp_path / "again").folders}
     assert fake.tags(f"aicr/{NAME}") == {made.target.tag}
@@ -104,7 +107,8 @@ def test_a_tag_that_the_command_line_moves_is_an_error(fake: FakeRegistry, answe
             fake.manifests[f"aicr/{NAME}", made.target.tag] = moved
 
     fake.manifests[f"aicr/{NAME}", made.target.tag] = fake.manifests[f"aicr/{NAME}", there.digest]
-    object.__setattr__(made, "bundler", Moving(tmp_path / "aicr"))
+    assert isinstance(made, Ordered)
+    made.bundler = Moving(tmp_path / "aicr")
     with pytest.raises(TagTaken, match="has moved it"):
         made.push(client(fake))
 
