@@ -6,7 +6,7 @@ the request would not have met the wrong file. And nothing is ever replaced by a
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -87,6 +87,7 @@ class NodeProfile:
     node_type: str
     accelerator: str
     spec: Spec
+    file: Path = field(compare=False)  # where it was read: what it says is what it is
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.name}"
@@ -131,6 +132,25 @@ def select(root: Path, service: str, accelerator: str, *, named: str = "", gener
         if not generic:
             raise
     return _by_criteria(root, GENERIC, GENERIC)
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Where profiles come from: `beside` the recipes, and for a service that has none there the harness's `own`.
+
+    `named` and `generic` are those of `select`.
+    """
+
+    beside: Path
+    own: Path
+    named: str = ""
+    generic: bool = False
+
+    def of(self, service: str, accelerator: str) -> Selection:
+        """The profiles for a recipe's criteria. Raises what `select` raises."""
+        directory = self.named.partition("/")[0] or (DEFAULT_SERVICE if service in _OPEN else service)
+        root = self.beside if (self.beside / directory).is_dir() else self.own
+        return select(root, service, accelerator, named=self.named, generic=self.generic)
 
 
 def _by_criteria(root: Path, service: str, accelerator: str) -> Selection:
@@ -203,7 +223,7 @@ def _read(file: Path) -> NodeProfile:
         raise DataError("an accelerated profile needs the label accelerator and spec.gpu", where=str(file))
     if labels.nodeType == SYSTEM and (labels.accelerator or spec.gpu):
         raise DataError("a system profile has neither the label accelerator nor spec.gpu", where=str(file))
-    return NodeProfile(labels.provider, document.metadata.name, labels.nodeType, labels.accelerator or "", spec)
+    return NodeProfile(labels.provider, document.metadata.name, labels.nodeType, labels.accelerator or "", spec, file)
 
 
 def _decoded(file: Path) -> Any:

@@ -14,12 +14,12 @@ from harness.console import Console
 from harness.errors import UsageError
 from harness.lane import Lane
 from harness.recipes.load import Catalog
-from harness.recipes.model import ANY, Criteria
+from harness.recipes.model import Criteria
 from harness.settings import ROOT, Settings, load
 from harness.snapshot import Object
 from kwok.host import HostRuntime
 from kwok.nodes import NodePlan, node_objects
-from kwok.profiles import DEFAULT_SERVICE, select
+from kwok.profiles import Profiles
 from kwok.runtime import Runtime, state_directory
 from kwok.tools import Toolbox, cache_directory
 from lanes import find
@@ -68,20 +68,14 @@ class Context:
     def lane(self, name: str | None) -> Lane:
         return find(name or self.settings.deployer)
 
+    @cached_property
+    def profiles(self) -> Profiles:
+        nodes = self.settings.nodes
+        return Profiles(self.catalog.root / "profiles", SAMPLES.parent / "profiles", nodes.profile, nodes.generic)
+
     def nodes(self, criteria: Criteria) -> list[Object]:
-        """The Node objects for a recipe's criteria: from the profiles beside the recipes, and for a service that has
-        none there from our own.
-        """
-        named = self.settings.nodes.profile.partition("/")[0]
-        service = named or (DEFAULT_SERVICE if criteria.service == ANY else criteria.service)
-        beside = self.catalog.root / "profiles"
-        chosen = select(
-            beside if (beside / service).is_dir() else SAMPLES.parent / "profiles",
-            criteria.service,
-            criteria.accelerator,
-            named=self.settings.nodes.profile,
-            generic=self.settings.nodes.generic,
-        )
+        """The Node objects for a recipe's criteria."""
+        chosen = self.profiles.of(criteria.service, criteria.accelerator)
         return list(node_objects(NodePlan.of(chosen, self.settings.nodes)))
 
     def data(self, document: Any) -> None:
