@@ -145,9 +145,15 @@ class Profiles:
     own: Path
     named: str = ""
     generic: bool = False
+    _read: dict[tuple[str, str], Selection] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, service: str, accelerator: str) -> Selection:
-        """The profiles for a recipe's criteria. Raises what `select` raises."""
+        """The profiles for a recipe's criteria, read once. Raises what `select` raises."""
+        if (service, accelerator) not in self._read:
+            self._read[service, accelerator] = self._select(service, accelerator)
+        return self._read[service, accelerator]
+
+    def _select(self, service: str, accelerator: str) -> Selection:
         directory = self.named.partition("/")[0] or (DEFAULT_SERVICE if service in _OPEN else service)
         root = self.beside if (self.beside / directory).is_dir() else self.own
         return select(root, service, accelerator, named=self.named, generic=self.generic)

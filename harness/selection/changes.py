@@ -1,0 +1,72 @@
+"""A change and whom it touches: the commits of a branch, or files that somebody names."""
+
+import tempfile
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.errors import DataError, HarnessError
+from harness.recipes.load import Catalog
+from harness.recipes.registry import FILE as REGISTRY
+from harness.selection.git import Repository
+from harness.selection.touched import State, touched
+from kwok.profiles import Profiles
+
+WORKFLOWS = ".github"
+
+
+@dataclass(frozen=True)
+class Change:
+    """`what` it is in words, its `files` (absolute paths), and the reason for each recipe that it touches."""
+
+    what: str
+    files: tuple[Path, ...]
+    touched: Mapping[str, str]
+
+
+def since(base: str, catalog: Catalog, profiles: Profiles, *, settings: Path) -> Change:
+    """What was committed since HEAD left `base` in the repository of the recipes; `settings` is the file in use.
+
+    What is not committed does not count. Raises UsageError (64) for a base that git does not know, DataError (10)
+    where there is no repository, or only a part of its history.
+    """
+    directory = catalog.directory.resolve()
+    repository = Repository.around(directory)
+    if not repository.holds(directory / REGISTRY):
+        what = f"is no part of the repository {repository.top}: what has changed there cannot be told"
+        raise DataError(what, where=str(directory), do="commit it, or name the changed files: --changed FILE...")
+    commit = repository.merge_base(base)
+    files = repository.changed(commit)
+    what = f"{_counted(files)} committed since {commit[:12]}, where HEAD left {base}"
+    always = (repository.top / WORKFLOWS, settings.resolve())
+    with tempfile.TemporaryDirectory(prefix="kwok-harness-") as temporary:
+        now = State(catalog, profiles)
+        try:
+            before = _restored(repository, commit, now, Path(temporary).resolve()) if files else now
+        except HarnessError as error:
+            reason = f"what recipes were made of at {commit[:12]} cannot be told: {error.what.splitlines()[0]}"
+            return Change(what, tuple(sorted(files)), dict.fromkeys(catalog.testable(), reason))
+        return Change(what, tuple(sorted(files)), touched(now, files, before, always=always))
+
+
+def named(files: Iterable[str], catalog: Catalog, profiles: Profiles, *, settings: Path) -> Change:
+    """What the files of these names touch, relative to the current directory. One that is gone touches every recipe."""
+    paths = {(path := Path(file).absolute()).parent.resolve() / path.name for file in files}
+    always = (catalog.root.resolve() / WORKFLOWS, settings.resolve())
+    found = touched(State(catalog, profiles), paths, None, always=always)
+    return Change(f"{_counted(paths)} named", tuple(sorted(paths)), found)
+
+
+def _restored(repository: Repository, commit: str, now: State, into: Path) -> State:
+    """The recipe data at `commit`, below a root of its own. Raises HarnessError where it cannot be had or read."""
+    root = into / "before"
+    scope = now.root if now.root.is_relative_to(repository.top) else repository.top
+    if not now.directory.is_relative_to(now.root):
+        raise DataError("the recipes directory is a symbolic link", where=str(now.catalog.directory))
+    repository.restore(commit, scope, root / scope.relative_to(now.root))
+    catalog = Catalog.load(root / now.directory.relative_to(now.root))
+    return State(catalog, replace(now.profiles, beside=root / now.profiles.beside.name))
+
+
+def _counted(files: Collection[Path]) -> str:
+    return f"{len(files)} {'file' if len(files) == 1 else 'files'}"
