@@ -1,0 +1,147 @@
+"""What a recipe is made of, what everything depends on, and what cannot be known without git."""
+
+from pathlib import Path
+
+import pytest
+from recipe_data import REAL, Data, needs_real_data, ref
+from selection_data import OURS
+
+from harness.recipes.load import Catalog
+from harness.recipes.registry import FILE as REGISTRY
+from harness.recipes.resolve import resolve
+from harness.selection import changes
+from harness.selection.touched import State, _how, _uses, touched
+from harness.settings import DEFAULT_FILE, ROOT
+from kwok.profiles import Profiles
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Data:
+    """Two recipes with a component each, and one that nothing concerns."""
+    data = Data(tmp_path, "a", "b", "c")
+    for name in ("a", "b"):
+        data.file(f"components/{name}/values.yaml", "")
+        data.overlay(name, {"criteria": {"service": name, "accelerator": "h100"}, "componentRefs": [ref(name)]})
+    data.overlay("c", {"criteria": {"service": "c"}, "componentRefs": [{**ref("c"), "manifestFiles": ["m.yaml"]}]})
+    data.file("m.yaml", "")
+    return data
+
+
+def state(data: Data) -> State:
+    return State(data.load(), Profiles(data.directory.parent / "profiles", OURS / "profiles"))
+
+
+def test_every_file_of_a_recipe_touches_it() -> None:
+    """All that our samples are made of, as the recipe itself lists it: nothing is overlooked."""
+    _each_file_counts(Catalog.load(OURS / "recipes"))
+
+
+@needs_real_data
+def test_every_file_of_a_real_recipe_touches_it() -> None:
+    """All that the real recipes are made of."""
+    _each_file_counts(Catalog.load(REAL))
+
+
+def _each_file_counts(catalog: Catalog) -> None:
+    now = State(catalog, Profiles(OURS / "nothing", OURS / "profiles"))
+    assert catalog.testable()
+    for name in catalog.testable():
+        uses = _uses(now, name)
+        files = resolve(catalog, name).files
+        assert [file for file in files if not _how(uses, file.resolve()) and file.name != REGISTRY] == []
+        of_profiles = {path for path in uses if path.is_relative_to(OURS / "profiles")}
+        whole_charts = {path for path in uses if path.is_dir()}
+        assert {*uses} - of_profiles - whole_charts <= {file.resolve() for file in files}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "harness/run.py",
+        "kwok/nodes.py",
+        "kwok/wrappers/helm/go.mod",
+        "lanes/helm.py",
+        "settings.yaml",
+        "pyproject.toml",
+    ],
+)
+def test_the_harness_itself_promotes_all(data: Data, path: str) -> None:
+    """A change of what decides about verdicts is tested with every recipe."""
+    now = state(data)
+    assert touched(now, {ROOT / path}, now) == dict.fromkeys("abc", f"the harness itself: {path} changed")
+
+
+@pytest.mark.parametrize(
+    "path", ["kwok/recipes/x", "kwok/charts/x", "kwok/profiles/x", "docs/x", "tests/x", "harnesses"]
+)
+def test_samples_pages_and_tests_promote_nothing(data: Data, path: str) -> None:
+    """The samples count for the recipes that are made of them."""
+    now = state(data)
+    assert touched(now, {ROOT / path}, now) == {}
+
+
+def test_the_settings_in_use_promote_all(data: Data, tmp_path: Path) -> None:
+    """Wherever that file is, also when files are named: it decides about nodes, deadlines and what is excused."""
+    settings = tmp_path / "our-settings.yaml"
+    settings.write_text("")
+    now = state(data)
+    found = changes.named([str(settings)], now.catalog, now.profiles, settings=settings)
+    assert set(found.touched) == {"a", "b", "c"}
+
+
+def test_a_file_that_is_gone_touches_every_recipe_where_git_is_not_asked(data: Data) -> None:
+    """Who used it cannot be known; outside the data it means nothing."""
+    now = state(data)
+    gone = data.directory / "components" / "a" / "other.yaml"
+    found = changes.named([str(gone)], now.catalog, now.profiles, settings=DEFAULT_FILE).touched
+    assert set(found) == {"a", "b", "c"}
+    assert found["a"].startswith("who used it is not known without git: components/a/other.yaml is gone")
+    elsewhere = str(data.directory.parent.parent / "gone")
+    assert changes.named([elsewhere], now.catalog, now.profiles, settings=DEFAULT_FILE).touched == {}
+
+
+def test_names_are_relative_to_the_current_directory(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a shell completes them, by whatever way."""
+    monkeypatch.chdir(data.directory / "components")
+    now = state(data)
+    found = changes.named(["../overlays/../overlays/a.yaml"], now.catalog, now.profiles, settings=DEFAULT_FILE)
+    assert found.touched == {"a": "its own overlay: overlays/a.yaml changed"}
+    assert found.what == "1 file named"
+
+
+def test_a_link_counts_and_so_does_what_it_leads_to(data: Data) -> None:
+    """git names the link when it is set anew, and the file when its content changes."""
+    real = data.file("shared/values.yaml", "")
+    link = data.directory / "components/c/values.yaml"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("../../shared/values.yaml")
+    (data.directory / "overlays/c.yaml").unlink()
+    data.overlay(
+        "c",
+        {"criteria": {"service": "c"}, "componentRefs": [ref("c", valuesFile="components/c/values.yaml")]},
+    )
+    now = state(data)
+    assert set(touched(now, {real}, now)) == set(touched(now, {link}, now)) == {"c"}
+
+
+def test_a_reason_shows_three_files_and_counts_the_others(data: Data) -> None:
+    """Whatever the size of a change, a line stays a line."""
+    now = state(data)
+    for number in range(5):
+        data.file(f"manifests/{number}.yaml", "")
+    overlay = {
+        "criteria": {"service": "c"},
+        "componentRefs": [ref("c", manifestFiles=[f"manifests/{n}.yaml" for n in range(5)])],
+    }
+    data.overlay("c", overlay)
+    now = state(data)
+    reason = touched(now, {data.directory / f"manifests/{number}.yaml" for number in range(5)}, now)["c"]
+    assert reason.count("manifests of c: ") == 3
+    assert reason.endswith("; and 2 more")
+
+
+def test_a_recipe_that_could_not_be_resolved_before_is_touched(data: Data, tmp_path: Path) -> None:
+    """What it was made of cannot be told."""
+    before = Data(tmp_path / "before", "a", "b", "c")
+    before.overlay("a", {"criteria": {"service": "a"}, "componentRefs": [ref("a", dependencyRefs=["b"])]})
+    assert set(touched(state(data), {tmp_path / "anything"}, state(before))) == {"a"}
