@@ -108,7 +108,9 @@ def matrix(
             rows = [(each.recipe, each.deployer or "all", each.reason) for each in selection.left_out]
             context.console.table(("left out", "deployer", "why"), rows)
     if not selection.cells and not allow_empty:
-        what = f"shard {number}/{count} has no cells" if number is not None else f"nothing is selected: {lines[-1]}"
+        what = (
+            f"shard {number}/{count} has no cells" if number is not None else f"nothing is selected: {'; '.join(lines)}"
+        )
         raise HarnessError(what, do="--why says why for each recipe; --allow-empty takes it for an answer")
 
 

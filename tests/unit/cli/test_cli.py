@@ -35,6 +35,7 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         "run",
         "bundle",
         "explain",
+        "matrix",
         "recipes",
         "tools",
         "doctor",

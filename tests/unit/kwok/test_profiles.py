@@ -9,7 +9,7 @@ import yaml
 
 from harness.errors import DataError, UsageError
 from harness.settings import ROOT
-from kwok.profiles import NoProfile, load_profiles, select
+from kwok.profiles import NoProfile, Profiles, load_profiles, select
 
 OURS = ROOT / "kwok" / "profiles"
 REAL = ROOT.parent / "shared" / "aicr-recipes" / "profiles"
@@ -243,3 +243,20 @@ def test_a_root_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(DataError) as fault:
         select(tmp_path / "nothing", "eks", "h100")
     assert not isinstance(fault.value, NoProfile)
+
+
+def test_profiles_beside_the_recipes_win_over_our_own(root: Path) -> None:
+    """By service: ours only serve those that have no directory there; an incomplete one is no reason to take ours."""
+    assert str(Profiles(root, OURS).of("acme", "h100").accelerated) == "acme/big"
+    assert str(Profiles(root, OURS).of("eks", "any").accelerated) == "eks/p5-h100"
+    put(root, document("eks", "own", "h100"))
+    with pytest.raises(NoProfile):
+        Profiles(root, OURS).of("eks", "h100")
+
+
+def test_a_named_profile_and_the_generic_ones_serve_every_recipe(root: Path) -> None:
+    """The name wins over the criteria; generic ones stand in where the settings allow it."""
+    assert str(Profiles(root, OURS, named="eks/p6-gb200").of("acme", "h100").accelerated) == "eks/p6-gb200"
+    with pytest.raises(NoProfile):
+        Profiles(root, OURS).of("moon", "h100")
+    assert Profiles(root, OURS, generic=True).of("moon", "h100").accelerated.provider == "generic"

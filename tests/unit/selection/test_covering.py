@@ -2,7 +2,7 @@
 
 import pytest
 from bundle_data import REAL, small
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recipe_data import needs_real_data
 
@@ -29,6 +29,7 @@ paths_of_recipes = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(paths_of_recipes)
 def test_each_recipe_and_each_pair_is_covered(paths: dict[str, frozenset[str]]) -> None:
     """Every recipe once, and every template path under every lane that some cell of the full product takes."""
@@ -39,6 +40,7 @@ def test_each_recipe_and_each_pair_is_covered(paths: dict[str, frozenset[str]]) 
     assert taken == {(path, cell.deployer) for cell in full.cells for path in paths[cell.recipe]} == set(cover.pairs)
 
 
+@settings(deadline=None)
 @given(paths_of_recipes)
 def test_each_cell_is_taken_or_left_out_and_each_adds_something(paths: dict[str, frozenset[str]]) -> None:
     """In the order of the full product; there are never more cells than things to cover."""
