@@ -77,7 +77,7 @@ def matrix(
         context.profiles,
         Tier(tier),
         deployers=_deployers(Tier(tier), deployers),
-        wanted=Wanted(recipes, dict(_pair(text) for text in criteria)),
+        wanted=Wanted(recipes, _criteria(criteria)),
         touched=change.touched if change else None,
     )
     lines = [f"tier {tier}: {_summary(selection)}", *([change.what] if change else [])]
@@ -137,11 +137,14 @@ def _deployers(tier: Tier, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in every if "all" in names or name in named)
 
 
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"{text!r} is not KEY=VALUE", where="--criteria")
-    return key, value
+def _criteria(texts: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or key in found:
+            raise UsageError(f"{text!r} is not KEY=VALUE" if not equals else f"a second {key}", where="--criteria")
+        found[key] = value
+    return found
 
 
 def _cover(context: Context, full: Selection) -> tuple[Selection, str]:

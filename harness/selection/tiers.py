@@ -7,6 +7,7 @@ from harness.selection.model import Cell, LeftOut, Selection, Tier, Wanted
 from kwok.profiles import NoProfile, Profiles
 
 REFERENCE = "helm"  # the lane that the touched recipes of a pull request run under
+NO_NODES = "no node profile"  # how the reason begins for a recipe that cannot run
 
 
 def tier_deployers(tier: Tier, lanes: Sequence[str]) -> tuple[str, ...]:
@@ -70,5 +71,5 @@ def _without_nodes(catalog: Catalog, profiles: Profiles, name: str, wanted: Want
     except NoProfile as missing:
         if wanted.names(name):
             raise
-        return f"no node profile: {missing.what}"
+        return f"{NO_NODES}: {missing.what}"
     return ""

@@ -18,7 +18,17 @@ from harness.settings import ROOT
 from kwok.profiles import NoProfile, Profiles
 
 # What decides about every verdict. Not among them: the sample recipes, whose files count for those that use them.
-HARNESS = ("harness", "kwok", "lanes", "settings.yaml", "pyproject.toml", "constraints.txt", "Makefile", ".ci")
+HARNESS = (
+    "harness",
+    "kwok",
+    "lanes",
+    "settings.yaml",
+    "pyproject.toml",
+    "constraints.txt",
+    "Makefile",
+    ".ci",
+    ".github",
+)
 SAMPLES = ("kwok/recipes", "kwok/charts", "kwok/profiles")
 SHOWN = 3  # files in the reason for a recipe
 

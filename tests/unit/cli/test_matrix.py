@@ -177,6 +177,7 @@ def test_several_files_may_follow_changed(capsys: pytest.CaptureFixture[str]) ->
         (["--tier", "1", "--recipes", "nothing-*"], "no testable recipe is called"),
         (["--tier", "1", "--criteria", "eks"], "'eks' is not KEY=VALUE"),
         (["--tier", "1", "--criteria", "service=ecs"], "did you mean eks"),
+        (["--tier", "1", "--criteria", "service=eks", "--criteria", "service=aks"], "a second service"),
     ],
 )
 def test_a_wrong_word_is_a_usage_error(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """Which recipes a branch touches, on the real data with a git history made for the test, and on ours."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from harness.selection import changes
 from harness.selection.model import Tier
 from harness.selection.tiers import select
 from harness.settings import DEFAULT_FILE
+from kwok.profiles import Profiles
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +255,28 @@ def test_data_that_was_broken_before_touches_everything(ours: History) -> None:
     found = ours.since("broken").touched
     assert set(found) == set(ours.catalog.testable())
     assert "cannot be told" in found["h100-eks-inference"]
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_data_may_lie_anywhere_in_its_repository(nested: bool, tmp_path: Path) -> None:
+    """Deep within it, or so that the recipes directory is the repository and profiles are outside."""
+    if nested:
+        shutil.copytree(OURS / "recipes", tmp_path / "data/deep/recipes")
+        shutil.copytree(OURS / "charts", tmp_path / "data/deep/charts")
+        history, root = History(tmp_path, tmp_path / "nothing"), tmp_path / "data/deep"
+    else:
+        shutil.copytree(OURS / "charts", tmp_path / "charts")
+        shutil.copytree(OURS / "recipes", tmp_path / "recipes")
+        history, root = History(tmp_path / "recipes", tmp_path / "nothing"), tmp_path
+    history.branch()
+    (root / "recipes/overlays/h100-any.yaml").unlink()
+    history.commit()
+    catalog, profiles = Catalog.load(root / "recipes"), Profiles(root / "profiles", OURS / "profiles")
+    found = changes.since("main", catalog, profiles, settings=DEFAULT_FILE).touched
+    if nested:
+        assert set(found) == accelerated(catalog, accelerator="h100")
+    else:  # the charts are not in its history, so what recipes were made of cannot be told
+        assert set(found) == set(catalog.testable())
 
 
 def test_what_is_not_committed_does_not_count(ours: History) -> None:
