@@ -26,6 +26,7 @@ class History:
 
     def __init__(self, top: Path, source: Path) -> None:
         self.top = top
+        self._catalogs: dict[str, Catalog] = {}
         for name in ("recipes", "charts", "profiles"):
             if (source / name).is_dir():
                 shutil.copytree(source / name, top / name)
@@ -69,7 +70,11 @@ class History:
 
     @property
     def catalog(self) -> Catalog:
-        return Catalog.load(self.top / "recipes")
+        """As it is in the working tree; read again only after a commit or another branch, since reading takes long."""
+        head = self.git("rev-parse", "HEAD")
+        if head not in self._catalogs:
+            self._catalogs = {head: Catalog.load(self.top / "recipes")}
+        return self._catalogs[head]
 
     @property
     def profiles(self) -> Profiles:
