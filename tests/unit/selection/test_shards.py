@@ -49,13 +49,13 @@ def test_no_shard_is_much_longer_than_the_best(recipes: int, count: int, known: 
     assert max(part.seconds for part in found) <= mean + longest + 1e-6
 
 
-def test_long_cells_do_not_meet_in_one_shard() -> None:
-    """Two of 100 s and four of 10 s go to two shards of 120 s each."""
-    every = [Cell(name, "helm", "") for name in "abcdef"]
-    known = {(name, "helm"): 100.0 if name in "ab" else 10.0 for name in "abcdef"}
-    first, second = shards(every, 2, known)
-    assert first.seconds == second.seconds == 120.0
-    assert {"a", "b"} & {cell.recipe for cell in first.cells} != {"a", "b"}
+def test_the_longest_cells_are_placed_first() -> None:
+    """100 s are a shard, and twice 50 s are the other, whatever their order in the selection."""
+    known = {("short", "helm"): 50.0, ("other", "helm"): 50.0, ("long", "helm"): 100.0}
+    first, second = shards([Cell(name, "helm", "") for name in ("short", "other", "long")], 2, known)
+    assert [cell.recipe for cell in first.cells] == ["long"]
+    assert [cell.recipe for cell in second.cells] == ["short", "other"]
+    assert first.seconds == second.seconds == 100.0
 
 
 def test_an_unknown_cell_takes_the_median_of_its_lane() -> None:
