@@ -87,13 +87,13 @@ class Services:
                     raise attended.death
 
     def stop(self, *names: str) -> None:
-        """End these services (TERM, then KILL): an ending that is wanted, and no death."""
+        """End these services together (TERM, then KILL): an ending that is wanted, and no death."""
         with self._lock:
+            identities = [identity for name in names if (identity := self.identity(name)) is not None]
             for name in names:
-                identity = self.identity(name)
                 self._attended.pop(name, None)
-                if identity is not None:
-                    process.stop([identity], _STOP_SECONDS)
+            process.stop(identities, _STOP_SECONDS)
+            for name in names:
                 (self.home(name) / _RECORD).unlink(missing_ok=True)
             self._tell()
 

@@ -25,7 +25,7 @@ TOOLS = ("argocd", "redis", "helm", "kustomize")
 PROJECTS = Kind("argoproj.io/v1alpha1", "appprojects", "AppProject")
 CREDENTIALS = "aicr-oci-repo-creds"
 MIRROR_CREDENTIALS = "chart-mirror"
-CONTROLLER, REPO_SERVER, REDIS = "argocd-application-controller", "argocd-repo-server", "argocd-redis"
+SERVICES = CONTROLLER, REPO_SERVER, REDIS = "argocd-application-controller", "argocd-repo-server", "argocd-redis"
 PORTS = ("argocd redis", "argocd repo server", "argocd repo server metrics", "argocd controller metrics")
 _CRDS = ("application-crd.yaml", "appproject-crd.yaml")  # without ApplicationSets: a megabyte, and no controller
 
