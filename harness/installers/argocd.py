@@ -51,6 +51,8 @@ def install(site: Site, registry: str) -> None:
     deadline = Deadline.after(deadlines.argocd_install)
     with task(site.progress, "argocd"):
         with failing_as(ArgocdInstallFailed):
+            if not manifests.defined(cluster, definitions):
+                site.services.stop(*SERVICES)  # those that run look for a kind that went only after half a minute
             manifests.apply(cluster, [manifests.namespace(NAMESPACE), *definitions])
             manifests.apply(cluster, [_configured(each, site.running.identity) for each in configuration])
         with failing_as(ArgocdCrdMissing):
