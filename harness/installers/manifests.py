@@ -48,7 +48,7 @@ def apply(cluster: Cluster, objects: Sequence[Mapping[str, Any]]) -> None:
 
 def defined(cluster: Cluster, definitions: Iterable[Mapping[str, Any]]) -> bool:
     """Whether all these CRDs are there. Raises ClusterError."""
-    return all(cluster.get(DEFINITIONS, "", each["metadata"]["name"]) for each in definitions)
+    return all(cluster.get(DEFINITIONS, "", each["metadata"]["name"]) is not None for each in definitions)
 
 
 def until_served(cluster: Cluster, definitions: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:

@@ -152,12 +152,12 @@ def test_running_is_not_ready(cluster: Path, tmp_path: Path, path: str) -> None:
 
 
 def test_an_ending_that_is_wanted_is_no_death(cluster: Path, tmp_path: Path) -> None:
-    """`stop` ends the process, and nobody is told of a death."""
+    """`stop` ends the process, and nobody is told of a death; one that never ran is no error."""
     services = Services(cluster)
     services.ensure(just(sleeper(tmp_path)), 5.0)
     identity = services.identity("sleeper")
     assert identity is not None
-    services.stop("sleeper")
+    services.stop("never started", "sleeper")
     assert not process.alive(identity)
     assert services.identity("sleeper") is None
     assert not services.died.wait(0.2)
