@@ -230,6 +230,24 @@ def test_another_harness_finds_what_runs(cluster: Path, tmp_path: Path) -> None:
         services.check()
 
 
+def test_what_is_found_and_does_not_answer_is_started_anew(cluster: Path, tmp_path: Path) -> None:
+    """A service that hangs since an earlier run is replaced; one that this harness has just started gets its time."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        plan = just(sleeper(tmp_path, probes=[Probe(listening.getsockname()[1])]))
+        Services(cluster).ensure(plan, 5.0)
+    services = Services(cluster)
+    hung = services.identity("sleeper")
+    assert hung is not None
+    with pytest.raises(ServiceNotReady):
+        services.ensure(plan, 0.1)
+    fresh = services.identity("sleeper")
+    assert fresh != hung
+    assert not process.alive(hung)
+    with pytest.raises(ServiceNotReady):
+        services.ensure(plan, 0.1)
+    assert services.identity("sleeper") == fresh
+
+
 def test_a_stranger_with_the_pid_is_not_the_service(cluster: Path, tmp_path: Path) -> None:
     """A record from before a reboot names a pid that is somebody else's by now: that one is left alone."""
     services = Services(cluster)
