@@ -23,10 +23,10 @@ pytestmark = pytest.mark.e2e
 
 # Two recipes for the same nodes: small, but with CRDs, a hook, an admission webhook and namespaces of their own.
 RELEASES = {"base": "cert-manager", "eks": "nfd", "eks-training": "prometheus-operator-crds"}
-STUCK = tuple(  # a hook whose pod fits nowhere: the release is half installed
+STUCK = tuple(  # a workload and a hook whose pods fit nowhere: the release is half installed, and stays so
     word
-    for each in ("enabled=true", "resources.requests.cpu=1000")
-    for word in ("--set", f"cert-manager:startupapicheck.{each}")
+    for each in ("resources.", "startupapicheck.resources.")
+    for word in ("--set", f"cert-manager:{each}requests.cpu=1000", "--set", "cert-manager:startupapicheck.enabled=true")
 )
 
 
