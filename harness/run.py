@@ -298,23 +298,28 @@ class Cell:
         """A teardown that fails is told and changes nothing."""
         try:
             with self.journal.phase("teardown") as phase:
-                self._withdraw()
+                hurried = self._hurried or not self._withdraw()
                 phase.detail = self.stay.end(
-                    lambda running: self._helm(work, running.kubeconfig), keep=self.keep, hurried=self._hurried
+                    lambda running: self._helm(work, running.kubeconfig), keep=self.keep, hurried=hurried
                 )
         except HarnessError as error:
             self.journal.note(f"cluster {self.stay.name} was not given back: {error}")
         if self.stay.cleaned:
             self._resume()
 
-    def _withdraw(self) -> None:
-        """See that nobody makes again what is taken away; where the cluster goes, no ending is a death."""
+    def _withdraw(self) -> bool:
+        """See that nobody makes again what is taken away; False where that cannot be had, so that cleaning is vain."""
         if self._services is None or self.keep:
-            return
+            return True
         if self.stay.restorable and not self._hurried:
-            self._services.stop(*self.lane.reconcilers)
-        else:
-            self._services.close()
+            try:
+                self._services.stop(*self.lane.reconcilers)
+            except HarnessError as error:
+                self.journal.note(f"the controllers do not stop: {error}")
+            else:
+                return True
+        self._services.close()  # they go with the cluster: no ending is a death
+        return not self.stay.restorable
 
     def _resume(self) -> None:
         """Have the infrastructure running again for the next cell, which would otherwise do it."""

@@ -198,8 +198,8 @@ def test_what_blocks_goes_before_helm_is_asked(world: World) -> None:
         monkeyed(*arguments, **options)
 
     helm.uninstall = uninstall  # type: ignore[method-assign]
-    world.looks = [thing(webhooks, "w") | thing(CONFIGMAPS, "x", "default"), thing(CONFIGMAPS, "x", "default"), {}]
-    world.looks[0] |= record("a")
+    ordinary = thing(CONFIGMAPS, "x", "default")
+    world.looks = [thing(webhooks, "w") | ordinary | record("a"), ordinary, {}]
     cluster = FakeCluster(lambda _, path: order.append(path.rpartition("/")[2]))
     assert world.restore({}, cluster, helm).clean
     assert order == ["w", "helm", "x"]

@@ -90,7 +90,7 @@ class World:
         return Cell(
             recipe=fake(name="eks", components=(), document=lambda: {"kind": "RecipeResult"}),
             nodes=[],
-            lane=Lane("helm", "helm", (), story, self.infrastructure or nothing, ("controller",)),
+            lane=Lane("helm", "helm", (), story, self.infrastructure or nothing, reconcilers=("controller",)),
             settings=self.settings,
             bundler=cast(Any, Bundler()),
             runtime=fake(name="host", tools=(), logs=lambda running: {}),
@@ -271,6 +271,15 @@ def test_a_cluster_that_goes_takes_its_controllers_along(kept: World) -> None:
     kept.restorable, kept.story = True, failing(KeyboardInterrupt())
     kept.carry_out()
     assert kept.events[-2:] == ["close", "end in a hurry"]
+
+
+def test_a_controller_that_does_not_stop_costs_the_cluster(kept: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would make again what is taken away; the verdict stands."""
+    monkeypatch.setattr(Services, "stop", lambda *_: failing(ClusterError("process 7 does not end"))())
+    outcome = kept.carry_out()
+    assert outcome.exit is Exit.OK
+    assert kept.events[-2:] == ["close", "end in a hurry"]
+    assert any("process 7 does not end" in note for note in outcome.notes)
 
 
 def test_infrastructure_that_does_not_come_back_is_a_note(kept: World) -> None:
