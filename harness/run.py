@@ -298,7 +298,7 @@ class Cell:
         """A teardown that fails is told and changes nothing."""
         try:
             with self.journal.phase("teardown") as phase:
-                hurried = self._hurried or not self._withdraw()
+                hurried = not self._withdraw() or self._hurried
                 phase.detail = self.stay.end(
                     lambda running: self._helm(work, running.kubeconfig), keep=self.keep, hurried=hurried
                 )

@@ -55,8 +55,12 @@ TABLE: dict[str, tuple[Objects, bool, Planned]] = {
         ],
     ),
     "namespace goes after what it holds, pods after what makes them": (
-        {**CELL, **thing(CONFIGMAPS, "x", "cell"), **thing(PODS, "p", "cell", owned=True)}
-        | thing(REPLICASETS, "r", "cell", owned=True),
+        {
+            **CELL,
+            **thing(CONFIGMAPS, "x", "cell"),
+            **thing(PODS, "p", "cell", owned=True),
+            **thing(REPLICASETS, "r", "cell", owned=True),
+        },
         False,
         [
             (ORDINARY, "delete", "configmaps cell/x", ()),
