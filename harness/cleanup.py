@@ -8,7 +8,7 @@ The caller has made sure that the cluster is ours (`kwok.guard`).
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -103,7 +103,7 @@ class _Cleanup:
         self.found = len(difference.added)
         steps = leftovers.plan(self._before, after, difference, stuck=False)
         self._do(step for step in steps if step.stage == CLEARING)
-        upgraded = self._uninstall()
+        upgraded = self._uninstall(after.objects)
         stuck = False
         for _ in range(_ROUNDS):
             after, difference = self._look()
@@ -111,7 +111,8 @@ class _Cleanup:
             gone = leftovers.removable(self._before, after, difference)
             if self._deadline.expired or not (steps or gone):
                 break
-            self._progress.step(TASK, f"{len(difference.added)} objects are left")
+            first = f", such as {difference.added[0]}" if difference.added else ""
+            self._progress.step(TASK, f"{len(difference.added)} objects are left{first}")
             self._do(steps)
             stuck = not self._watch(gone, steps)
         return (*upgraded, *difference.lines())
@@ -123,8 +124,11 @@ class _Cleanup:
 
     # --- releases ---
 
-    def _uninstall(self) -> tuple[str, ...]:
+    def _uninstall(self, recorded: Container[Reference]) -> tuple[str, ...]:
         """Uninstall new releases, the newest first; what fails is left to the comparison of objects.
+
+        helm finds a release by a record in its own namespace: those whose record is elsewhere (Flux keeps them all in
+        one namespace) are left to the comparison too.
 
         Returns the releases that stood before and were upgraded: what they were cannot be brought back.
         """
@@ -141,7 +145,7 @@ class _Cleanup:
             if self._stood_before(name, namespace):
                 if self._record(name, namespace, release["revision"]) not in self._before.objects:
                     upgraded.append(f"changed: release {namespace}/{name}: revision {release['revision']} is new")
-            elif not self._deadline.expired:
+            elif self._record(name, namespace, release["revision"]) in recorded and not self._deadline.expired:
                 self._progress.step(TASK, f"uninstalling {namespace}/{name}")
                 timeout = max(1.0, min(_RELEASE_SECONDS, self._deadline.remaining / 4))
                 self._attempt(partial(self._helm.uninstall, name, namespace, timeout=timeout))

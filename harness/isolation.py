@@ -113,6 +113,7 @@ class Stay:
         self._before: Inventory | None = None
         self.name = name
         self.open = False  # begun, and not given back yet
+        self.cleaned = False  # given back as it was
         self.running: RunningCluster | None = None
         self.cluster: Cluster | None = None
 
@@ -135,6 +136,11 @@ class Stay:
         if self._reuse and self.cluster is not None:
             self._before = take(self.cluster)
 
+    @property
+    def restorable(self) -> bool:
+        """Whether it is known what a reused cluster is to be again."""
+        return self._before is not None
+
     def end(self, helm_for: HelmFor, *, keep: bool, hurried: bool) -> str:
         """Give the cluster back and say in a few words how: taken down, cleaned, replaced or kept.
 
@@ -155,6 +161,7 @@ class Stay:
             return f"kept: export KUBECONFIG={self.running.kubeconfig}; remove it with: kwok-harness down {self.name}"
         if self._reuse and not hurried and self._clean(helm_for):
             self._marks.remove(self.name)
+            self.cleaned = True
             return "cleaned: the same objects as before"
         self._runtime.down(self.name)
         self._marks.remove(self.name)

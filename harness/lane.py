@@ -197,6 +197,7 @@ class Lane:
 
     `infrastructure` has to be on the cluster before the story begins; it is put there while the bundle is made.
     `look_again` has the controllers reconcile everything once more, without being told of a change.
+    `reconcilers` are its services that would make again what cleaning takes away, or know of it when it is gone.
     """
 
     name: str
@@ -205,3 +206,4 @@ class Lane:
     story: Callable[[Run], Passed]
     infrastructure: Callable[[Site], None] = nothing
     look_again: Callable[[Run], None] = at_nothing
+    reconcilers: tuple[str, ...] = ()

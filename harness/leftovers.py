@@ -4,6 +4,9 @@ Nothing that was there before is ever deleted; what cannot be told to be new (it
 left alone; and so are the namespaces of infrastructure with all that is in them, unless they stood before. Operators
 do not run here, so nobody takes away the finalizers that they have set: on new objects that is done for them. The
 control plane's own finalizers are waited for first, and taken away only where waiting has not helped.
+
+What is in a new namespace is deleted object by object too, pods without their grace period: the namespace's controller
+looks 5 seconds after its deletion, and when a pod is still there then, again only 16 seconds later.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,11 +14,12 @@ from dataclasses import dataclass
 
 from harness.inventory import PERSISTENT_VOLUMES, Difference, Entry, Inventory, Reference
 from harness.names import PROTECTED_NAMESPACES
-from harness.snapshot import NAMESPACES, NODES, Kind
+from harness.snapshot import NAMESPACES, NODES, PODS, Kind
 
 CRDS = Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 
-# Stages, one after the other: what would refuse or block deletions goes first, definitions after their objects.
+# Stages, one after the other: what would refuse or block deletions goes first, definitions after their objects, pods
+# after what would make them again.
 CLEARING, CUSTOM, ORDINARY, LAST = range(4)
 
 _BLOCKING = frozenset(
@@ -29,7 +33,7 @@ _BLOCKING = frozenset(
         "validatingwebhookconfigurations.admissionregistration.k8s.io",
     }
 )
-_LAST = frozenset({str(CRDS), str(NODES), str(PERSISTENT_VOLUMES)})
+_LAST = frozenset({str(CRDS), str(NAMESPACES), str(NODES), str(PERSISTENT_VOLUMES), str(PODS)})
 _OWN_FINALIZERS = frozenset(  # that a controller of the control plane takes away by itself
     {
         "batch.kubernetes.io/job-tracking",
@@ -101,7 +105,7 @@ def _steps(
         yield Step(min(stage, CUSTOM), "strip", reference, entry, kept)
     if entry.kind == NAMESPACES and stuck and not any(each.namespace == reference.name for each in after.objects):
         yield Step(LAST, "finalize", reference, entry)
-    elif custom or not (entry.deleting or _in_new_namespace(reference, gone) or (entry.owned and not stuck)):
+    elif custom or not (entry.deleting or (entry.owned and not stuck and not _in_new_namespace(reference, gone))):
         yield Step(stage, "delete", reference, entry)
 
 

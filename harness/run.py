@@ -81,6 +81,7 @@ class Cell:
     _background: tuple[Background[Any], ...] = ()
     _evidence: EvidenceDirectory | None = None
     _services: Services | None = None
+    _site: Site | None = None
     _passed: str = ""
     _error: BaseException | None = None  # the first one: what the cell ends with
     _hurried: bool = False  # somebody wants the harness to end
@@ -185,9 +186,8 @@ class Cell:
         services = self._services = Services(running.directory)
         if self.lane.infrastructure is not nothing:
             with self.journal.phase("infrastructure"):
-                self.lane.infrastructure(
-                    Site(self.settings, self.tools, running, cluster, services, self.journal.progress)
-                )
+                self._site = Site(self.settings, self.tools, running, cluster, services, self.journal.progress)
+                self.lane.infrastructure(self._site)
         self.stay.remember()
         return cluster, services
 
@@ -296,17 +296,40 @@ class Cell:
 
     def _give_back(self, work: Path) -> None:
         """A teardown that fails is told and changes nothing."""
-        if self._services is not None and not self.keep:
-            self._services.close()
         try:
             with self.journal.phase("teardown") as phase:
-                # Controllers make again what cleaning takes away: a cluster that has them is replaced, not cleaned.
-                hurried = self._hurried or self.lane.infrastructure is not nothing
+                hurried = not self._withdraw() or self._hurried
                 phase.detail = self.stay.end(
                     lambda running: self._helm(work, running.kubeconfig), keep=self.keep, hurried=hurried
                 )
         except HarnessError as error:
             self.journal.note(f"cluster {self.stay.name} was not given back: {error}")
+        if self.stay.cleaned:
+            self._resume()
+
+    def _withdraw(self) -> bool:
+        """See that nobody makes again what is taken away; False where that cannot be had, so that cleaning is vain."""
+        if self._services is None or self.keep:
+            return True
+        if self.stay.restorable and not self._hurried:
+            try:
+                self._services.stop(*self.lane.reconcilers)
+            except HarnessError as error:
+                self.journal.note(f"the controllers do not stop: {error}")
+            else:
+                return True
+        self._services.close()  # they go with the cluster: no ending is a death
+        return not self.stay.restorable
+
+    def _resume(self) -> None:
+        """Have the infrastructure running again for the next cell, which would otherwise do it."""
+        if self._site is None:
+            return
+        try:
+            with self.journal.phase("infrastructure again"):
+                self.lane.infrastructure(self._site)
+        except HarnessError as error:
+            self.journal.note(f"the next run has to put the infrastructure right: {error}")
 
     def _outcome(self) -> Outcome:
         code, reason = _judged(self._error)

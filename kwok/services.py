@@ -87,13 +87,13 @@ class Services:
                     raise attended.death
 
     def stop(self, *names: str) -> None:
-        """End these services (TERM, then KILL): an ending that is wanted, and no death."""
+        """End these services together (TERM, then KILL): an ending that is wanted, and no death."""
         with self._lock:
+            identities = [identity for name in names if (identity := self.identity(name)) is not None]
             for name in names:
-                identity = self.identity(name)
                 self._attended.pop(name, None)
-                if identity is not None:
-                    process.stop([identity], _STOP_SECONDS)
+            process.stop(identities, _STOP_SECONDS)
+            for name in names:
                 (self.home(name) / _RECORD).unlink(missing_ok=True)
             self._tell()
 
@@ -145,13 +145,15 @@ class Services:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _start(self, service: Service) -> bool:
-        """Whether it had to be started: it did not run, or with other words."""
+        """Whether it had to be started: it did not run, or with other words, or was found and does not answer."""
         with self._lock, self._writing():
             if self._closed:
                 raise ServiceFailed(f"{service.name} was not started: the cluster is about to go")
             record = self._record(service.name)
             if record is not None and process.alive(record[0]):
-                if record[1] == service.fingerprint:
+                found = service.name not in self._attended  # of an earlier harness: it has had its time to start
+                answers = not found or all(probe.answered() for probe in service.probes)
+                if record[1] == service.fingerprint and answers:
                     self._attend(service.name, record[0])
                     return False
                 self.stop(service.name)

@@ -60,4 +60,5 @@ LANE = Lane(
     story=story,
     infrastructure=infrastructure,
     look_again=look_again,
+    reconcilers=argocd.SERVICES,
 )

@@ -102,4 +102,5 @@ LANE = Lane(
     story=story,
     infrastructure=infrastructure,
     look_again=look_again,
+    reconcilers=flux.CONTROLLERS,
 )

@@ -25,7 +25,7 @@ TOOLS = ("argocd", "redis", "helm", "kustomize")
 PROJECTS = Kind("argoproj.io/v1alpha1", "appprojects", "AppProject")
 CREDENTIALS = "aicr-oci-repo-creds"
 MIRROR_CREDENTIALS = "chart-mirror"
-CONTROLLER, REPO_SERVER, REDIS = "argocd-application-controller", "argocd-repo-server", "argocd-redis"
+SERVICES = CONTROLLER, REPO_SERVER, REDIS = "argocd-application-controller", "argocd-repo-server", "argocd-redis"
 PORTS = ("argocd redis", "argocd repo server", "argocd repo server metrics", "argocd controller metrics")
 _CRDS = ("application-crd.yaml", "appproject-crd.yaml")  # without ApplicationSets: a megabyte, and no controller
 
@@ -51,6 +51,8 @@ def install(site: Site, registry: str) -> None:
     deadline = Deadline.after(deadlines.argocd_install)
     with task(site.progress, "argocd"):
         with failing_as(ArgocdInstallFailed):
+            if not manifests.defined(cluster, definitions):
+                site.services.stop(*SERVICES)  # those that run look for a kind that went only after half a minute
             manifests.apply(cluster, [manifests.namespace(NAMESPACE), *definitions])
             manifests.apply(cluster, [_configured(each, site.running.identity) for each in configuration])
         with failing_as(ArgocdCrdMissing):

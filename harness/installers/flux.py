@@ -56,6 +56,8 @@ def install(site: Site) -> None:
     deadlines = site.settings.deadlines
     with task(site.progress, "flux"):
         with failing_as(FluxInstallFailed):
+            if not manifests.defined(site.cluster, definitions):
+                site.services.stop(*CONTROLLERS)  # those that run look for a kind that went only after half a minute
             persistently(site.settings.retries)(
                 manifests.apply, site.cluster, [manifests.namespace(NAMESPACE), *definitions]
             )

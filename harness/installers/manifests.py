@@ -46,6 +46,11 @@ def apply(cluster: Cluster, objects: Sequence[Mapping[str, Any]]) -> None:
             done.result()
 
 
+def defined(cluster: Cluster, definitions: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether all these CRDs are there. Raises ClusterError."""
+    return all(cluster.get(DEFINITIONS, "", each["metadata"]["name"]) is not None for each in definitions)
+
+
 def until_served(cluster: Cluster, definitions: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
     """Wait until the API server serves every version of these CRDs, as its clients discover them.
 

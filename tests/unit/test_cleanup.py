@@ -134,20 +134,31 @@ def test_releases_go_in_the_reverse_order_of_their_installation(world: World) ->
     helm = FakeHelm(
         release("a", "2026-01-01 10:00:00.1"), release("c", "2026-01-01 10:00:02"), release("b", "2026-01-01 10:00:01")
     )
-    world.looks = [{}]
+    world.looks = [record("a") | record("b") | record("c"), {}]
     world.restore({}, FakeCluster(), helm)
     assert helm.uninstalled == ["ns/c", "ns/b", "ns/a"]
+
+
+def test_release_that_helm_would_not_find_is_left_to_the_comparison(world: World) -> None:
+    """Flux keeps the records of all releases in its own namespace, where `helm uninstall` does not look for them."""
+    helm = FakeHelm(release("a", "1"))
+    elsewhere = record("a", namespace="default")
+    world.looks = [elsewhere, elsewhere, {}]
+    cluster = FakeCluster()
+    assert world.restore({}, cluster, helm).clean
+    assert helm.uninstalled == []
+    assert [path.rpartition("/")[2] for _, path, _ in cluster.requests] == ["sh.helm.release.v1.a.v1"]
 
 
 def test_release_that_stood_before_stays(world: World) -> None:
     """A release whose record was there before is not uninstalled; one of a similar name is."""
     helm = FakeHelm(release("old", "1"), release("old.v1", "2"), release("old", "3", namespace="other"))
     before = record("old")
-    world.looks = [before]
+    world.looks = [before | record("old.v1") | record("old", namespace="other"), before]
     assert world.restore(before, FakeCluster(), helm).clean
     assert sorted(helm.uninstalled) == ["ns/old.v1", "other/old"]
     helm = FakeHelm(release("old", "1"), release("old.v1", "2"))
-    world.looks = [record("old.v1")]
+    world.looks = [record("old.v1") | record("old"), record("old.v1")]
     assert world.restore(record("old.v1"), FakeCluster(), helm).clean
     assert helm.uninstalled == ["ns/old"]
 
@@ -165,11 +176,11 @@ def test_helm_that_fails_is_noted_and_its_objects_go_all_the_same(world: World) 
     """A hook that hangs, or a helm that cannot list, costs a note; the comparison of objects does the rest."""
     left = thing(CONFIGMAPS, "x", "default")
     for helm in (FakeHelm(release("a", "1"), release("b", "2"), failing=["b"]), FakeHelm(listing=HarnessError("no"))):
-        world.looks = [left, left, {}]
+        world.looks = [left | record("a") | record("b"), left, {}]
         cluster = FakeCluster()
         report = world.restore({}, cluster, helm)
         assert report.clean
-        assert report.removed == 1
+        assert report.removed == 3
         assert report.notes in (("hooks of b hang",), ("helm list: no",))
         assert [request[:2] for request in cluster.requests] == [("DELETE", "/api/v1/namespaces/default/configmaps/x")]
         assert helm.uninstalled in (["ns/b", "ns/a"], [])
@@ -187,7 +198,8 @@ def test_what_blocks_goes_before_helm_is_asked(world: World) -> None:
         monkeyed(*arguments, **options)
 
     helm.uninstall = uninstall  # type: ignore[method-assign]
-    world.looks = [thing(webhooks, "w") | thing(CONFIGMAPS, "x", "default"), thing(CONFIGMAPS, "x", "default"), {}]
+    ordinary = thing(CONFIGMAPS, "x", "default")
+    world.looks = [thing(webhooks, "w") | ordinary | record("a"), ordinary, {}]
     cluster = FakeCluster(lambda _, path: order.append(path.rpartition("/")[2]))
     assert world.restore({}, cluster, helm).clean
     assert order == ["w", "helm", "x"]
@@ -317,7 +329,7 @@ def test_deadline_that_passes_while_releases_go_ends_it(world: World) -> None:
         uninstall(*arguments, **options)
 
     helm.uninstall = slow  # type: ignore[method-assign]
-    world.looks = [thing(CONFIGMAPS, "x", "default")]
+    world.looks = [thing(CONFIGMAPS, "x", "default") | record("a") | record("b")]
     cluster = FakeCluster()
     assert not world.restore({}, cluster, helm, clock=lambda: now[0]).clean
     assert (helm.uninstalled, cluster.requests) == (["ns/b"], [])

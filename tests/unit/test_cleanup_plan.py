@@ -7,7 +7,7 @@ import pytest
 
 from harness.inventory import PERSISTENT_VOLUMES, Entry, Inventory, Reference, compare
 from harness.leftovers import CLEARING, CRDS, CUSTOM, LAST, ORDINARY, Step, plan, removable, watched
-from harness.snapshot import CONFIGMAPS, JOBS, NAMESPACES, NODES, PODS, Kind
+from harness.snapshot import CONFIGMAPS, JOBS, NAMESPACES, NODES, PODS, REPLICASETS, Kind
 
 WIDGETS = Kind("example.com/v1", "widgets", "Widget")
 CLAIMS = Kind("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
@@ -54,17 +54,28 @@ TABLE: dict[str, tuple[Objects, bool, Planned]] = {
             (ORDINARY, "delete", f"{ROLES} x", ()),
         ],
     ),
-    "namespace takes its objects along": (
-        {**CELL, **thing(CONFIGMAPS, "x", "cell")},
+    "namespace goes after what it holds, pods after what makes them": (
+        {
+            **CELL,
+            **thing(CONFIGMAPS, "x", "cell"),
+            **thing(PODS, "p", "cell", owned=True),
+            **thing(REPLICASETS, "r", "cell", owned=True),
+        },
         False,
-        [(ORDINARY, "delete", "namespaces cell", ())],
+        [
+            (ORDINARY, "delete", "configmaps cell/x", ()),
+            (ORDINARY, "delete", "replicasets.apps cell/r", ()),
+            (LAST, "delete", "namespaces cell", ()),
+            (LAST, "delete", "pods cell/p", ()),
+        ],
     ),
     "foreign finalizer in a new namespace": (
         {**CELL, **thing(CONFIGMAPS, "x", "cell", finalizers=(*FOREIGN, "orphan"))},
         False,
         [
             (CUSTOM, "strip", "configmaps cell/x", ("orphan",)),
-            (ORDINARY, "delete", "namespaces cell", ()),
+            (ORDINARY, "delete", "configmaps cell/x", ()),
+            (LAST, "delete", "namespaces cell", ()),
         ],
     ),
     "custom resource before its definition": (
@@ -80,7 +91,7 @@ TABLE: dict[str, tuple[Objects, bool, Planned]] = {
     "owned object that stays is helped": (
         thing(PODS, "x", "default", owned=True, finalizers=("batch.kubernetes.io/job-tracking",)),
         True,
-        [(CUSTOM, "strip", "pods default/x", ()), (ORDINARY, "delete", "pods default/x", ())],
+        [(CUSTOM, "strip", "pods default/x", ()), (LAST, "delete", "pods default/x", ())],
     ),
     "deleting object is left to itself": (
         thing(CLAIMS, "x", "default", deleting=True, finalizers=("kubernetes.io/pvc-protection",)),

@@ -294,7 +294,8 @@ class FakeDiscovery:
 
 def crd(plural: str = "frobs", **versions: bool) -> Mapping[str, Any]:
     served = [{"name": name, "served": each} for name, each in versions.items()]
-    return {"spec": {"group": "example.org", "names": {"plural": plural}, "versions": served}}
+    spec = {"group": "example.org", "names": {"plural": plural}, "versions": served}
+    return {"metadata": {"name": f"{plural}.example.org"}, "spec": spec}
 
 
 def test_a_kind_counts_as_there_once_every_served_version_is_discovered() -> None:
@@ -302,6 +303,18 @@ def test_a_kind_counts_as_there_once_every_served_version_is_discovered() -> Non
     cluster = FakeDiscovery({"example.org/v2": 3, "example.org/v1alpha1": 99})
     manifests.until_served(cluster, [crd(v1=True, v2=True, v1alpha1=False)], Deadline.after(5))  # type: ignore[arg-type]
     assert cluster.asked == {"example.org/v1": 1, "example.org/v2": 3}
+
+
+def test_kinds_are_defined_where_none_is_missing() -> None:
+    """One that went is enough for controllers to be started anew."""
+
+    class Definitions:
+        def get(self, kind: object, namespace: str, name: str) -> Mapping[str, Any] | None:
+            return {} if name == "frobs.example.org" else None
+
+    cluster: Any = Definitions()
+    assert manifests.defined(cluster, [crd("frobs", v1=True)])
+    assert not manifests.defined(cluster, [crd("frobs", v1=True), crd("nobs", v1=True)])
 
 
 def test_a_kind_that_is_never_served_is_told_with_its_conditions() -> None:

@@ -16,13 +16,14 @@ from harness.collectors import of_document
 from harness.errors import ClusterError, DataError, Terminated, ToolError, VerdictFailed
 from harness.exits import Exit
 from harness.journal import Journal
-from harness.lane import Lane, Run
+from harness.lane import Lane, Run, nothing
 from harness.outcome import Outcome
 from harness.parity import ParityBroken
 from harness.progress import Silent
 from harness.run import Cell, new_run_id
 from harness.settings import load
 from harness.verdict import Passed
+from kwok.services import Services
 
 Step = Callable[[], Any]
 
@@ -33,6 +34,8 @@ class World:
     def __init__(self, artifacts: Path) -> None:
         self.events: list[str] = []
         self.open = False
+        self.restorable = False
+        self.infrastructure: Callable[[object], None] | None = None
         self.directory = artifacts.parent / "c"
         self.boot: Step = lambda: None
         self.make: Step = lambda: None
@@ -49,6 +52,8 @@ class World:
             name = "c"
             running = None
             cluster = None
+            restorable = world.restorable
+            cleaned = False
 
             @property
             def open(self) -> bool:
@@ -67,7 +72,8 @@ class World:
                 world.events.append("end in a hurry" if hurried else "end")
                 world.end()
                 world.open = False
-                return "taken down"
+                self.cleaned = self.restorable and not hurried and not keep
+                return "cleaned" if self.cleaned else "taken down"
 
         class Bundler:
             def make(self, recipe: object, shape: str, directory: Path) -> Bundle:
@@ -84,7 +90,7 @@ class World:
         return Cell(
             recipe=fake(name="eks", components=(), document=lambda: {"kind": "RecipeResult"}),
             nodes=[],
-            lane=Lane("helm", "helm", (), story),
+            lane=Lane("helm", "helm", (), story, self.infrastructure or nothing, reconcilers=("controller",)),
             settings=self.settings,
             bundler=cast(Any, Bundler()),
             runtime=fake(name="host", tools=(), logs=lambda running: {}),
@@ -233,6 +239,60 @@ def test_an_interrupt_cleans_in_a_hurry(world: World, error: BaseException, code
     outcome = world.carry_out()
     assert outcome.exit is code
     assert world.events == ["begin", "remember", "story", "evidence", "end in a hurry"]
+
+
+@pytest.fixture
+def kept(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A cluster that can be cleaned, and a lane with infrastructure and a controller."""
+    world.restorable = True
+    world.infrastructure = lambda site: world.events.append("infrastructure")
+    monkeypatch.setattr(Services, "stop", lambda self, *names: world.events.append(f"stop {' '.join(names)}"))
+    monkeypatch.setattr(Services, "close", lambda self: world.events.append("close"))
+    return world
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_controllers_stand_still_while_a_kept_cluster_is_cleaned(kept: World, passes: bool) -> None:
+    """They would make again what is taken away; afterwards they run for the next cell. A red cell ends the same way."""
+    if not passes:
+        kept.story = failing(VerdictFailed("no node fits"))
+    kept.carry_out()
+    begin, end = kept.events.index("begin"), kept.events.index("stop controller")
+    assert kept.events[begin : begin + 3] == ["begin", "infrastructure", "remember"]
+    assert kept.events[end:] == ["stop controller", "end", "infrastructure"]
+    assert ("evidence" in kept.events[:end]) is not passes
+
+
+def test_a_cluster_that_goes_takes_its_controllers_along(kept: World) -> None:
+    """Where it is not known what the cluster was, or there is no time, nothing is stopped, cleaned or started again."""
+    kept.restorable = False
+    kept.carry_out()
+    assert kept.events[-2:] == ["close", "end"]
+    kept.restorable, kept.story = True, failing(KeyboardInterrupt())
+    kept.carry_out()
+    assert kept.events[-2:] == ["close", "end in a hurry"]
+
+
+def test_a_controller_that_does_not_stop_costs_the_cluster(kept: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would make again what is taken away; the verdict stands."""
+    monkeypatch.setattr(Services, "stop", lambda *_: failing(ClusterError("process 7 does not end"))())
+    outcome = kept.carry_out()
+    assert outcome.exit is Exit.OK
+    assert kept.events[-2:] == ["close", "end in a hurry"]
+    assert any("process 7 does not end" in note for note in outcome.notes)
+
+
+def test_infrastructure_that_does_not_come_back_is_a_note(kept: World) -> None:
+    """The cell's verdict stands: the next run puts the infrastructure right."""
+
+    def infrastructure(site: object) -> None:
+        if "end" in kept.events:
+            raise ClusterError("no port is free")
+
+    kept.infrastructure = infrastructure
+    outcome = kept.carry_out()
+    assert outcome.exit is Exit.OK
+    assert any("no port is free" in note for note in outcome.notes)
 
 
 def test_an_interrupt_while_cleaning_still_gives_the_cluster_back(world: World) -> None:

@@ -152,12 +152,12 @@ def test_running_is_not_ready(cluster: Path, tmp_path: Path, path: str) -> None:
 
 
 def test_an_ending_that_is_wanted_is_no_death(cluster: Path, tmp_path: Path) -> None:
-    """`stop` ends the process, and nobody is told of a death."""
+    """`stop` ends the process, and nobody is told of a death; one that never ran is no error."""
     services = Services(cluster)
     services.ensure(just(sleeper(tmp_path)), 5.0)
     identity = services.identity("sleeper")
     assert identity is not None
-    services.stop("sleeper")
+    services.stop("never started", "sleeper")
     assert not process.alive(identity)
     assert services.identity("sleeper") is None
     assert not services.died.wait(0.2)
@@ -228,6 +228,24 @@ def test_another_harness_finds_what_runs(cluster: Path, tmp_path: Path) -> None:
     assert services.died.wait(5)
     with pytest.raises(ServiceDied, match="sleeper has ended"):
         services.check()
+
+
+def test_what_is_found_and_does_not_answer_is_started_anew(cluster: Path, tmp_path: Path) -> None:
+    """A service that hangs since an earlier run is replaced; one that this harness has just started gets its time."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        plan = just(sleeper(tmp_path, probes=[Probe(listening.getsockname()[1])]))
+        Services(cluster).ensure(plan, 5.0)
+    services = Services(cluster)
+    hung = services.identity("sleeper")
+    assert hung is not None
+    with pytest.raises(ServiceNotReady):
+        services.ensure(plan, 0.1)
+    fresh = services.identity("sleeper")
+    assert fresh != hung
+    assert not process.alive(hung)
+    with pytest.raises(ServiceNotReady):
+        services.ensure(plan, 0.1)
+    assert services.identity("sleeper") == fresh
 
 
 def test_a_stranger_with_the_pid_is_not_the_service(cluster: Path, tmp_path: Path) -> None:
