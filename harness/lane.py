@@ -5,7 +5,7 @@ A lane knows how a bundle is delivered; everything else (waiting, verifying, pha
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +14,10 @@ from harness import progress
 from harness.background import Background
 from harness.bundles.model import Bundle
 from harness.cluster import Cluster
+from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import VerdictFailed
+from harness.evidence import Collector
 from harness.gates import workloads
 from harness.gates.described import described
 from harness.helm import Helm
@@ -191,12 +193,18 @@ def at_nothing(run: Run) -> None:
     """What a lane without controllers looks at once more."""
 
 
+def no_collectors(site: EvidenceSite) -> Sequence[Collector]:
+    """The evidence of a lane that has none of its own."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Lane:
     """A delivery path: the bundle's shape, the tools beyond the runtime's own, and the story.
 
     `infrastructure` has to be on the cluster before the story begins; it is put there while the bundle is made.
     `look_again` has the controllers reconcile everything once more, without being told of a change.
+    `collectors` are the evidence that only this lane has.
     """
 
     name: str
@@ -205,3 +213,4 @@ class Lane:
     story: Callable[[Run], Passed]
     infrastructure: Callable[[Site], None] = nothing
     look_again: Callable[[Run], None] = at_nothing
+    collectors: Callable[[EvidenceSite], Sequence[Collector]] = no_collectors

@@ -33,4 +33,5 @@ LANE = Lane(
     story=story,
     infrastructure=argocd_oci.infrastructure,
     look_again=argocd_oci.look_again,
+    collectors=argocd_oci.collectors,
 )

@@ -5,7 +5,9 @@ the bundle names, each bound to the pushed digest, in one of the four states tha
 """
 
 from harness.bundles.delivery import ENTRY
+from harness.collectors import EvidenceSite
 from harness.errors import RootMissing, SyncDeadline
+from harness.evidence import Collector
 from harness.gates import applications, combining, workloads
 from harness.gates.described import described
 from harness.go_yaml import load_all
@@ -21,6 +23,11 @@ KINDS = (*applications.KINDS, *workloads.SCHEDULING_KINDS)
 def infrastructure(site: Site) -> None:
     """A registry and Argo CD's controllers, which are told that the registry has no TLS."""
     argocd.install(site, registry.install(site))
+
+
+def collectors(site: EvidenceSite) -> list[Collector]:
+    """What the registry and Argo CD can tell afterwards."""
+    return [*argocd.collectors(site), *registry.collectors(site)]
 
 
 def story(run: Run) -> Passed:
@@ -60,4 +67,5 @@ LANE = Lane(
     story=story,
     infrastructure=infrastructure,
     look_again=look_again,
+    collectors=collectors,
 )

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE
+from harness.collectors import EvidenceSite
 from harness.errors import RootMissing, SyncDeadline
+from harness.evidence import Collector
 from harness.gates import combining, releases, sources, workloads
 from harness.gates.described import described
 from harness.installers import Site, flux, registry
@@ -25,6 +27,11 @@ def infrastructure(site: Site) -> None:
     """A registry and Flux's controllers; neither needs the bundle."""
     registry.install(site)
     flux.install(site)
+
+
+def collectors(site: EvidenceSite) -> list[Collector]:
+    """What the registry and Flux can tell afterwards."""
+    return [*flux.collectors(site), *registry.collectors(site)]
 
 
 def story(run: Run) -> Passed:
@@ -102,4 +109,5 @@ LANE = Lane(
     story=story,
     infrastructure=infrastructure,
     look_again=look_again,
+    collectors=collectors,
 )

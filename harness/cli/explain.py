@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from harness import recordings
 from harness.cli.context import Context, as_json
 from harness.exits import Exit
 from harness.gates import applications, releases
@@ -24,15 +25,18 @@ _CONDITIONS = ("Stalled", "Ready", "Failed", "Complete", "Available")
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", default="")
 @as_json
 @click.pass_obj
-def explain(context: Context, run: Path, as_json: bool) -> Exit:
-    """Tell what happened in RUN, a run.jsonl or a directory that holds one, and judge its verdicts again.
+def explain(context: Context, run: str, as_json: bool) -> Exit:
+    """Tell what happened in RUN, and judge its verdicts again.
 
-    Exit code 0 when every verdict is as it was recorded, 1 when one differs: that is a defect of the harness.
+    RUN is a run id (its last digits, which are the cluster's, will do), a run.jsonl, or a directory that holds one; the
+    newest run where nothing is named. Exit code 0 when every verdict is as it was recorded, 1 when one differs: that is
+    a defect of the harness.
     """
-    found = replay(run)
+    path = Path(run)
+    found = replay(path if run and path.exists() else recordings.find(context.settings.artifacts, run))
     if as_json:
         context.data(_document(found))
     else:

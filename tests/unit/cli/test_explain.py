@@ -107,6 +107,18 @@ def test_the_file_itself_can_be_named(run: Path, capsys: pytest.CaptureFixture[s
     assert told(run / "run.jsonl", capsys) == told(run, capsys)
 
 
+def test_a_run_id_or_nothing_finds_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Below the artifacts directory: by the id, by its end, and the newest one where nothing is named."""
+    directory = tmp_path / "kwok-run-demo-helm-20260102-030405-ab12"
+    directory.mkdir()
+    recorder = Recorder(directory / "run.jsonl", run_id="r9", recipe="demo", deployer="helm", cluster="kwok-ab12")
+    assert recorder.close() == ""
+    context = Context(DEFAULT_FILE, (f"artifacts={tmp_path}",))
+    for words in ([], ["ab12"], ["20260102-030405-ab12"], [str(directory)]):
+        assert explain.main(args=words, standalone_mode=False, obj=context) == Exit.OK
+        assert "run r9: demo under helm on kwok-ab12" in capsys.readouterr().out
+
+
 def test_scripts_get_the_same_as_json(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One document: the story, the turns of the verdict, the objects, the end."""
     code, shown = told(run, capsys, "--json")
