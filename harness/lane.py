@@ -174,7 +174,7 @@ class Run:
                     workloads.KINDS,
                     self.expectation.gate,
                     within=self.settings.deadlines.pods,
-                    observe=lambda snapshot, verdict, seconds: seen.__setitem__(slice(None), [snapshot]),
+                    observe=lambda judged: seen.__setitem__(slice(None), [judged.snapshot]),
                 )
             finally:
                 for snapshot in seen:

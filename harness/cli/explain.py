@@ -139,6 +139,9 @@ def _of_wait(wait: Wait) -> Iterator[str]:
     if wait.how:
         ended = f"wait {wait.number} {wait.how} after {wait.seconds:.1f} s"
         yield f"{_at(wait.at + wait.seconds)}  {ended}: {_indented(wait.why)}"
+        if completed := wait.completed:
+            lag, held = f"{1000 * completed.lag:.0f} ms", f"{wait.seconds - completed.seconds:.1f} s"
+            yield f"{_at()}    the verdict came {lag} after the event that completed it, and still held {held} later"
     else:
         yield f"{_at()}  wait {wait.number} was not over when the recording ended"
 
@@ -180,4 +183,5 @@ def _wait_data(wait: Wait) -> dict[str, Any]:
         "how": wait.how or None,
         "why": wait.why,
         "seconds": wait.seconds if wait.how else None,
+        "lag": wait.completed and wait.completed.lag,
     }

@@ -18,7 +18,7 @@ from harness.progress import Silent
 from harness.settings import load
 from harness.snapshot import NODES, Snapshot
 from harness.verdict import Failed, Passed, Waiting
-from harness.waiting import Cancelled, Expired, GateFailed
+from harness.waiting import Cancelled, Expired, GateFailed, Judged
 
 
 @pytest.fixture
@@ -103,8 +103,8 @@ def test_a_pass_leaves_notes_and_facts(run: Run, monkeypatch: pytest.MonkeyPatch
     """What the pass does not cover, and the placement, come from the snapshot that passed."""
 
     def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
-        observe(Snapshot({NODES: {}}), Waiting("not yet"), 0.1)
-        observe(Snapshot({NODES: {("", "n"): {"metadata": {"name": "n"}}}}), Passed("as intended"), 0.2)
+        observe(Judged(Snapshot({NODES: {}}), Waiting("not yet"), 0.1))
+        observe(Judged(Snapshot({NODES: {("", "n"): {"metadata": {"name": "n"}}}}), Passed("as intended"), 0.2))
         return Passed("as intended")
 
     monkeypatch.setattr(lane, "wait", wait)
@@ -118,7 +118,7 @@ def test_a_verdict_that_never_comes_still_leaves_facts(run: Run, monkeypatch: py
     """The last snapshot shows where pods were when time ran out; with none at all there are no facts, and no crash."""
 
     def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
-        observe(Snapshot({NODES: {}}), Waiting("not yet"), 0.1)
+        observe(Judged(Snapshot({NODES: {}}), Waiting("not yet"), 0.1))
         raise Expired(Waiting("not yet"), {}, None, 60.0)
 
     monkeypatch.setattr(lane, "wait", wait)
