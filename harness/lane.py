@@ -20,6 +20,7 @@ from harness.errors import VerdictFailed
 from harness.evidence import Collector
 from harness.gates import workloads
 from harness.gates.described import described
+from harness.hastening import Hasten, hastening
 from harness.helm import Helm
 from harness.installers import Site
 from harness.journal import Journal
@@ -30,9 +31,10 @@ from harness.recipes.model import Recipe
 from harness.recording import Recorder
 from harness.settings import Settings
 from harness.snapshot import Kind, Object, Snapshot
+from harness.timeline import Timeline
 from harness.verdict import Passed
 from harness.verify import Expectation
-from harness.waiting import Cancelled, Expired, Gate, Observe, wait
+from harness.waiting import Cancelled, Expired, Gate, Judged, Observe, wait
 from kwok.services import Services
 
 
@@ -61,6 +63,10 @@ class Run:
     facts: dict[str, Any] = field(default_factory=dict)
     passed: list[tuple[tuple[Kind, ...], Gate, float]] = field(default_factory=list)
     _pushed: Pushed | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.timeline = Timeline((folder.release for folder in self.bundle.folders), lambda: self.journal.seconds)
+        self.facts["components"] = self.timeline.rows
 
     def task(self, name: str) -> AbstractContextManager[None]:
         """Tell progress of a piece of work within a phase."""
@@ -100,15 +106,19 @@ class Run:
         late: type[VerdictFailed] = VerdictFailed,
         observe: Observe | None = None,
         settle: float | None = None,
+        hasten: Hasten | None = None,
     ) -> Passed:
         """Wait until the gate passes and stays so for `settle` seconds; after `within` seconds raise `late`, with what
         was missing.
 
-        A service that dies ends the wait at once, with its last words.
+        A service that dies ends the wait at once, with its last words. `hasten` is what controllers are told meanwhile.
         """
         deadlines, kinds = self.settings.deadlines, tuple(kinds)
         try:
-            with self.recorder.wait(kinds, gate, within=within, observe=observe) as seen:
+            with (
+                hastening(hasten, self.cluster, self.recorder.nudge) as look,
+                self.recorder.wait(kinds, gate, within=within, observe=_both(look, observe)) as seen,
+            ):
                 passed = wait(
                     self.cluster,
                     kinds,
@@ -183,6 +193,15 @@ class Run:
                 self.journal.note(note)
             phase.detail = passed.reason
         return passed
+
+
+def _both(first: Observe, second: Observe | None) -> Observe:
+    def observe(judged: Judged) -> None:
+        first(judged)
+        if second is not None:
+            second(judged)
+
+    return observe
 
 
 def nothing(site: Site) -> None:

@@ -6,6 +6,7 @@
 | fact   | something that became known later, such as the digest                                             |
 | task   | a phase, or a piece of work within one, that started, finished or failed                          |
 | note   | what the verdict does not cover                                                                   |
+| nudge  | an object that a controller was told to look at, and why                                          |
 | wait   | a gate as data (harness.gates.described), the kinds that it watches, and for how many seconds     |
 | seen   | a snapshot as its difference to the one before in that wait (to none at all, at first), its verdict, |
 |        | and how long after the first news in it arrived (`lag`)                                           |
@@ -35,7 +36,7 @@ from harness.gates.described import Described
 from harness.journal import first_line
 from harness.progress import Progress
 from harness.redaction import Redactor
-from harness.snapshot import Kind, Object, Snapshot, key_of
+from harness.snapshot import Key, Kind, Object, Snapshot, key_of
 from harness.verdict import Verdict, Waiting
 from harness.waiting import Cancelled, Expired, Gate, GateFailed, Judged, Observe
 
@@ -120,6 +121,10 @@ class Recorder:
 
     def note(self, text: str) -> None:
         self._put("note", text=text)
+
+    def nudge(self, kind: Kind, key: Key, why: str, problem: str = "") -> None:
+        """A controller was told to look at an object now; `problem` is why that did not work, if it did not."""
+        self._put("nudge", object=f"{kind.kind} {'/'.join(filter(None, key))}", why=why, problem=problem)
 
     @contextmanager
     def wait(

@@ -91,7 +91,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Told:
-    """A task that started, finished or failed, or (with state "note") a note."""
+    """A task that started, finished or failed, or (with that state) a note or a nudge."""
 
     at: float
     task: str
@@ -176,6 +176,9 @@ class _Reading:
                 replay.story.append(Told(at, str(event["task"]), str(event["state"]), str(event["detail"])))
             case "note":
                 replay.story.append(Told(at, "", "note", str(event["text"])))
+            case "nudge":
+                why = "; ".join(filter(None, (str(event["why"]), str(event["problem"]))))
+                replay.story.append(Told(at, str(event["object"]), "nudged", why))
             case "wait":
                 kinds = tuple(Kind(**kind) for kind in event["kinds"])
                 wait = Wait(int(event["wait"]), at, event["gate"], kinds, float(event["within"]))

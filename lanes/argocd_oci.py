@@ -11,12 +11,15 @@ from harness.evidence import Collector
 from harness.gates import applications, combining, workloads
 from harness.gates.described import described
 from harness.go_yaml import load_all
+from harness.hastening import Hasten
 from harness.installers import Site, argocd, registry
 from harness.lane import Lane, Run
 from harness.oci import Published
 from harness.snapshot import key_of
 from harness.verdict import Passed
 
+REFRESH = "argocd.argoproj.io/refresh"
+SERVED_WITHIN = 1.0  # seconds that a CRD may take until an operation that still waits for it is looked at
 KINDS = (*applications.KINDS, *workloads.SCHEDULING_KINDS)
 
 
@@ -49,7 +52,12 @@ def synced(run: Run, published: Published) -> Passed:
     gate = described(applications.synced, delivery.root, delivery.applications, published.digest)
     danger = described(workloads.nothing_unschedulable, run.expectation.namespaces)
     return run.expect(
-        KINDS, described(combining.unless_doomed, gate, danger), within=deadlines.argocd_sync, late=SyncDeadline
+        KINDS,
+        described(combining.unless_doomed, gate, danger),
+        within=deadlines.argocd_sync,
+        late=SyncDeadline,
+        observe=run.timeline.observing(applications.progress),
+        hasten=Hasten(applications.waiting_for_crds, REFRESH, lambda: "normal", after=SERVED_WITHIN),
     )
 
 

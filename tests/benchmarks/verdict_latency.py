@@ -2,8 +2,8 @@
 
     .venv/bin/python tests/benchmarks/verdict_latency.py RECORDING...
 
-Counted from the event's arrival at the harness (what the server stamps has whole seconds) to the verdict; that it has to
-hold for `deadlines.settle` seconds before it counts comes on top, deliberately. Aim: at most 100 ms.
+Counted from the event's arrival at the harness (what the server stamps has whole seconds) to the verdict; that it has
+to hold for `deadlines.settle` seconds before it counts comes on top, deliberately. Aim: at most 100 ms.
 """
 
 import sys

@@ -40,7 +40,7 @@ from harness.gates.scheduling import daemon
 from harness.progress import Silent
 from harness.recording import Recorder
 from harness.redaction import REDACTED, Redactor
-from harness.replaying import Replay, replay
+from harness.replaying import Replay, Told, replay
 from harness.snapshot import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Cancelled, Expired, Gate, GateFailed, Judged, wait
@@ -558,3 +558,16 @@ def test_a_path_without_a_recording_is_a_wrong_word(name: str, tmp_path: Path) -
     """Code 64: no such file, or a directory that holds none."""
     with pytest.raises(UsageError, match=r"run\.jsonl"):
         replay(tmp_path / name)
+
+
+def test_a_nudge_is_part_of_the_story(path: Path) -> None:
+    """Whom a controller was told to look at, why, and that it did not work."""
+    told = recorder(path)
+    told.nudge(PODS, ("ns", "a"), "what it depends on is ready")
+    told.nudge(PODS, ("ns", "b"), "the same", "the API server is gone")
+    told.close()
+    first, second = replay(path).story
+    assert isinstance(first, Told)
+    assert (first.task, first.state, first.text) == ("Pod ns/a", "nudged", "what it depends on is ready")
+    assert isinstance(second, Told)
+    assert second.text == "the same; the API server is gone"
