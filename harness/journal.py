@@ -43,7 +43,7 @@ class Journal:
     @property
     def seconds(self) -> float:
         """Since the cell's start."""
-        return self.clock() - self._begun
+        return self._since(self.clock())
 
     @property
     def phases(self) -> tuple[Phase, ...]:

@@ -64,7 +64,7 @@ def synced(run: Run, published: Published) -> Passed:
 def look_again(run: Run) -> None:
     """Have Argo CD render and compare everything once more, from nothing that it remembers."""
     for item in run.cluster.list(applications.APPLICATIONS).items:
-        patch = {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "hard"}}}
+        patch = {"metadata": {"annotations": {REFRESH: "hard"}}}
         run.cluster.patch_merge(applications.APPLICATIONS, *key_of(item), patch)
 
 
