@@ -17,9 +17,8 @@ class Timeline:
     """
 
     def __init__(self, names: Iterable[str], clock: Callable[[], float]) -> None:
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = [{"name": name, "applied": None, "ready": None} for name in names]
         self._clock = clock
-        self._by_name = {name: self._row(name) for name in names}
 
     @contextmanager
     def applying(self, name: str) -> Iterator[None]:
@@ -29,7 +28,10 @@ class Timeline:
         self._saw({name: True})
 
     def observing(self, progress: Progress) -> Observe:
-        """An observer of a wait in which components make progress; who gets unready again is ready later."""
+        """An observer of a wait in which components make progress; who gets unready again is ready later.
+
+        What is no component, such as a root Application, has no row.
+        """
 
         def observe(judged: Judged) -> None:
             self._saw(progress(judged.snapshot))
@@ -38,13 +40,9 @@ class Timeline:
 
     def _saw(self, progress: Mapping[str, bool]) -> None:
         now = round(self._clock(), 3)
-        for name, ready in progress.items():
-            row = self._by_name.get(name) or self._by_name.setdefault(name, self._row(name))
+        for row in self.rows:
+            if (ready := progress.get(row["name"])) is None:
+                continue
             if row["applied"] is None:
                 row["applied"] = now
             row["ready"] = (now if row["ready"] is None else row["ready"]) if ready else None
-
-    def _row(self, name: str) -> dict[str, Any]:
-        row = {"name": name, "applied": None, "ready": None}
-        self.rows.append(row)
-        return row

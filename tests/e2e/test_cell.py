@@ -30,6 +30,7 @@ def test_a_recipe_passes_and_leaves_nothing(machine: Machine) -> None:
     assert machine.processes() == []
     assert machine.clusters() == []
     assert [each.name for each in machine.artifacts.iterdir()] == [Path(outcome["facts"]["recording"]).parent.name]
+    assert all(0 < each["applied"] <= each["ready"] for each in outcome["facts"]["components"])
     explained = machine.run("explain", outcome["runId"])
     assert explained.returncode == 0, explained.stdout + explained.stderr
     assert "all as recorded" in explained.stdout

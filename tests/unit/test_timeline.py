@@ -33,13 +33,13 @@ def test_a_block_that_ends_well_is_a_component_that_is_ready() -> None:
 
 
 def test_progress_is_followed_through_a_wait() -> None:
-    """First seen under way, and since when it has been ready without a break; who nobody expected comes last."""
+    """First seen under way, and since when it has been ready without a break; the root is no component."""
     clock = Clock()
     timeline = Timeline(("nfd", "web"), clock)
     story = [{}, {"nfd": False}, {"nfd": True, "web": False}, {"nfd": True, "web": True}]
-    story += [{"nfd": True, "web": False, "extra": True}, {"nfd": True, "web": True, "extra": True}]
+    story += [{"nfd": True, "web": False, "root": True}, {"nfd": True, "web": True, "root": True}]
     for second, progress in enumerate(story):
         clock.now = float(second)
         observe = timeline.observing(lambda snapshot, found=progress: found)  # type: ignore[misc]
         observe(Judged(Snapshot({PODS: {}}), Waiting("x"), 0.0))
-    assert rows(timeline) == [("nfd", 1.0, 2.0), ("web", 2.0, 5.0), ("extra", 4.0, 4.0)]
+    assert rows(timeline) == [("nfd", 1.0, 2.0), ("web", 2.0, 5.0)]
