@@ -65,7 +65,10 @@ class Run:
     _pushed: Pushed | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.timeline = Timeline((folder.release for folder in self.bundle.folders), lambda: self.journal.seconds)
+        self._begin_timeline(() if self.publication else (folder.release for folder in self.bundle.folders))
+
+    def _begin_timeline(self, names: Iterable[str]) -> None:
+        self.timeline = Timeline(names, lambda: self.journal.seconds)
         self.facts["components"] = self.timeline.rows
 
     def task(self, name: str) -> AbstractContextManager[None]:
@@ -89,6 +92,7 @@ class Run:
             self._pushed = self.publication.push(registry)
             published = self._pushed.published
             phase.detail = f"{published.repository}:{published.tag}@{published.digest[:19]}"
+        self._begin_timeline(self._pushed.delivery.names)  # what controllers call them
         self.facts["digest"] = published.digest
         self.recorder.fact(digest=published.digest)
         return published
