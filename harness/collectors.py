@@ -1,7 +1,8 @@
-"""The evidence that every lane leaves: what kubectl and helm print, the control plane's logs, the bundle, the recipe.
+"""What evidence is made of: what kubectl and helm print, logs, the bundle, the recipe.
 
-The four tables are kubectl's own output under the names that the bash harness gave them, so that people find what they
-know. Nothing here writes: a collector returns text, `harness.evidence` redacts and writes it.
+Files have the names that the bash harness gave them, so that people find what they know. What only one lane has (its
+controllers' objects and logs) the lane brings itself, by an EvidenceSite. Nothing here writes: a collector returns
+text, `harness.evidence` redacts and writes it.
 """
 
 import shlex
@@ -19,9 +20,11 @@ from harness.errors import ClusterError
 from harness.evidence import Collector, Files, Incomplete
 from harness.process import CommandFailed
 from harness.redaction import secret_values
+from harness.snapshot import Kind
 
-LOG_LINES = 2000
-LOG_BYTES = 1 << 20  # of one log; lines beyond it are left out even where there are fewer than LOG_LINES
+LOG_LINES = 2000  # of a component of the control plane
+SERVICE_LINES = 500  # of a controller, as documented
+LOG_BYTES = 1 << 20  # of one log; lines beyond it are left out even where there are fewer
 FILE_BYTES = 1 << 20  # of one file of a bundle
 BUNDLE_BYTES = 8 << 20
 DESCRIBED = 20  # pods: the others are in the same state for the same reasons, as a rule
@@ -41,7 +44,7 @@ class Releases(Protocol):
 class Kubectl:
     """A kubectl, and the cluster it speaks to. `cache` is a directory for what it learns of the API."""
 
-    binary: Path
+    binary: Callable[[], Path]  # asked for when it is needed: one that cannot be built costs its own files only
     kubeconfig: Path
     context: str
     cache: Path
@@ -51,7 +54,7 @@ class Kubectl:
         where = [f"--kubeconfig={self.kubeconfig}", f"--context={self.context}", f"--cache-dir={self.cache}"]
         bound = f"--request-timeout={max(1, int(timeout))}s"
         try:
-            completed = process.run([str(self.binary), *where, bound, *words], timeout=timeout)
+            completed = process.run([str(self.binary()), *where, bound, *words], timeout=timeout)
         except CommandFailed as error:
             printed = error.completed.stdout
             if not printed.strip():
@@ -60,6 +63,30 @@ class Kubectl:
             why = f"not done after {timeout:.0f} s" if error.timed_out else f"exit status {error.completed.returncode}"
             raise Incomplete(printed, f"{why}{': ' + said[-1] if said else ''}") from error
         return completed.stdout or completed.stderr  # "No resources found" comes on stderr
+
+
+@dataclass(frozen=True)
+class EvidenceSite:
+    """Where a lane takes its evidence from: `cluster` begins the files' names.
+
+    `log` gives the last so many lines of a service by its name, wherever that writes them; it raises where there is no
+    such log.
+    """
+
+    cluster: str
+    kubectl: Kubectl
+    log: Callable[[str, int], str]
+
+    def log_of(self, service: str, name: str = "", lines: int = SERVICE_LINES) -> Collector:
+        """The end of a service's log, as <cluster>-<name>.log."""
+        file = f"{self.cluster}-{name or service}.log"
+        return Collector(f"log {service}", file, lambda _: self.log(service, lines), f"the last {lines} lines")
+
+    def objects(self, name: str, kinds: Sequence[Kind]) -> Collector:
+        """All objects of these kinds in all namespaces, as <cluster>-<name>.yaml."""
+        words = ("get", ",".join(map(str, kinds)), "-A", "-o", "yaml")
+        about = ", ".join(kind.plural for kind in kinds)
+        return Collector(name, f"{self.cluster}-{name}.yaml", lambda timeout: self.kubectl.run(words, timeout), about)
 
 
 def of_cluster(cluster: str, kubectl: Kubectl) -> list[Collector]:
@@ -90,10 +117,10 @@ def of_logs(cluster: str, logs: Mapping[str, Path]) -> list[Collector]:
     ]
 
 
-def of_releases(cluster: str, helm: Releases) -> Collector:
+def of_releases(cluster: str, helm: Callable[[], Releases]) -> Collector:
     """`helm list`, and `helm status` of each release."""
     return Collector(
-        "helm releases", f"{cluster}-helm", lambda timeout: _releases(helm, timeout), "helm list, and helm status"
+        "helm releases", f"{cluster}-helm", lambda timeout: _releases(helm(), timeout), "helm list, and helm status"
     )
 
 
@@ -144,23 +171,19 @@ def _describe_unscheduled(kubectl: Kubectl, timeout: float) -> str:
     return "\n".join(described)
 
 
-def _tail_of(path: Path) -> Callable[[float], str]:
-    return lambda _: _tail(path)
-
-
-def _tail(path: Path) -> str:
-    """The last LOG_LINES whole lines, of at most the last LOG_BYTES."""
+def tail(path: Path, lines: int) -> str:
+    """The last whole lines of a log, of at most its last LOG_BYTES."""
     with path.open("rb") as stream:
         size = stream.seek(0, 2)
         stream.seek(max(0, size - LOG_BYTES))
-        read = stream.read(LOG_BYTES).decode("utf-8", errors="replace")
-    lines = read.splitlines(keepends=True)
+        found = stream.read(LOG_BYTES).decode("utf-8", errors="replace").splitlines(keepends=True)
     if size > LOG_BYTES:
-        del lines[:1]  # its beginning was cut off
-    if size <= LOG_BYTES and len(lines) <= LOG_LINES:
-        return read
-    kept = lines[-LOG_LINES:]
-    return f"[the last {len(kept)} lines of {size} bytes]\n{''.join(kept)}"
+        del found[:1]  # its beginning was cut off
+    return "".join(found[-lines:])
+
+
+def _tail_of(path: Path) -> Callable[[float], str]:
+    return lambda _: tail(path, LOG_LINES)
 
 
 def _releases(helm: Releases, timeout: float) -> str | Files:

@@ -24,8 +24,15 @@ from harness.outcome import Outcome
 from harness.process import CommandFailed
 from harness.redaction import Redactor
 
+DEBUG, GREEN = "kwok-debug", "kwok-run"  # what directories begin with: evidence, and no more than a recording
 PARALLEL = 6  # collectors at once: most of them wait for kubectl or helm
 Files = Mapping[str, str]  # by path below the collector's own
+
+_OWN = {  # beside what collectors bring
+    "collectors.txt": "what became of each collector",
+    "run.json": "the outcome, for scripts",
+    "run.jsonl": "what was seen and judged: `kwok-harness explain` with this directory tells it",
+}
 
 
 class Incomplete(HarnessError):
@@ -79,15 +86,15 @@ class EvidenceReport:
 
 
 class EvidenceDirectory:
-    """`kwok-debug-<recipe>-<deployer>-<run_id>` below `artifacts`: new, and for its owner's eyes only.
+    """`<prefix>-<recipe>-<deployer>-<run_id>` below `artifacts`: new, and for its owner's eyes only.
 
     The name is known to everybody and the parent may be a shared directory, so nothing that is there already is ever
     used. Raises HarnessError where no such directory can be made; after that nothing here raises.
     """
 
-    def __init__(self, artifacts: Path, recipe: str, deployer: str, run_id: str) -> None:
+    def __init__(self, artifacts: Path, recipe: str, deployer: str, run_id: str, *, prefix: str = DEBUG) -> None:
         self.redactor = Redactor()
-        name = re.sub(r"[^A-Za-z0-9._-]", "_", f"kwok-debug-{recipe}-{deployer}-{run_id}")
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{prefix}-{recipe}-{deployer}-{run_id}")
         try:
             artifacts.mkdir(mode=0o700, parents=True, exist_ok=True)
             _trusted(artifacts)
@@ -183,9 +190,9 @@ def collect(directory: EvidenceDirectory, collectors: Sequence[Collector], budge
 
 def summary(outcome: Outcome, directory: EvidenceDirectory, report: EvidenceReport) -> str:
     """summary.txt: what failed, and what lies where, for somebody who sees this directory for the first time."""
-    about = {file: each.collector.about for each in report.collected for file in each.files}
+    about = {file: each.collector.about for each in report.collected for file in each.files} | _OWN
     shown: dict[str, str] = {}
-    for file in directory.files():
+    for file in sorted({*directory.files(), *_OWN}):
         folder = next((c.collector.file for c in report.collected if file in c.files and file != c.collector.file), "")
         shown.setdefault(f"{folder}/" if folder else file, about.get(file, ""))
     lines = [

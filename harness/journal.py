@@ -41,6 +41,11 @@ class Journal:
         return replace(self, stage=f"{stage}: ")
 
     @property
+    def seconds(self) -> float:
+        """Since the cell's start."""
+        return self._since(self.clock())
+
+    @property
     def phases(self) -> tuple[Phase, ...]:
         """The phases that have ended."""
         with self._lock:

@@ -5,7 +5,7 @@ A lane knows how a bundle is delivered; everything else (waiting, verifying, pha
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,10 +14,13 @@ from harness import progress
 from harness.background import Background
 from harness.bundles.model import Bundle
 from harness.cluster import Cluster
+from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import VerdictFailed
+from harness.evidence import Collector
 from harness.gates import workloads
 from harness.gates.described import described
+from harness.hastening import Hasten, hastening
 from harness.helm import Helm
 from harness.installers import Site
 from harness.journal import Journal
@@ -28,9 +31,10 @@ from harness.recipes.model import Recipe
 from harness.recording import Recorder
 from harness.settings import Settings
 from harness.snapshot import Kind, Object, Snapshot
+from harness.timeline import Timeline
 from harness.verdict import Passed
 from harness.verify import Expectation
-from harness.waiting import Cancelled, Expired, Gate, Observe, wait
+from harness.waiting import Cancelled, Expired, Gate, Judged, Observe, wait
 from kwok.services import Services
 
 
@@ -60,6 +64,13 @@ class Run:
     passed: list[tuple[tuple[Kind, ...], Gate, float]] = field(default_factory=list)
     _pushed: Pushed | None = field(default=None, init=False)
 
+    def __post_init__(self) -> None:
+        self._begin_timeline(() if self.publication else (folder.release for folder in self.bundle.folders))
+
+    def _begin_timeline(self, names: Iterable[str]) -> None:
+        self.timeline = Timeline(names, lambda: self.journal.seconds)
+        self.facts["components"] = self.timeline.rows
+
     def task(self, name: str) -> AbstractContextManager[None]:
         """Tell progress of a piece of work within a phase."""
         return progress.task(self.journal.progress, name)
@@ -81,6 +92,7 @@ class Run:
             self._pushed = self.publication.push(registry)
             published = self._pushed.published
             phase.detail = f"{published.repository}:{published.tag}@{published.digest[:19]}"
+        self._begin_timeline(self._pushed.delivery.names)  # what controllers call them
         self.facts["digest"] = published.digest
         self.recorder.fact(digest=published.digest)
         return published
@@ -98,15 +110,19 @@ class Run:
         late: type[VerdictFailed] = VerdictFailed,
         observe: Observe | None = None,
         settle: float | None = None,
+        hasten: Hasten | None = None,
     ) -> Passed:
         """Wait until the gate passes and stays so for `settle` seconds; after `within` seconds raise `late`, with what
         was missing.
 
-        A service that dies ends the wait at once, with its last words.
+        A service that dies ends the wait at once, with its last words. `hasten` is what controllers are told meanwhile.
         """
         deadlines, kinds = self.settings.deadlines, tuple(kinds)
         try:
-            with self.recorder.wait(kinds, gate, within=within, observe=observe) as seen:
+            with (
+                hastening(hasten, self.cluster, self.recorder.nudge) as look,
+                self.recorder.wait(kinds, gate, within=within, observe=_both(look, observe)) as seen,
+            ):
                 passed = wait(
                     self.cluster,
                     kinds,
@@ -172,7 +188,7 @@ class Run:
                     workloads.KINDS,
                     self.expectation.gate,
                     within=self.settings.deadlines.pods,
-                    observe=lambda snapshot, verdict, seconds: seen.__setitem__(slice(None), [snapshot]),
+                    observe=lambda judged: seen.__setitem__(slice(None), [judged.snapshot]),
                 )
             finally:
                 for snapshot in seen:
@@ -183,12 +199,26 @@ class Run:
         return passed
 
 
+def _both(first: Observe, second: Observe | None) -> Observe:
+    def observe(judged: Judged) -> None:
+        first(judged)
+        if second is not None:
+            second(judged)
+
+    return observe
+
+
 def nothing(site: Site) -> None:
     """The infrastructure of a lane that needs none."""
 
 
 def at_nothing(run: Run) -> None:
     """What a lane without controllers looks at once more."""
+
+
+def no_collectors(site: EvidenceSite) -> Sequence[Collector]:
+    """The evidence of a lane that has none of its own."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -198,6 +228,7 @@ class Lane:
     `infrastructure` has to be on the cluster before the story begins; it is put there while the bundle is made.
     `look_again` has the controllers reconcile everything once more, without being told of a change.
     `reconcilers` are its services that would make again what cleaning takes away, or know of it when it is gone.
+    `collectors` are the evidence that only this lane has.
     """
 
     name: str
@@ -207,3 +238,4 @@ class Lane:
     infrastructure: Callable[[Site], None] = nothing
     look_again: Callable[[Run], None] = at_nothing
     reconcilers: tuple[str, ...] = ()
+    collectors: Callable[[EvidenceSite], Sequence[Collector]] = no_collectors

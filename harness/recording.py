@@ -6,8 +6,10 @@
 | fact   | something that became known later, such as the digest                                             |
 | task   | a phase, or a piece of work within one, that started, finished or failed                          |
 | note   | what the verdict does not cover                                                                   |
+| nudge  | an object that a controller was told to look at, and why                                          |
 | wait   | a gate as data (harness.gates.described), the kinds that it watches, and for how many seconds     |
-| seen   | a snapshot as its difference to the one before in that wait (to none at all, at first), its verdict |
+| seen   | a snapshot as its difference to the one before in that wait (to none at all, at first), its verdict, |
+|        | and how long after the first news in it arrived (`lag`)                                           |
 | ended  | how a wait ended (passed, failed, expired, cancelled, broken) and why                             |
 | closed | nothing: that the recording is whole                                                              |
 
@@ -34,9 +36,9 @@ from harness.gates.described import Described
 from harness.journal import first_line
 from harness.progress import Progress
 from harness.redaction import Redactor
-from harness.snapshot import Kind, Object, Snapshot, key_of
+from harness.snapshot import Key, Kind, Object, Snapshot, key_of
 from harness.verdict import Verdict, Waiting
-from harness.waiting import Cancelled, Expired, Gate, GateFailed, Observe
+from harness.waiting import Cancelled, Expired, Gate, GateFailed, Judged, Observe
 
 FORMAT = 1
 FILE = "run.jsonl"
@@ -74,9 +76,7 @@ class _Watched:
 class _Seen:
     at: float
     watched: _Watched
-    snapshot: Snapshot
-    verdict: Verdict
-    seconds: float
+    judged: Judged
 
 
 class Recorder:
@@ -122,6 +122,10 @@ class Recorder:
     def note(self, text: str) -> None:
         self._put("note", text=text)
 
+    def nudge(self, kind: Kind, key: Key, why: str, problem: str = "") -> None:
+        """A controller was told to look at an object now; `problem` is why that did not work, if it did not."""
+        self._put("nudge", object=f"{kind.kind} {'/'.join(filter(None, key))}", why=why, problem=problem)
+
     @contextmanager
     def wait(
         self, kinds: Iterable[Kind], gate: Gate, *, within: float, observe: Observe | None = None
@@ -142,11 +146,11 @@ class Recorder:
             within=within,
         )
 
-        def seen(snapshot: Snapshot, verdict: Verdict, seconds: float) -> None:
-            watched.verdict = verdict
-            self._hand_over(_Seen(self._at(), watched, snapshot, verdict, seconds))
+        def seen(judged: Judged) -> None:
+            watched.verdict = judged.verdict
+            self._hand_over(_Seen(self._at(), watched, judged))
             if observe is not None:
-                observe(snapshot, verdict, seconds)
+                observe(judged)
 
         how, why = "passed", ""
         try:
@@ -249,7 +253,7 @@ def verdict_data(verdict: Verdict) -> dict[str, str]:
 
 def _difference(seen: _Seen) -> Event:
     """What is new or different and what is gone, by kind; objects are whole, but for who manages which field."""
-    watched, now = seen.watched, seen.snapshot
+    watched, judged, now = seen.watched, seen.judged, seen.judged.snapshot
     before, watched.last = watched.last, now
     changed: dict[str, list[Object]] = {}
     gone: dict[str, list[list[str]]] = {}
@@ -265,10 +269,11 @@ def _difference(seen: _Seen) -> Event:
         "event": "seen",
         "at": seen.at,
         "wait": watched.number,
-        "seconds": _rounded(seen.seconds),
+        "seconds": _rounded(judged.seconds),
+        "lag": _rounded(judged.lag),
         "changed": changed,
         "gone": gone,
-        "verdict": verdict_data(seen.verdict),
+        "verdict": verdict_data(judged.verdict),
     }
 
 

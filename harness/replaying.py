@@ -34,12 +34,14 @@ class Move:
 class Step:
     """One snapshot of a wait: what moved, the verdict as recorded, and how the one of now differs (empty: it does not).
 
-    `seconds` count from the beginning of the wait, `at` from that of the recording.
+    `seconds` count from the beginning of the wait, `at` from that of the recording, `lag` from the arrival of the first
+    news in it.
     """
 
     line: int
     at: float
     seconds: float
+    lag: float
     moves: tuple[Move, ...]
     verdict: Verdict
     difference: str
@@ -65,6 +67,18 @@ class Wait:
         return str(self.gate["gate"]) if self.gate else "an unnamed gate"
 
     @property
+    def completed(self) -> Step | None:
+        """The step that brought the verdict with which the wait ended; None where it came to none."""
+        if self.how not in ("passed", "failed"):
+            return None
+        found = None
+        for step in reversed(self.steps):
+            if found is not None and step.verdict != found.verdict:
+                break
+            found = step
+        return found
+
+    @property
     def differences(self) -> tuple[str, ...]:
         """Sentences, each with its line."""
         found = [f"line {step.line}, {step.seconds:.1f} s: {step.difference}" for step in self.steps if step.difference]
@@ -77,7 +91,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Told:
-    """A task that started, finished or failed, or (with state "note") a note."""
+    """A task that started, finished or failed, or (with that state) a note or a nudge."""
 
     at: float
     task: str
@@ -162,6 +176,9 @@ class _Reading:
                 replay.story.append(Told(at, str(event["task"]), str(event["state"]), str(event["detail"])))
             case "note":
                 replay.story.append(Told(at, "", "note", str(event["text"])))
+            case "nudge":
+                why = "; ".join(filter(None, (str(event["why"]), str(event["problem"]))))
+                replay.story.append(Told(at, str(event["object"]), "nudged", why))
             case "wait":
                 kinds = tuple(Kind(**kind) for kind in event["kinds"])
                 wait = Wait(int(event["wait"]), at, event["gate"], kinds, float(event["within"]))
@@ -209,8 +226,8 @@ class _Judging:
                 self._objects[move.kind][move.key] = move.item
         fields = dict(event["verdict"])
         recorded = _TYPES[fields.pop("type")](**fields)
-        at, seconds = float(event["at"]), float(event["seconds"])
-        self.wait.steps.append(Step(number, at, seconds, tuple(moves), recorded, self._judge(recorded)))
+        at, seconds, lag = float(event["at"]), float(event["seconds"]), float(event["lag"])
+        self.wait.steps.append(Step(number, at, seconds, lag, tuple(moves), recorded, self._judge(recorded)))
 
     def _judge(self, recorded: Verdict) -> str:
         """How the gate's verdict differs from the recorded one; empty where it does not, or there is no gate."""

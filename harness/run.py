@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import collectors, parity, process
+from harness import parity, process
+from harness.aftermath import Aftermath
 from harness.background import Background, all_done
 from harness.bundles.model import Bundler
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError, Terminated
-from harness.evidence import Collector, EvidenceDirectory, collect, summary
 from harness.exits import Exit
 from harness.helm import Helm
 from harness.installers import Site
@@ -30,8 +30,7 @@ from harness.outcome import Outcome
 from harness.preparing import Prepared, prepare
 from harness.process import Scope
 from harness.recipes.model import Recipe
-from harness.recording import FILE, Recorder, copy
-from harness.redaction import Redactor
+from harness.recording import FILE, Recorder
 from harness.settings import Settings
 from harness.snapshot import Kind, Object
 from harness.upgrading import converged, require_change
@@ -39,7 +38,6 @@ from kwok.runtime import Runtime
 from kwok.services import Services
 
 BEFORE = "before"  # the stage that an upgrade starts from
-QUICK = 2.0  # seconds for evidence when somebody wants the harness to end
 WEBHOOKS = tuple(
     Kind("admissionregistration.k8s.io/v1", f"{kind.lower()}s", kind, namespaced=False)
     for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
@@ -55,8 +53,8 @@ def new_run_id() -> str:
 @dataclass
 class Cell:
     """A recipe under a lane on a cluster. `nodes` are the Node objects; `keep` leaves the cluster as it ends up;
-    `parity` compares what the lane made with what helm would make; `record` is where the recording goes as well;
-    `upgrade_from` is delivered first, and then `recipe` in its place.
+    `parity` compares what the lane made with what helm would make; `upgrade_from` is delivered first, and then `recipe`
+    in its place.
 
     `tools` gives a program's path and waits for its build; `cancel` ends builds that are under way.
     """
@@ -74,12 +72,11 @@ class Cell:
     run_id: str
     keep: bool = False
     parity: bool = True
-    record: Path | None = None
     upgrade_from: Recipe | None = None
     _facts: dict[str, Any] = field(default_factory=dict)
     _scope: Scope = field(default_factory=Scope)
     _background: tuple[Background[Any], ...] = ()
-    _evidence: EvidenceDirectory | None = None
+    _aftermath: Aftermath | None = None
     _services: Services | None = None
     _site: Site | None = None
     _passed: str = ""
@@ -99,17 +96,17 @@ class Cell:
                 cluster=self.stay.name,
             )
             self.journal.progress = recorder.telling(self.journal.progress)
+            aftermath = self._aftermath = self._left(work)
             self._step(lambda: self._tell(work, recorder))
             if self._error is not None:
-                self._step(lambda: self._leave_evidence(work))
-            self._step(lambda: self._keep_recording(recorder))
+                self._step(lambda: aftermath.take_evidence(self._services, self._outcome, hurried=self._hurried))
+            self._step(lambda: aftermath.keep_recording(recorder, self._facts))
             self._step(lambda: self._give_back(work))
             if self.stay.open:  # interrupted while it was given back
                 with process.undisturbed():
                     self._step(lambda: self._give_back(work))
         outcome = self._outcome()
-        if self._evidence is not None:
-            self._evidence.write_json("run.json", outcome.document())
+        aftermath.close(outcome)
         if self._error is not None and not isinstance(self._error, HarnessError | Terminated | KeyboardInterrupt):
             raise self._error
         return outcome
@@ -249,50 +246,19 @@ class Cell:
 
     # The end
 
-    def _leave_evidence(self, work: Path) -> None:
-        budget = Deadline.after(QUICK if self._hurried else self.settings.deadlines.evidence)
-        try:
-            directory = self._evidence = EvidenceDirectory(
-                self.settings.artifacts, self.recipe.name, self.lane.name, self.run_id
-            )
-        except HarnessError as error:
-            self.journal.note(f"no evidence: {error}")
-            return
-        with self.journal.phase("evidence") as phase:
-            report = collect(directory, self._collectors(directory, work, budget), budget)
-            written = len(directory.files())
-            phase.detail = f"{written} files" + (f", {len(report.problems)} incomplete" if report.problems else "")
-        outcome = self._outcome()
-        directory.write_json("run.json", outcome.document())
-        directory.write("summary.txt", summary(outcome, directory, report))
-
-    def _collectors(self, directory: EvidenceDirectory, work: Path, budget: Deadline) -> list[Collector]:
-        found = [collectors.of_document("recipe", "recipe.yaml", self.recipe.document(), "the resolved recipe")]
-        if (work / "bundle").is_dir():
-            found.append(collectors.of_bundle(work / "bundle"))
-        running, cluster = self.stay.running, self.stay.cluster
-        if self._services is not None:
-            found += collectors.of_logs("services", self._services.logs())
-        if running is None or cluster is None:
-            return found
-        directory.redactor = Redactor(collectors.known_secrets(cluster, timeout=min(5.0, budget.remaining / 4)))
-        kubectl = collectors.Kubectl(self.tools("kubectl"), running.kubeconfig, running.context, work / "kubectl")
-        return [
-            *collectors.of_cluster(running.name, kubectl),
-            collectors.of_releases(running.name, self._helm(work, running.kubeconfig)),
-            *found,
-            *collectors.of_logs(running.name, self.runtime.logs(running)),
-        ]
-
-    def _keep_recording(self, recorder: Recorder) -> None:
-        """Into the evidence, where there is some, and where the user asked for it."""
-        problem = recorder.close()
-        redactor = self._evidence.redactor if self._evidence else Redactor()
-        places = [self._evidence.path / FILE] if self._evidence else []
-        for place in [*places, *([self.record] if self.record else [])]:
-            problem = problem or copy(recorder.path, place, redactor)
-        if problem:
-            self.journal.note(f"the recording is not whole: {problem}")
+    def _left(self, work: Path) -> Aftermath:
+        return Aftermath(
+            recipe=self.recipe,
+            lane=self.lane,
+            settings=self.settings,
+            runtime=self.runtime,
+            stay=self.stay,
+            tools=self.tools,
+            helm=lambda kubeconfig: self._helm(work, kubeconfig),
+            journal=self.journal,
+            run_id=self.run_id,
+            work=work,
+        )
 
     def _give_back(self, work: Path) -> None:
         """A teardown that fails is told and changes nothing."""
@@ -333,6 +299,7 @@ class Cell:
 
     def _outcome(self) -> Outcome:
         code, reason = _judged(self._error)
+        evidence = self._aftermath and self._aftermath.evidence
         return Outcome(
             recipe=self.recipe.name,
             deployer=self.lane.name,
@@ -345,7 +312,7 @@ class Cell:
             reason=reason or self._passed,
             phases=self.journal.phases,
             notes=tuple(self.journal.notes),
-            evidence=str(self._evidence.path) if self._evidence else "",
+            evidence=str(evidence.path) if evidence else "",
             facts=dict(self._facts),
         )
 

@@ -20,8 +20,9 @@ from harness.gates.described import described
 from harness.lane import Lane, Run
 from harness.preparing import Prepared
 from harness.publishing import content_of
-from harness.snapshot import Kind, Snapshot
-from harness.verdict import Passed, Verdict
+from harness.snapshot import Kind
+from harness.verdict import Passed
+from harness.waiting import Judged
 
 _STAYS = frozenset({"CustomResourceDefinition", "Namespace"})
 _POLICY = "helm.sh/resource-policy"
@@ -108,6 +109,6 @@ def converged(run: Run, lane: Lane, before: Prepared, after: Prepared) -> None:
         phase.detail = "what passed passes still, and nothing came back"
 
 
-def _never_back(snapshot: Snapshot, verdict: Verdict, seconds: float) -> None:
-    if not isinstance(verdict, Passed):
-        raise VerdictFailed(f"came back after it had been pruned: {verdict}")
+def _never_back(judged: Judged) -> None:
+    if not isinstance(judged.verdict, Passed):
+        raise VerdictFailed(f"came back after it had been pruned: {judged.verdict}")

@@ -22,7 +22,19 @@ from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.watching import Changed, Confirmed, Listed, Message, Opened, Refused, Stopped, Trouble, Watching
 
 Gate = Callable[[Snapshot], Verdict]
-Observe = Callable[[Snapshot, Verdict, float], None]  # what was judged, how, and after how many seconds
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was judged and how: `seconds` after the wait began, `lag` seconds after the oldest news in it arrived."""
+
+    snapshot: Snapshot
+    verdict: Verdict
+    seconds: float
+    lag: float = 0.0
+
+
+Observe = Callable[[Judged], None]
 
 BURST_SECONDS = 0.02  # events that come closer together than this are judged together
 
@@ -96,7 +108,7 @@ def wait(
     answer that asking again does not change (401, 403, 404, 405). Everything else is tried again until the deadline.
     `observe` sees every snapshot that was judged, in order; the last one is what the verdict rests on.
     """
-    watching = Watching(cluster, kinds)
+    watching = Watching(cluster, kinds, deadline.clock)
     with watching:
         if cancelled is not None:
             watching.stop_on(cancelled)
@@ -146,11 +158,15 @@ class _View:
         self._unlisted = set(self._mirrors)
         self._trouble: dict[Kind, ClusterError] = {}
         self._change: tuple[Kind, Key, float] | None = None
-        self.fresh = False  # something is different from the last snapshot taken
+        self.news: float | None = None  # when the first thing arrived that is not in the last snapshot taken
 
     @property
     def complete(self) -> bool:
         return not self._unlisted
+
+    @property
+    def fresh(self) -> bool:
+        return self.news is not None
 
     def take(self, message: Message) -> None:
         """Raises what can never be right again."""
@@ -163,22 +179,27 @@ class _View:
                 self._trouble[kind] = error
             case Opened(kind):
                 self._trouble.pop(kind, None)
-            case Listed(kind, listing):
+            case Listed(kind, listing, at):
+                if kind in self._unlisted:
+                    self.news = None  # nothing could be judged before
                 self._unlisted.discard(kind)
                 self._mirrors[kind].listed(listing.items, listing.resource_version)
-                self.fresh = True
-            case Changed(kind, event, item):
+                self._arrived(at)
+            case Changed(kind, event, item, at):
                 if self._mirrors[kind].changed(event, item):
-                    self._change = (kind, key_of(item), self._clock())
-                    self.fresh = True
+                    self._change = (kind, key_of(item), at)
+                    self._arrived(at)
             case Confirmed(listings):
                 self._trouble.clear()
                 for kind, listing in listings.items():
                     self._mirrors[kind].listed(listing.items, listing.resource_version)
-                self.fresh = True
+                self._arrived(self._clock())
+
+    def _arrived(self, at: float) -> None:
+        self.news = at if self.news is None else self.news
 
     def snapshot(self) -> Snapshot:
-        self.fresh = False
+        self.news = None
         return Snapshot({kind: mirror.items for kind, mirror in self._mirrors.items()})
 
     def missing(self) -> dict[Kind, str]:
@@ -219,7 +240,8 @@ class _Wait:
                     if verdict is not None:
                         return verdict
             if self._view.complete and self._view.fresh and self._now() >= self._next_look:
-                self._judge(self._view.snapshot())
+                news = self._view.news
+                self._judge(self._view.snapshot(), news)
                 self._next_look = self._now() + BURST_SECONDS
             if not self._confirming and self._now() >= self._standing.due:
                 self._confirming = True
@@ -241,12 +263,12 @@ class _Wait:
             return []
         return [first, *(messages.get() for _ in range(messages.qsize()))]
 
-    def _judge(self, snapshot: Snapshot) -> Verdict:
+    def _judge(self, snapshot: Snapshot, news: float | None = None) -> Verdict:
         verdict = self._gate(snapshot)
-        seconds = self._now() - self._begun
-        self._standing.heard(verdict, self._now())
+        now = self._now()
+        self._standing.heard(verdict, now)
         if self._observe is not None:
-            self._observe(snapshot, verdict, seconds)
+            self._observe(Judged(snapshot, verdict, now - self._begun, 0.0 if news is None else now - news))
         return verdict
 
     def _confirmed(self, message: Confirmed) -> Passed | None:

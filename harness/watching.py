@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from harness.cluster import ApiError, Cluster, Listing, Watch, transient
+from harness.deadline import Clock
 from harness.errors import ClusterError
 from harness.snapshot import Kind
 
@@ -27,8 +28,11 @@ _jitter = random.Random()  # not the one that tests and libraries seed
 
 @dataclass(frozen=True)
 class Listed:
+    """`at`, here and below, is when it arrived, in seconds of the clock of the one who waits."""
+
     kind: Kind
     listing: Listing
+    at: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Changed:
     kind: Kind
     event: str
     item: dict[str, Any]
+    at: float
 
 
 @dataclass(frozen=True)
@@ -100,12 +105,12 @@ class Watching:
     timeout in a daemon thread that nobody listens to any more.
     """
 
-    def __init__(self, cluster: Cluster, kinds: Iterable[Kind]) -> None:
+    def __init__(self, cluster: Cluster, kinds: Iterable[Kind], clock: Clock = time.monotonic) -> None:
         self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.kinds = tuple(dict.fromkeys(kinds))
         self._cluster = cluster
         self._over = threading.Event()
-        self._followers = [_Follower(cluster, kind, self.messages, self._over) for kind in self.kinds]
+        self._followers = [_Follower(cluster, kind, self.messages, self._over, clock) for kind in self.kinds]
 
     def __enter__(self) -> Self:
         for follower in self._followers:
@@ -164,12 +169,13 @@ class _Follower:
     """One kind: its last resourceVersion ("" asks for a new LIST) and the stream that is open, if one is."""
 
     def __init__(
-        self, cluster: Cluster, kind: Kind, messages: queue.SimpleQueue[Message], over: threading.Event
+        self, cluster: Cluster, kind: Kind, messages: queue.SimpleQueue[Message], over: threading.Event, clock: Clock
     ) -> None:
         self.kind = kind
         self._cluster = cluster
         self._messages = messages
         self._over = over
+        self._clock = clock
         self._backoff = Backoff()
         self._expiries = Backoff()  # apart: the 410 of a server that is back must not wait as its absence did
         self._revision = ""
@@ -204,7 +210,7 @@ class _Follower:
     def _list_and_watch(self) -> None:
         if not self._revision:
             listing = self._cluster.list(self.kind, timeout=LIST_SECONDS, attempts=1)
-            self._messages.put(Listed(self.kind, listing))
+            self._messages.put(Listed(self.kind, listing, self._clock()))
             self._revision = listing.resource_version
         with self._cluster.watch(self.kind, self._revision, timeout=STREAM_SECONDS, grace=STREAM_GRACE) as stream:
             with self._lock:
@@ -217,7 +223,7 @@ class _Follower:
                 self._expiries.reset()
                 self._revision = str(item["metadata"]["resourceVersion"])
                 if event != "BOOKMARK":
-                    self._messages.put(Changed(self.kind, event, item))
+                    self._messages.put(Changed(self.kind, event, item, self._clock()))
 
 
 def _again(error: ClusterError) -> bool:

@@ -34,4 +34,5 @@ LANE = Lane(
     infrastructure=argocd_oci.infrastructure,
     look_again=argocd_oci.look_again,
     reconcilers=argocd_oci.LANE.reconcilers,
+    collectors=argocd_oci.collectors,
 )

@@ -5,22 +5,32 @@ the bundle names, each bound to the pushed digest, in one of the four states tha
 """
 
 from harness.bundles.delivery import ENTRY
+from harness.collectors import EvidenceSite
 from harness.errors import RootMissing, SyncDeadline
+from harness.evidence import Collector
 from harness.gates import applications, combining, workloads
 from harness.gates.described import described
 from harness.go_yaml import load_all
+from harness.hastening import Hasten
 from harness.installers import Site, argocd, registry
 from harness.lane import Lane, Run
 from harness.oci import Published
 from harness.snapshot import key_of
 from harness.verdict import Passed
 
+REFRESH = "argocd.argoproj.io/refresh"
+SERVED_WITHIN = 1.0  # seconds that a CRD may take until an operation that still waits for it is looked at
 KINDS = (*applications.KINDS, *workloads.SCHEDULING_KINDS)
 
 
 def infrastructure(site: Site) -> None:
     """A registry and Argo CD's controllers, which are told that the registry has no TLS."""
     argocd.install(site, registry.install(site))
+
+
+def collectors(site: EvidenceSite) -> list[Collector]:
+    """What the registry and Argo CD can tell afterwards."""
+    return [*argocd.collectors(site), *registry.collectors(site)]
 
 
 def story(run: Run) -> Passed:
@@ -42,14 +52,19 @@ def synced(run: Run, published: Published) -> Passed:
     gate = described(applications.synced, delivery.root, delivery.applications, published.digest)
     danger = described(workloads.nothing_unschedulable, run.expectation.namespaces)
     return run.expect(
-        KINDS, described(combining.unless_doomed, gate, danger), within=deadlines.argocd_sync, late=SyncDeadline
+        KINDS,
+        described(combining.unless_doomed, gate, danger),
+        within=deadlines.argocd_sync,
+        late=SyncDeadline,
+        observe=run.timeline.observing(applications.progress),
+        hasten=Hasten(applications.waiting_for_crds, REFRESH, lambda: "normal", after=SERVED_WITHIN),
     )
 
 
 def look_again(run: Run) -> None:
     """Have Argo CD render and compare everything once more, from nothing that it remembers."""
     for item in run.cluster.list(applications.APPLICATIONS).items:
-        patch = {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "hard"}}}
+        patch = {"metadata": {"annotations": {REFRESH: "hard"}}}
         run.cluster.patch_merge(applications.APPLICATIONS, *key_of(item), patch)
 
 
@@ -61,4 +76,5 @@ LANE = Lane(
     infrastructure=infrastructure,
     look_again=look_again,
     reconcilers=argocd.SERVICES,
+    collectors=collectors,
 )

@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE
+from harness.collectors import EvidenceSite
 from harness.errors import RootMissing, SyncDeadline
+from harness.evidence import Collector
 from harness.gates import combining, releases, sources, workloads
 from harness.gates.described import described
+from harness.hastening import Hasten
 from harness.installers import Site, flux, registry
 from harness.lane import Lane, Run
 from harness.oci import Published
@@ -25,6 +28,11 @@ def infrastructure(site: Site) -> None:
     """A registry and Flux's controllers; neither needs the bundle."""
     registry.install(site)
     flux.install(site)
+
+
+def collectors(site: EvidenceSite) -> list[Collector]:
+    """What the registry and Flux can tell afterwards."""
+    return [*flux.collectors(site), *registry.collectors(site)]
 
 
 def story(run: Run) -> Passed:
@@ -47,7 +55,12 @@ def story(run: Run) -> Passed:
         )
         danger = described(workloads.nothing_unschedulable, run.expectation.namespaces)
         passed = run.expect(
-            KINDS, described(combining.unless_doomed, gate, danger), within=deadlines.flux_sync, late=SyncDeadline
+            KINDS,
+            described(combining.unless_doomed, gate, danger),
+            within=deadlines.flux_sync,
+            late=SyncDeadline,
+            observe=run.timeline.observing(releases.progress),
+            hasten=Hasten(releases.unblocked, sources.REQUESTED, now),
         )
         phase.detail = passed.reason
     return run.verify()
@@ -55,11 +68,16 @@ def story(run: Run) -> Passed:
 
 def look_again(run: Run) -> None:
     """Have Flux fetch, apply and compare everything once more."""
-    now = datetime.now(UTC).isoformat()
+    token = now()
     for kind in (sources.OCIREPOSITORIES, sources.KUSTOMIZATIONS, releases.HELMRELEASES):
         for item in run.cluster.list(kind).items:
-            annotations = {sources.REQUESTED: now}
+            annotations = {sources.REQUESTED: token}
             run.cluster.patch_merge(kind, *key_of(item), {"metadata": {"annotations": annotations}})
+
+
+def now() -> str:
+    """The time: what Flux wants to be told each time anew, so that it looks at once."""
+    return datetime.now(UTC).isoformat()
 
 
 def source(published: Published) -> dict[str, Any]:
@@ -67,7 +85,7 @@ def source(published: Published) -> dict[str, Any]:
     return {
         "apiVersion": sources.OCIREPOSITORIES.api_version,
         "kind": sources.OCIREPOSITORIES.kind,
-        "metadata": {"name": SOURCE, "namespace": FLUX_NAMESPACE},
+        "metadata": {"name": SOURCE, "namespace": FLUX_NAMESPACE, "annotations": {sources.REQUESTED: now()}},
         "spec": {
             "interval": "1m",
             "insecure": True,
@@ -103,4 +121,5 @@ LANE = Lane(
     infrastructure=infrastructure,
     look_again=look_again,
     reconcilers=flux.CONTROLLERS,
+    collectors=collectors,
 )

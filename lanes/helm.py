@@ -45,7 +45,7 @@ def install(run: Run, bundle: Bundle) -> None:
 
 
 def install_release(run: Run, folder: Folder) -> None:
-    with run.task(f"release {folder.release}"):
+    with run.task(f"release {folder.release}"), run.timeline.applying(folder.release):
         run.helm.install(folder, timeout=run.settings.deadlines.release)
 
 

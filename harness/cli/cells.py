@@ -45,9 +45,6 @@ sets = click.option(
 @click.option("--keep", is_flag=True, help="Leave the cluster as it ends up, and say how to reach it.")
 @click.option("--parity/--no-parity", default=True, help="Whether the objects must be those that helm would make.")
 @click.option(
-    "--record", type=click.Path(dir_okay=False, path_type=Path), help="Write the recording there too: a new file."
-)
-@click.option(
     "--upgrade-from",
     metavar="RECIPE|DIRECTORY",
     help="Deliver that first, then RECIPE in its place: another recipe, or the same one of another data directory.",
@@ -62,7 +59,6 @@ def run(
     sets: tuple[str, ...],
     keep: bool,
     parity: bool,
-    record: Path | None,
     upgrade_from: str | None,
     reuse: bool,
     as_json: bool,
@@ -103,7 +99,6 @@ def run(
             run_id=run_id,
             keep=keep,
             parity=parity,
-            record=record,
             upgrade_from=earlier,
         ).carry_out()
     if as_json:

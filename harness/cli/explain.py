@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from harness import recordings
 from harness.cli.context import Context, as_json
 from harness.exits import Exit
 from harness.gates import applications, releases
@@ -24,15 +25,18 @@ _CONDITIONS = ("Stalled", "Ready", "Failed", "Complete", "Available")
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", default="")
 @as_json
 @click.pass_obj
-def explain(context: Context, run: Path, as_json: bool) -> Exit:
-    """Tell what happened in RUN, a run.jsonl or a directory that holds one, and judge its verdicts again.
+def explain(context: Context, run: str, as_json: bool) -> Exit:
+    """Tell what happened in RUN, and judge its verdicts again.
 
-    Exit code 0 when every verdict is as it was recorded, 1 when one differs: that is a defect of the harness.
+    RUN is a run id (its last digits, which are the cluster's, will do), a run.jsonl, or a directory that holds one; the
+    newest run where nothing is named. Exit code 0 when every verdict is as it was recorded, 1 when one differs: that is
+    a defect of the harness.
     """
-    found = replay(run)
+    path = Path(run)
+    found = replay(path if run and path.exists() else recordings.find(context.settings.artifacts, run))
     if as_json:
         context.data(_document(found))
     else:
@@ -135,6 +139,9 @@ def _of_wait(wait: Wait) -> Iterator[str]:
     if wait.how:
         ended = f"wait {wait.number} {wait.how} after {wait.seconds:.1f} s"
         yield f"{_at(wait.at + wait.seconds)}  {ended}: {_indented(wait.why)}"
+        if completed := wait.completed:
+            lag, held = f"{1000 * completed.lag:.0f} ms", f"{wait.seconds - completed.seconds:.1f} s"
+            yield f"{_at()}    the verdict came {lag} after the event that completed it, and still held {held} later"
     else:
         yield f"{_at()}  wait {wait.number} was not over when the recording ended"
 
@@ -176,4 +183,5 @@ def _wait_data(wait: Wait) -> dict[str, Any]:
         "how": wait.how or None,
         "why": wait.why,
         "seconds": wait.seconds if wait.how else None,
+        "lag": wait.completed and wait.completed.lag,
     }

@@ -33,7 +33,7 @@ from typing import Any
 
 from harness.gates.combining import Doubt, Gate, exact, listed, overall, shortened, subject, there
 from harness.gates.findings import Finding, Level
-from harness.snapshot import Kind, Object, Snapshot
+from harness.snapshot import Key, Kind, Object, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict
 
 APPLICATIONS = Kind("argoproj.io/v1alpha1", "applications", "Application")
@@ -44,6 +44,7 @@ _PASS = {("Synced", "Healthy"), ("Synced", "Progressing")}
 _PASS_AFTER_SUCCESS = {("OutOfSync", "Healthy"), ("Synced", "Degraded")}
 _RETRIES_FORGIVEN = 2  # a chart's own CRDs and namespaces take one or two
 _RETRY_NOTE = re.compile(r"\.? Retrying attempt #\d+ at .*$")  # has a time of day in it
+_WAITS_FOR_CRD = "waiting for healthy state of apiextensions.k8s.io/CustomResourceDefinition/"
 _TOO_EARLY = "tasks are not valid"  # a kind that is not served yet
 
 
@@ -86,6 +87,22 @@ def synced(root: str, children: Collection[str], digest: str) -> Gate:
         return Passed(f"{root} and its {len(children)} Applications are synced, at {digest}{note}")
 
     return gate
+
+
+def progress(snapshot: Snapshot) -> dict[str, bool]:
+    """By name, the Applications of which an operation has begun, and whether they are in a state that passes."""
+    found = {}
+    for app in snapshot.all(APPLICATIONS):
+        if operation := _operation(app):
+            after_success = operation.get("phase") == "Succeeded" and _state(app) in _PASS_AFTER_SUCCESS
+            found[app["metadata"]["name"]] = _state(app) in _PASS or after_success
+    return found
+
+
+def waiting_for_crds(snapshot: Snapshot) -> dict[tuple[Kind, Key], str]:
+    """Applications whose operation waits for CRDs, which are healthy in no time: Argo CD notices at its next resync."""
+    found = ((key_of(app), str(_operation(app).get("message"))) for app in snapshot.all(APPLICATIONS))
+    return {(APPLICATIONS, key): message for key, message in found if message.startswith(_WAITS_FOR_CRD)}
 
 
 def _root(top: Object, bundle: "_Bundle", children: Collection[str]) -> Iterator[Finding]:

@@ -54,6 +54,7 @@ KINDS: tuple[Kind, ...] = (
 
 _CHART_SOURCES = {kind.kind: kind for kind in (EXTERNALARTIFACTS, OCIREPOSITORIES)}
 _OF_ITS_CHART = ("RetriesExceeded", "MissingRollbackTarget")  # what a newer chart may put right
+_DEPENDS = "DependencyNotReady"
 _NO_CHART = ("SourceNotReady", "ArtifactFailed")
 
 
@@ -90,6 +91,26 @@ def releases_ready(expected: Collection[Key]) -> Gate:
     return gate
 
 
+def progress(snapshot: Snapshot) -> dict[str, bool]:
+    """By name, the releases that wait for nothing any more, and whether they are deployed as asked."""
+    return {
+        item["metadata"]["name"]: _doubt(item, snapshot) is None
+        for item in snapshot.all(HELMRELEASES)
+        if ready(item) and ready(item).get("reason") not in (_DEPENDS, *_NO_CHART)
+    }
+
+
+def unblocked(snapshot: Snapshot) -> dict[tuple[Kind, Key], str]:
+    """Releases that still say they wait for others, all of which are ready: helm-controller asks by its own clock."""
+    found = {key_of(item): item for item in snapshot.all(HELMRELEASES)}
+    doubts = {key: wrong for key, item in found.items() if (wrong := _doubt(item, snapshot))}
+    return {
+        (HELMRELEASES, key): "what it depends on is ready"
+        for key in doubts
+        if ready(found[key]).get("reason") == _DEPENDS and not _awaited(found[key], doubts, found)
+    }
+
+
 def _findings(doubts: Mapping[Key, Doubt], found: Mapping[Key, Object], snapshot: Snapshot) -> list[Finding]:
     """Of a chain of releases that wait for each other only the bottom, with how many stand on it."""
     waits = {key: _awaited(found[key], doubts, found) if key in found else set() for key in doubts}
@@ -115,7 +136,7 @@ def _findings(doubts: Mapping[Key, Doubt], found: Mapping[Key, Object], snapshot
 
 def _awaited(item: Object, doubts: Mapping[Key, Doubt], found: Mapping[Key, Object]) -> set[Key]:
     """The releases that this one waits for: those that are not ready, or not there at all."""
-    if ready(item).get("reason") != "DependencyNotReady":
+    if ready(item).get("reason") != _DEPENDS:
         return set()
     own = item["metadata"]["namespace"]
     names = {(each.get("namespace") or own, each["name"]) for each in item["spec"].get("dependsOn") or ()}

@@ -11,8 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import ArgocdCrdMissing, ArgocdInstallFailed, RepositorySecretRefused
+from harness.evidence import Collector
+from harness.gates.applications import APPLICATIONS
 from harness.installers import Site, failing_as, manifests
 from harness.progress import task
 from harness.registry_connection import plain_http
@@ -27,6 +30,7 @@ CREDENTIALS = "aicr-oci-repo-creds"
 MIRROR_CREDENTIALS = "chart-mirror"
 SERVICES = CONTROLLER, REPO_SERVER, REDIS = "argocd-application-controller", "argocd-repo-server", "argocd-redis"
 PORTS = ("argocd redis", "argocd repo server", "argocd repo server metrics", "argocd controller metrics")
+_LOGS = {"argo-reposerver": REPO_SERVER, "argo-appcontroller": CONTROLLER, "argo-redis": REDIS}
 _CRDS = ("application-crd.yaml", "appproject-crd.yaml")  # without ApplicationSets: a megabyte, and no controller
 
 RESYNC_SECONDS = 10  # what was degraded is looked at again; 120 to 180 by default
@@ -68,6 +72,12 @@ def install(site: Site, registry: str) -> None:
                 deadline.remaining,
                 ports=PORTS,
             )
+
+
+def collectors(site: EvidenceSite) -> list[Collector]:
+    """The Applications and their projects, and the end of each service's log."""
+    logs = [site.log_of(service, name) for name, service in _LOGS.items()]
+    return [site.objects("argo-apps", (APPLICATIONS, PROJECTS)), *logs]
 
 
 def default_project() -> dict[str, Any]:

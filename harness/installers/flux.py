@@ -12,8 +12,11 @@ from typing import Any
 import tenacity
 
 from harness.cluster import transient
+from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import ClusterError, FluxCrdMissing, FluxInstallFailed, FluxRolloutFailed
+from harness.evidence import Collector
+from harness.gates import releases
 from harness.installers import Site, failing_as, manifests
 from harness.progress import task
 from harness.settings import Retries
@@ -69,6 +72,12 @@ def install(site: Site) -> None:
                 deadlines.flux_rollout,
                 ports=PORTS,
             )
+
+
+def collectors(site: EvidenceSite) -> list[Collector]:
+    """All of Flux's objects, and the end of each controller's log."""
+    logs = [site.log_of(controller, f"flux-{controller}") for controller in CONTROLLERS]
+    return [site.objects("flux-resources", releases.KINDS), *logs]
 
 
 def crds(program: Path) -> list[dict[str, Any]]:

@@ -14,8 +14,10 @@ import psutil
 import yaml
 
 from harness import process
+from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import RegistryNotReady, RegistryUnreachable
+from harness.evidence import Collector
 from harness.installers import Site, failing_as
 from harness.progress import task
 from kwok.services import Probe, Service, ServiceDied
@@ -23,6 +25,7 @@ from kwok.services import Probe, Service, ServiceDied
 NAME = "registry"
 HEADER = "X-Kwok-Harness"
 _CONFIGURATION = "config.yml"
+LOG_LINES = 200  # of evidence, as documented
 _PROBE_SECONDS = 2.0
 _LOOK_SECONDS = 0.2
 _OURS = re.compile(r"/clusters/([a-z0-9-]+)/services/registry/")
@@ -56,6 +59,11 @@ def install(site: Site) -> str:
                 raise
         until_reachable(port, site.running.identity, Deadline.after(deadlines.registry_reachable))
     return f"localhost:{port}"
+
+
+def collectors(site: EvidenceSite) -> list[Collector]:
+    """Who pushed and pulled what, and how it was answered."""
+    return [site.log_of(NAME, lines=LOG_LINES)]
 
 
 def configuration(port: int, identity: str) -> str:

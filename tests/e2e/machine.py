@@ -55,7 +55,7 @@ class Machine:
         return sorted(each.name for each in directory.iterdir()) if directory.is_dir() else []
 
     def evidence(self) -> Path:
-        [found] = list(self.artifacts.iterdir())
+        [found] = self.artifacts.glob("kwok-debug-*")
         return found
 
 

@@ -29,7 +29,12 @@ def test_a_recipe_passes_and_leaves_nothing(machine: Machine) -> None:
     assert any("cert-manager-webhook" in note for note in outcome["notes"])
     assert machine.processes() == []
     assert machine.clusters() == []
-    assert not machine.artifacts.exists()
+    assert [each.name for each in machine.artifacts.iterdir()] == [Path(outcome["facts"]["recording"]).parent.name]
+    assert all(0 < each["applied"] <= each["ready"] for each in outcome["facts"]["components"])
+    explained = machine.run("explain", outcome["runId"])
+    assert explained.returncode == 0, explained.stdout + explained.stderr
+    assert "all as recorded" in explained.stdout
+    assert machine.run("explain").stdout == explained.stdout
 
 
 @pytest.mark.parametrize("recipe", ["gb200-eks-training", "h100-aks-training", "h100-eks-ubuntu-training-kubeflow"])

@@ -92,8 +92,8 @@ def gather(
     directory.redactor = Redactor(collectors.known_secrets(failing.cluster))
     running = failing.running
     found = [
-        *collectors.of_cluster("c", Kubectl(kubectl, running.kubeconfig, running.context, parent / "cache")),
-        collectors.of_releases("c", failing.helm),
+        *collectors.of_cluster("c", Kubectl(lambda: kubectl, running.kubeconfig, running.context, parent / "cache")),
+        collectors.of_releases("c", lambda: failing.helm),
         collectors.of_bundle(failing.bundle),
         *collectors.of_logs("c", failing.logs),
     ]

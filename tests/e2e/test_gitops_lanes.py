@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from machine import LIMIT, Machine, wait_for
 
 from harness import process
@@ -18,6 +19,13 @@ from kwok.ports import free_ports
 pytestmark = pytest.mark.e2e
 
 LANES = ("argocd-oci", "argocd-helm-oci", "flux-oci")
+LEFT = {  # the documented names of what each family of controllers leaves
+    "argocd-oci": ("argo-apps.yaml", "argo-reposerver.log", "argo-appcontroller.log"),
+    "flux-oci": (
+        *("flux-resources.yaml", "flux-source-controller.log", "flux-kustomize-controller.log"),
+        *("flux-helm-controller.log", "flux-source-watcher.log"),
+    ),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +51,10 @@ def service(machine: Machine, name: str) -> int:
     return int(json.loads(record.read_text())["identity"]["pid"])
 
 
+def cluster(evidence: Path) -> str:
+    return str(json.loads((evidence / "run.json").read_text())["cluster"])
+
+
 @pytest.mark.parametrize("lane", LANES)
 def test_a_recipe_passes_and_leaves_nothing(machine: Machine, lane: str) -> None:
     """The same workloads on the same nodes as under helm; afterwards no process and no cluster."""
@@ -54,6 +66,14 @@ def test_a_recipe_passes_and_leaves_nothing(machine: Machine, lane: str) -> None
     assert {phase["name"] for phase in outcome["phases"]} >= {"infrastructure", "pack", "push", "sync", "verify"}
     assert machine.processes() == []
     assert machine.clusters() == []
+    components = outcome["facts"]["components"]
+    assert len(components) == 13
+    assert all(0 < each["applied"] <= each["ready"] < outcome["seconds"] for each in components)
+    explained = machine.run("explain", outcome["runId"])
+    assert explained.returncode == 0, explained.stdout
+    assert "all as recorded" in explained.stdout
+    if lane == "flux-oci":
+        assert re.search(r"HelmRelease flux-system/training-job nudged: what it depends on is ready", explained.stdout)
 
 
 def test_the_same_recipe_has_the_same_digest(machine: Machine) -> None:
@@ -75,9 +95,16 @@ def test_a_pod_that_fits_nowhere_ends_the_sync_early(machine: Machine, lane: str
     assert "Deployment gpu-operator/gpu-operator" in done.stdout
     assert "needs cpu 1000, has 16" in done.stdout
     evidence = machine.evidence()
-    logs = {each.name for each in (evidence / "services-logs").iterdir()}
-    assert "registry.log" in logs
-    assert logs & {"argocd-application-controller.log", "helm-controller.log"}
+    left = {each.name.removeprefix(f"{cluster(evidence)}-"): each for each in evidence.iterdir()}
+    assert {"summary.txt", "run.jsonl", "registry.log", *LEFT[lane]} <= left.keys()
+    assert not evidence.joinpath("services-logs").exists()
+    for name, file in left.items():
+        if name.endswith(".log"):
+            assert 0 < len(file.read_text().splitlines()) <= (200 if name == "registry.log" else 500), name
+            assert name in (evidence / "summary.txt").read_text()
+    kinds = {item["kind"] for item in yaml.safe_load(left[LEFT[lane][0]].read_text())["items"]}
+    assert kinds >= ({"Application", "AppProject"} if lane == "argocd-oci" else {"OCIRepository", "HelmRelease"})
+    assert "AGE" in left["pods.txt"].read_text()
 
 
 @pytest.mark.parametrize(

@@ -334,7 +334,8 @@ def test_summary_says_what_failed_and_what_is_there(directory: EvidenceDirectory
     shown = [line.split(maxsplit=1) for line in lines[lines.index("Phases") :]]
     assert ["c-pods.txt", "every pod"] in shown
     assert ["bundle/", "what was delivered"] in shown
-    assert ["run.json"] in shown
+    assert ["run.json", "the outcome, for scripts"] in shown
+    assert any(line[0] == "run.jsonl" and "kwok-harness explain" in line[1] for line in shown if len(line) == 2)
     assert sum(line.startswith("bundle/") for line in lines) == 1
     assert "bad: KeyError: 'x'" in lines
     assert "webhooks were not exercised" in lines

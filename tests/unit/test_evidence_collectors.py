@@ -11,10 +11,11 @@ import yaml
 
 from harness import collectors
 from harness.cluster import Cluster
-from harness.collectors import Kubectl
-from harness.errors import ClusterError
+from harness.collectors import EvidenceSite, Kubectl
+from harness.errors import ClusterError, HarnessError
 from harness.evidence import Collector, Files, Incomplete
 from harness.process import CommandFailed, CommandMissing, Completed
+from lanes import LANES, find
 
 Script = Callable[[str], Kubectl]
 
@@ -27,7 +28,7 @@ def kubectl(tmp_path: Path) -> Script:
         binary = tmp_path / "kubectl"
         binary.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n{script}\n')
         binary.chmod(0o755)
-        return Kubectl(binary, tmp_path / "kubeconfig", "kwok-c", tmp_path / "cache")
+        return Kubectl(lambda: binary, tmp_path / "kubeconfig", "kwok-c", tmp_path / "cache")
 
     return make
 
@@ -96,7 +97,7 @@ def test_kubectl_that_only_fails_is_an_error(kubectl: Script) -> None:
 def test_kubectl_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """A missing program is named."""
     with pytest.raises(CommandMissing, match="nowhere"):
-        collectors.of_cluster("c", Kubectl(tmp_path / "nowhere", tmp_path, "x", tmp_path))[0].produce(10)
+        collectors.of_cluster("c", Kubectl(lambda: tmp_path / "nowhere", tmp_path, "x", tmp_path))[0].produce(10)
 
 
 def test_unscheduled_pods_are_described_by_namespace(kubectl: Script, tmp_path: Path) -> None:
@@ -134,16 +135,12 @@ def test_description_that_fails_keeps_the_ones_before(kubectl: Script) -> None:
     ("lines", "kept"), [(0, 0), (1, 1), (collectors.LOG_LINES, 2000), (collectors.LOG_LINES + 1, 2000)]
 )
 def test_end_of_a_log_is_kept(tmp_path: Path, lines: int, kept: int) -> None:
-    """Of a log the last lines are kept, at most two thousand, and a log that was cut says so."""
+    """Of a log the last lines are kept, at most two thousand."""
     log = tmp_path / "etcd.log"
     log.write_text("".join(f"line {number}\n" for number in range(lines)))
     (found,) = collectors.of_logs("c", {"etcd": log})
     assert found.file == "c-logs/etcd.log"
-    read = text(found).splitlines()
-    assert [line for line in read if line.startswith("line")] == [
-        f"line {number}" for number in range(lines - kept, lines)
-    ]
-    assert (read[:1] == [f"[the last 2000 lines of {log.stat().st_size} bytes]"]) is (lines > kept)
+    assert text(found).splitlines() == [f"line {number}" for number in range(lines - kept, lines)]
 
 
 def test_long_lines_of_a_log_are_bounded(tmp_path: Path) -> None:
@@ -151,7 +148,51 @@ def test_long_lines_of_a_log_are_bounded(tmp_path: Path) -> None:
     log = tmp_path / "etcd.log"
     log.write_bytes(b"x" * (collectors.LOG_BYTES + 10) + b"\nlast \xff line\n")
     (found,) = collectors.of_logs("c", {"etcd": log})
-    assert text(found).splitlines()[1:] == ["last \ufffd line"]
+    assert text(found).splitlines() == ["last \ufffd line"]
+
+
+def test_a_lane_brings_its_own_objects_and_logs(kubectl: Script, tmp_path: Path) -> None:
+    """The documented names and line counts; kinds are asked for with their group, in all namespaces."""
+    asked: list[tuple[str, int]] = []
+
+    def log(service: str, lines: int) -> str:
+        asked.append((service, lines))
+        return f"{service} ended\n"
+
+    site = EvidenceSite("c", kubectl("echo 'items: []'"), log)
+    found = {each.file: text(each) for name in ("flux-oci", "argocd-oci") for each in find(name).collectors(site)}
+    assert found.keys() == {
+        "c-argo-apps.yaml",
+        "c-argo-appcontroller.log",
+        "c-argo-redis.log",
+        "c-argo-reposerver.log",
+        "c-flux-helm-controller.log",
+        "c-flux-kustomize-controller.log",
+        "c-flux-resources.yaml",
+        "c-flux-source-controller.log",
+        "c-flux-source-watcher.log",
+        "c-registry.log",
+    }
+    assert found["c-argo-reposerver.log"] == "argocd-repo-server ended\n"
+    assert dict(asked).pop("registry") == 200
+    assert {lines for service, lines in asked if service != "registry"} == {500}
+    flux, argo = (line.partition("s get ")[2] for line in (tmp_path / "calls").read_text().splitlines())
+    for kind in ("ocirepositories.source", "helmrepositories.source", "kustomizations.kustomize", "helmreleases.helm"):
+        assert f"{kind}.toolkit.fluxcd.io" in flux
+    assert argo == "applications.argoproj.io,appprojects.argoproj.io -A -o yaml"
+    assert [each.collectors for each in LANES if each.name == "argocd-helm-oci"] == [find("argocd-oci").collectors]
+
+
+def test_a_program_that_cannot_be_built_costs_its_own_files(tmp_path: Path) -> None:
+    """kubectl and helm are asked for by the collectors that want them, not before."""
+
+    def missing() -> Any:
+        raise HarnessError("kubectl could not be built")
+
+    pods = collectors.of_cluster("c", Kubectl(missing, tmp_path, "x", tmp_path))[0]
+    for found in (pods, collectors.of_releases("c", missing)):
+        with pytest.raises(HarnessError, match="could not be built"):
+            found.produce(10)
 
 
 class FakeHelm:
@@ -174,7 +215,7 @@ class FakeHelm:
 
 def test_every_release_has_its_status() -> None:
     """There is the list and a file for each release; one that helm cannot show keeps helm's words."""
-    found = files(collectors.of_releases("c", FakeHelm(3)))
+    found = files(collectors.of_releases("c", lambda: FakeHelm(3)))
     assert sorted(found) == ["list.txt", "ns.r0.txt", "ns.r1.txt", "ns.r2.txt"]
     assert found["ns.r2.txt"] == "NAME: r2 NAMESPACE: ns"
     assert "release: not found" in found["ns.r1.txt"]
@@ -185,7 +226,7 @@ def test_every_release_has_its_status() -> None:
 def test_releases_without_time_keep_those_that_were_done() -> None:
     """When helm is slow the statuses so far are kept, and how many are missing is said."""
     with pytest.raises(Incomplete, match="for 2 of 3 releases") as caught:
-        collectors.of_releases("c", FakeHelm(3, seconds=0.3)).produce(0.2)
+        collectors.of_releases("c", lambda: FakeHelm(3, seconds=0.3)).produce(0.2)
     assert not isinstance(caught.value.content, str)
     assert sorted(caught.value.content) == ["list.txt", "ns.r0.txt"]
 

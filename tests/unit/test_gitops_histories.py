@@ -215,7 +215,7 @@ def tell(lane: str, history: Mapping[str, Any]) -> None:
                 kinds,
                 gate,
                 Deadline.after(PATIENCE),
-                observe=lambda snapshot, verdict, _: judged.append((snapshot, verdict)),
+                observe=lambda seen: judged.append((seen.snapshot, seen.verdict)),
                 cancelled=settled,
             )
         except GateFailed as failed:

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,6 +12,7 @@ import pytest
 from harness import lane, process
 from harness.bundles.model import Bundle
 from harness.errors import SyncDeadline, VerdictFailed
+from harness.hastening import Hasten
 from harness.journal import Journal
 from harness.lane import Run
 from harness.process import CommandFailed, Scope
@@ -18,7 +20,7 @@ from harness.progress import Silent
 from harness.settings import load
 from harness.snapshot import NODES, Snapshot
 from harness.verdict import Failed, Passed, Waiting
-from harness.waiting import Cancelled, Expired, GateFailed
+from harness.waiting import Cancelled, Expired, GateFailed, Judged
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def run() -> Run:
         notes=lambda snapshot: ("DaemonSet a/x matches no node, as declared",),
         facts=lambda snapshot: {"nodes": snapshot.count(NODES)},
     )
-    fake: Any = SimpleNamespace()
+    fake: Any = SimpleNamespace(release="nfd")
     services = SimpleNamespace(died=threading.Event(), check=lambda: None)
     return Run(
         recipe=fake,
@@ -42,7 +44,10 @@ def run() -> Run:
         scope=Scope(),
         services=cast(Any, services),
         recorder=cast(
-            Any, SimpleNamespace(wait=lambda *a, observe=None, **k: nullcontext(observe), fact=lambda **k: None)
+            Any,
+            SimpleNamespace(
+                wait=lambda *a, observe=None, **k: nullcontext(observe), fact=lambda **k: None, nudge=lambda *a: None
+            ),
         ),
     )
 
@@ -103,14 +108,14 @@ def test_a_pass_leaves_notes_and_facts(run: Run, monkeypatch: pytest.MonkeyPatch
     """What the pass does not cover, and the placement, come from the snapshot that passed."""
 
     def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
-        observe(Snapshot({NODES: {}}), Waiting("not yet"), 0.1)
-        observe(Snapshot({NODES: {("", "n"): {"metadata": {"name": "n"}}}}), Passed("as intended"), 0.2)
+        observe(Judged(Snapshot({NODES: {}}), Waiting("not yet"), 0.1))
+        observe(Judged(Snapshot({NODES: {("", "n"): {"metadata": {"name": "n"}}}}), Passed("as intended"), 0.2))
         return Passed("as intended")
 
     monkeypatch.setattr(lane, "wait", wait)
     assert run.verify() == Passed("as intended")
     assert run.journal.notes == ["DaemonSet a/x matches no node, as declared"]
-    assert run.facts == {"nodes": 1}
+    assert run.facts["nodes"] == 1
     assert run.journal.phases[0].detail == "as intended"
 
 
@@ -118,13 +123,13 @@ def test_a_verdict_that_never_comes_still_leaves_facts(run: Run, monkeypatch: py
     """The last snapshot shows where pods were when time ran out; with none at all there are no facts, and no crash."""
 
     def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
-        observe(Snapshot({NODES: {}}), Waiting("not yet"), 0.1)
+        observe(Judged(Snapshot({NODES: {}}), Waiting("not yet"), 0.1))
         raise Expired(Waiting("not yet"), {}, None, 60.0)
 
     monkeypatch.setattr(lane, "wait", wait)
     with pytest.raises(VerdictFailed, match="not yet"):
         run.verify()
-    assert run.facts == {"nodes": 0}
+    assert run.facts["nodes"] == 0
     assert run.journal.phases[0].verdict == "failed"
 
 
@@ -160,3 +165,37 @@ def test_a_lane_without_a_registry_has_nothing_to_push(run: Run) -> None:
     """Asking for it is a defect of the lane, and not an empty push."""
     with pytest.raises(ValueError, match="not one that is published"):
         run.push()
+
+
+def test_components_are_facts_from_the_beginning(run: Run) -> None:
+    """Each release of the bundle has a row, in the bundle's order; what a lane tells is seen in the outcome's facts."""
+    folders: Any = tuple(SimpleNamespace(release=name) for name in ("nfd", "web"))
+    told = replace(run, bundle=Bundle(Path(), "helm", folders, {}), facts={})
+    with told.timeline.applying("web"):
+        pass
+    first, second = told.facts["components"]
+    assert first == {"name": "nfd", "applied": None, "ready": None}
+    assert second["name"] == "web"
+    assert 0 <= second["applied"] <= second["ready"]
+
+
+def test_controllers_are_told_during_the_wait(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait that hastens annotates what is idle, and still lets the story's own observer see."""
+    done, seen = threading.Event(), list[Judged]()
+    patched: list[object] = []
+
+    def patch_merge(*words: object) -> None:
+        patched.append(words)
+        done.set()
+
+    def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
+        observe(Judged(Snapshot({NODES: {}}), Waiting("not yet"), 0.1))
+        assert done.wait(5)
+        return Passed("fine")
+
+    monkeypatch.setattr(lane, "wait", wait)
+    run.cluster = cast(Any, SimpleNamespace(patch_merge=patch_merge))
+    hasten = Hasten(lambda snapshot: {(NODES, ("", "n")): "x"}, "look", lambda: "now")
+    run.expect((NODES,), lambda snapshot: Passed("fine"), within=1, observe=seen.append, hasten=hasten)
+    assert patched == [(NODES, "", "n", {"metadata": {"annotations": {"look": "now"}}})]
+    assert len(seen) == 1

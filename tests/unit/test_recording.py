@@ -40,10 +40,10 @@ from harness.gates.scheduling import daemon
 from harness.progress import Silent
 from harness.recording import Recorder
 from harness.redaction import REDACTED, Redactor
-from harness.replaying import Replay, replay
+from harness.replaying import Replay, Told, replay
 from harness.snapshot import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.waiting import Cancelled, Expired, Gate, GateFailed, wait
+from harness.waiting import Cancelled, Expired, Gate, GateFailed, Judged, wait
 
 WORLD = [core.node("system-0"), core.node("gpu-0"), core.node("gpu-1")]
 GPU_SPEC = core.spec(nodeSelector={core.TYPE: "accelerated"})
@@ -151,7 +151,7 @@ def record(path: Path, gate: Gate, history: Iterable[Snapshot], how: BaseExcepti
     with ends as caught, with_recorder.wait(kinds, gate, within=30) as seen:
         for number, snapshot in enumerate(history):
             verdicts.append(gate(snapshot))
-            seen(snapshot, verdicts[-1], number / 10)
+            seen(Judged(snapshot, verdicts[-1], number / 10))
         if how is not None:
             raise how
     assert caught is None or caught.value is how
@@ -360,7 +360,7 @@ def test_the_file_is_for_its_owner_and_never_one_that_was_there(path: Path) -> N
     before = path.read_bytes()
     second = recorder(path)
     with second.wait((PODS,), nothing_unschedulable, within=1) as seen:
-        seen(core.snapshot(), Passed("fine"), 0.0)
+        seen(Judged(core.snapshot(), Passed("fine"), 0.0))
     assert "cannot be written: File exists" in second.close()
     assert path.read_bytes() == before
 
@@ -384,7 +384,7 @@ def test_secrets_are_not_written(path: Path) -> None:
     told.task("release", "failed", "curl https://me:hunter2@host/")
     told.fact(token="hunter2")
     with suppress(GateFailed), told.wait((*workloads.KINDS, secrets), nothing_unschedulable, within=1) as seen:
-        seen(with_secret, live, 0.0)
+        seen(Judged(with_secret, live, 0.0))
         raise GateFailed(Failed("password=hunter2hunter2"), 1.0)
     told.close()
     assert "hunter2" not in path.read_text()
@@ -440,10 +440,10 @@ def test_who_else_observes_is_told_the_same(path: Path) -> None:
     calls: list[Any] = []
     view, verdict = core.snapshot(), Passed("fine")
     told = recorder(path)
-    with told.wait((PODS,), nothing_unschedulable, within=1, observe=lambda *seen: calls.append(seen)) as seen:
-        seen(view, verdict, 1.5)
+    with told.wait((PODS,), nothing_unschedulable, within=1, observe=calls.append) as seen:
+        seen(Judged(view, verdict, 1.5))
     told.close()
-    assert calls == [(view, verdict, 1.5)]
+    assert calls == [Judged(view, verdict, 1.5)]
 
 
 def test_waits_of_several_threads_do_not_mix(path: Path) -> None:
@@ -455,7 +455,7 @@ def test_waits_of_several_threads_do_not_mix(path: Path) -> None:
         gate, history = HISTORIES[name]
         with suppress(Cancelled), told.wait(history[0].kinds, gate, within=5) as seen:
             for snapshot in history * 5:
-                seen(snapshot, gate(snapshot), 0.0)
+                seen(Judged(snapshot, gate(snapshot), 0.0))
             raise Cancelled("enough")
 
     threads = [threading.Thread(target=work, args=(name,)) for name in names]
@@ -558,3 +558,16 @@ def test_a_path_without_a_recording_is_a_wrong_word(name: str, tmp_path: Path) -
     """Code 64: no such file, or a directory that holds none."""
     with pytest.raises(UsageError, match=r"run\.jsonl"):
         replay(tmp_path / name)
+
+
+def test_a_nudge_is_part_of_the_story(path: Path) -> None:
+    """Whom a controller was told to look at, why, and that it did not work."""
+    told = recorder(path)
+    told.nudge(PODS, ("ns", "a"), "what it depends on is ready")
+    told.nudge(PODS, ("ns", "b"), "the same", "the API server is gone")
+    told.close()
+    first, second = replay(path).story
+    assert isinstance(first, Told)
+    assert (first.task, first.state, first.text) == ("Pod ns/a", "nudged", "what it depends on is ready")
+    assert isinstance(second, Told)
+    assert second.text == "the same; the API server is gone"

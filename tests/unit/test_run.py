@@ -134,12 +134,17 @@ def failing(error: BaseException) -> Step:
     return step
 
 
-def test_a_green_cell_gives_the_cluster_back_and_leaves_no_evidence(world: World, tmp_path: Path) -> None:
-    """Exit code 0, the gate's own words as the reason."""
+def test_a_green_cell_gives_the_cluster_back_and_leaves_its_recording(world: World, tmp_path: Path) -> None:
+    """Exit code 0, the gate's own words as the reason; no evidence, but what was seen and the outcome."""
     outcome = world.carry_out()
     assert (outcome.exit, outcome.reason) == (Exit.OK, "46 pods are where they belong")
     assert world.events == ["begin", "remember", "story", "parity", "end"]
-    assert not (tmp_path / "artifacts").exists()
+    (left,) = (tmp_path / "artifacts").iterdir()
+    assert left.name == "kwok-run-eks-helm-1"
+    assert outcome.evidence == ""
+    assert outcome.facts["recording"] == str(left / "run.jsonl")
+    assert json.loads((left / "run.json").read_text()) == outcome.document()
+    assert json.loads((left / "run.jsonl").read_text().splitlines()[-1])["event"] == "closed"
 
 
 def test_evidence_is_taken_before_anything_is_cleaned(world: World) -> None:

@@ -12,6 +12,7 @@ from harness.preparing import Prepared
 from harness.snapshot import DEPLOYMENTS, NAMESPACES, Kind, Snapshot
 from harness.upgrading import _never_back, require_change, vanished
 from harness.verdict import Passed, Waiting
+from harness.waiting import Judged
 
 CRDS = Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 QUEUES = Kind("example.com/v1", "queues", "Queue")
@@ -105,6 +106,6 @@ def test_an_upgrade_that_changes_nothing_is_refused(tmp_path: Path) -> None:
 
 def test_what_comes_back_fails_at_once() -> None:
     """It was seen to be gone, so whoever makes it again will do so for ever."""
-    _never_back(Snapshot({}), Passed("gone"), 0.0)
+    _never_back(Judged(Snapshot({}), Passed("gone"), 0.0))
     with pytest.raises(VerdictFailed, match=r"came back after it had been pruned: Deployment a/d: is still there"):
-        _never_back(Snapshot({}), Waiting("is still there", "Deployment a/d"), 1.0)
+        _never_back(Judged(Snapshot({}), Waiting("is still there", "Deployment a/d"), 1.0))

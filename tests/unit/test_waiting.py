@@ -15,7 +15,7 @@ from harness.cluster import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.snapshot import NODES, PODS, Snapshot
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.waiting import Cancelled, Expired, GateFailed, Standing, wait
+from harness.waiting import Cancelled, Expired, GateFailed, Judged, Standing, wait
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_pass_that_does_not_last_is_none(api: FakeApi, cluster: Cluster) -> None
         obedient,
         Deadline.after(5),
         settle=0.4,
-        observe=lambda _, v, seconds: seen.append((seconds, v)),
+        observe=lambda judged: seen.append((judged.seconds, judged.verdict)),
     )
     waited = [seconds for seconds, verdict in seen if isinstance(verdict, Waiting)]
     assert waited
@@ -171,12 +171,31 @@ def test_observer_sees_what_was_judged(api: FakeApi, cluster: Cluster) -> None:
     mark(api, "wait a")
     soon(lambda: mark(api, "wait b"), 0.1)
     soon(lambda: mark(api, "ok"), 0.2)
-    seen: list[tuple[Snapshot, Verdict, float]] = []
-    result = wait(cluster, [PODS], obedient, Deadline.after(5), observe=lambda *args: seen.append(args))
-    assert [obedient(snapshot) for snapshot, _, _ in seen] == [verdict for _, verdict, _ in seen]
-    assert [v.reason for _, v, _ in seen if isinstance(v, Waiting)] == ["a", "b"]
-    assert seen[-1][1] == result
-    assert [seconds for *_, seconds in seen] == sorted(seconds for *_, seconds in seen)
+    seen: list[Judged] = []
+    result = wait(cluster, [PODS], obedient, Deadline.after(5), observe=seen.append)
+    assert [obedient(each.snapshot) for each in seen] == [each.verdict for each in seen]
+    assert [each.verdict.reason for each in seen if isinstance(each.verdict, Waiting)] == ["a", "b"]
+    assert seen[-1].verdict == result
+    assert [each.seconds for each in seen] == sorted(each.seconds for each in seen)
+
+
+def test_the_lag_of_a_verdict_is_that_of_its_news(api: FakeApi, cluster: Cluster) -> None:
+    """From the arrival of the first event that was not judged yet: a slow gate makes the next verdict late."""
+    mark(api, "wait a")
+    soon(lambda: mark(api, "wait b"), 0.05)
+    soon(lambda: mark(api, "ok"), 0.2)
+    seen: list[Judged] = []
+
+    def slow(snapshot: Snapshot) -> Verdict:
+        verdict = obedient(snapshot)
+        if verdict.reason == "b":
+            time.sleep(0.4)
+        return verdict
+
+    wait(cluster, [PODS], slow, Deadline.after(5), observe=seen.append)
+    [passed] = [each for each in seen if isinstance(each.verdict, Passed)][:1]
+    assert 0.15 < passed.lag < 0.4
+    assert seen[-1].lag == 0  # confirmed: that is no news
 
 
 def test_bursts_are_judged_together(api: FakeApi, cluster: Cluster) -> None:
@@ -192,7 +211,7 @@ def test_bursts_are_judged_together(api: FakeApi, cluster: Cluster) -> None:
 
     soon(burst, 0.1)
     with pytest.raises(GateFailed):
-        wait(cluster, [PODS], obedient, Deadline.after(10), observe=lambda _s, v, _t: judged.append(v))
+        wait(cluster, [PODS], obedient, Deadline.after(10), observe=lambda each: judged.append(each.verdict))
     assert len(judged) < 40
 
 

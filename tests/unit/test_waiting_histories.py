@@ -145,7 +145,7 @@ def test_the_verdict_is_always_one_that_was_true(
                 KINDS,
                 gate,
                 Deadline.after(PATIENCE),
-                observe=lambda snapshot, verdict, _: judged.append((snapshot, verdict)),
+                observe=lambda seen: judged.append((seen.snapshot, seen.verdict)),
                 cancelled=settled,
             )
         except GateFailed as failed:

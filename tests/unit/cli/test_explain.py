@@ -23,7 +23,7 @@ from harness.recording import Recorder
 from harness.settings import DEFAULT_FILE
 from harness.snapshot import NODES, PODS, Object
 from harness.verdict import Failed, Waiting
-from harness.waiting import Expired, GateFailed
+from harness.waiting import Expired, GateFailed, Judged
 
 STORY: list[list[Object]] = [
     [],
@@ -47,13 +47,13 @@ def run(tmp_path: Path) -> Path:
     with recorder.wait(applications.KINDS, synced, within=300) as seen:
         for number, items in enumerate(STORY):
             view = gitops(items)
-            seen(view, synced(view), float(number))
-            seen(view, synced(view), number + 0.5)
+            seen(Judged(view, synced(view), float(number), 0.025))
+            seen(Judged(view, synced(view), number + 0.5))
     recorder.task("sync", "finished", "1 Application")
     danger = described(workloads.nothing_unschedulable, ("apps",))
     view = core(node("gpu-0"), pod("ok", on="gpu-0", owner=owned_by("Job", "x")), pod("hook", refused="no room"))
     with suppress(Expired), recorder.wait(workloads.SCHEDULING_KINDS, danger, within=60) as seen:
-        seen(view, danger(view), 0.1)
+        seen(Judged(view, danger(view), 0.1))
         raise Expired(danger(view), {}, None, 60.0)
     assert recorder.close() == ""
     return directory
@@ -88,6 +88,7 @@ def test_the_story_is_told_in_order(run: Path, capsys: pytest.CaptureFixture[str
         "Application argocd/root: seen at 1.0 s Synced, Healthy, Succeeded",
         "Application argocd/web: seen at 2.0 s, since 3.0 s Synced, Healthy, Succeeded",
         "wait 1 passed after",
+        "the verdict came 25 ms after the event that completed it, and still held",
         "sync finished: 1 Application",
         "wait 2, for workloads.nothing_unschedulable over nodes, pods, replicasets, jobs",
         "waiting, doomed, after 0.1 s: Pod apps/hook: is not scheduled",
@@ -105,6 +106,18 @@ def test_the_story_is_told_in_order(run: Path, capsys: pytest.CaptureFixture[str
 def test_the_file_itself_can_be_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A directory of evidence and the recording within it tell the same."""
     assert told(run / "run.jsonl", capsys) == told(run, capsys)
+
+
+def test_a_run_id_or_nothing_finds_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Below the artifacts directory: by the id, by its end, and the newest one where nothing is named."""
+    directory = tmp_path / "kwok-run-demo-helm-20260102-030405-ab12"
+    directory.mkdir()
+    recorder = Recorder(directory / "run.jsonl", run_id="r9", recipe="demo", deployer="helm", cluster="kwok-ab12")
+    assert recorder.close() == ""
+    context = Context(DEFAULT_FILE, (f"artifacts={tmp_path}",))
+    for words in ([], ["ab12"], ["20260102-030405-ab12"], [str(directory)]):
+        assert explain.main(args=words, standalone_mode=False, obj=context) == Exit.OK
+        assert "run r9: demo under helm on kwok-ab12" in capsys.readouterr().out
 
 
 def test_scripts_get_the_same_as_json(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,7 +172,7 @@ def test_a_long_reason_is_told_whole_at_the_end(tmp_path: Path, capsys: pytest.C
     assert isinstance(verdict, Waiting)
     assert "\n" in verdict.doomed
     with suppress(GateFailed), recorder.wait(workloads.SCHEDULING_KINDS, gate, within=1) as seen:
-        seen(view, verdict, 0.0)
+        seen(Judged(view, verdict, 0.0))
         raise GateFailed(Failed(verdict.doomed, verdict.subject), 1.0)
     recorder.close()
     code, shown = told(tmp_path, capsys)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from gitops_objects import DIGEST, OLD, URL, application, changed, root, snapshot
 
+from harness.gates import applications
 from harness.gates.applications import root_there, synced
 from harness.snapshot import Object
 from harness.verdict import Failed, Passed, Verdict, Waiting
@@ -394,3 +395,32 @@ def test_the_worst_is_told_first_and_all_of_it() -> None:
     assert verdict.subject == "Application argocd/dead"
     assert "late" not in verdict.reason
     assert "sick" not in verdict.reason
+
+
+def test_progress_tells_whose_operation_has_begun_and_who_passes() -> None:
+    """The same states that the gate lets pass; without an operation nothing was applied."""
+    items = [
+        application("web"),
+        application("slow", sync="OutOfSync", health="Missing", phase="Running"),
+        application("changed", sync="OutOfSync"),
+        application("refused", sync="OutOfSync", phase="Failed"),
+        application("new", sync="OutOfSync", health="Missing", phase=""),
+    ]
+    found = applications.progress(snapshot(items))
+    assert found == {"web": True, "slow": False, "changed": True, "refused": False}
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        ("waiting for healthy state of apiextensions.k8s.io/CustomResourceDefinition/a.example.com", True),
+        ("waiting for healthy state of apps/Deployment/web", False),
+        ("successfully synced (all tasks run)", False),
+        (None, False),
+    ],
+)
+def test_an_operation_that_waits_for_a_crd_is_found(message: str | None, found: bool) -> None:
+    """Only for a CRD: what a Deployment or a child waits for takes its time, and ends with an event."""
+    waits = changed(application("web", phase="Running"), "status.operationState.message", message)
+    idle = applications.waiting_for_crds(snapshot([waits, application("new", phase="")]))
+    assert idle == ({(applications.APPLICATIONS, ("argocd", "web")): message} if found else {})

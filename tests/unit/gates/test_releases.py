@@ -22,7 +22,8 @@ from gitops_objects import (
     unready,
 )
 
-from harness.gates.releases import flux_bundle, releases_ready
+from harness.gates import releases
+from harness.gates.releases import HELMRELEASES, flux_bundle, releases_ready
 from harness.snapshot import Object
 from harness.verdict import Failed, Passed, Verdict, Waiting
 
@@ -363,3 +364,31 @@ def test_what_is_left_of_the_old_bundle_never_passes(step: int) -> None:
 def test_another_digest_is_another_bundle() -> None:
     """Everything ready, but of something that was not pushed."""
     assert is_doomed(bundle(*WHOLE, digest=OLD))
+
+
+def test_progress_tells_who_waits_for_nothing_and_who_is_done() -> None:
+    """Not begun while it waits for another or for its chart; Ready alone, of an older chart, is not done."""
+    stale = changed(release("old"), "status.lastAttemptedRevisionDigest", "latest@sha256:0")
+    items = [
+        *(release("web"), external("web"), stale, external("old")),
+        unready(release("later", "web"), "DependencyNotReady", "dependency 'flux-system/web' is not ready"),
+        unready(release("bare"), "SourceNotReady", "no artifact"),
+        unready(release("slow"), "Progressing", "Running 'install' action", "Unknown"),
+        changed(release("new"), "status", None),
+    ]
+    assert releases.progress(snapshot(items)) == {"web": True, "old": False, "slow": False}
+
+
+@pytest.mark.parametrize(
+    ("others", "free"),
+    [
+        ((release("a"), external("a"), release("b"), external("b")), True),
+        ((release("a"), external("a")), False),
+        ((release("a"), external("a"), unready(release("b"), "Progressing", "installs", "Unknown")), False),
+    ],
+)
+def test_a_release_is_unblocked_when_all_it_waits_for_is_ready(others: tuple[Object, ...], free: bool) -> None:
+    """Until then telling helm-controller to look changes nothing; releases that are under way are left alone."""
+    waits = unready(release("web", "a", "b"), "DependencyNotReady", "dependency 'flux-system/b' is not ready")
+    found = releases.unblocked(snapshot([waits, *others]))
+    assert found == ({(HELMRELEASES, (FLUX, "web")): "what it depends on is ready"} if free else {})

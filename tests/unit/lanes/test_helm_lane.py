@@ -13,6 +13,7 @@ from harness.errors import UsageError, VerdictFailed
 from harness.journal import Journal
 from harness.lane import Run
 from harness.progress import Silent, task
+from harness.timeline import Timeline
 from lanes import find, helm
 
 
@@ -45,7 +46,11 @@ def run_with(installed: Installed) -> Run:
     progress = Silent()
     settings = SimpleNamespace(deadlines=SimpleNamespace(release=1.0))
     fake: Any = SimpleNamespace(
-        helm=installed, settings=settings, journal=Journal(progress), task=lambda name: task(progress, name)
+        helm=installed,
+        settings=settings,
+        journal=Journal(progress),
+        timeline=Timeline((), lambda: 0.0),
+        task=lambda name: task(progress, name),
     )
     return cast(Run, fake)
 

@@ -1,0 +1,114 @@
+"""What a cell leaves behind: its recording whatever became of it, and evidence where it failed.
+
+Evidence is taken while everything is still as it was when the cell failed, within a budget that nothing can exceed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import collectors
+from harness.collectors import EvidenceSite, Kubectl
+from harness.deadline import Deadline
+from harness.errors import HarnessError
+from harness.evidence import DEBUG, GREEN, Collector, EvidenceDirectory, collect, summary
+from harness.helm import Helm
+from harness.isolation import Stay
+from harness.journal import Journal
+from harness.lane import Lane
+from harness.outcome import Outcome
+from harness.recipes.model import Recipe
+from harness.recording import FILE, Recorder, copy
+from harness.recordings import prune
+from harness.redaction import Redactor
+from harness.settings import Settings
+from kwok.runtime import Runtime
+from kwok.services import Services
+
+QUICK = 2.0  # seconds for evidence when somebody wants the harness to end
+
+
+@dataclass
+class Aftermath:
+    """Of one cell; `work` is its temporary directory, `evidence` the directory once there is one."""
+
+    recipe: Recipe
+    lane: Lane
+    settings: Settings
+    runtime: Runtime
+    stay: Stay
+    tools: Callable[[str], Path]
+    helm: Callable[[Path], Helm]  # for a kubeconfig
+    journal: Journal
+    run_id: str
+    work: Path
+    evidence: EvidenceDirectory | None = None
+    _kept: EvidenceDirectory | None = None
+
+    def take_evidence(self, services: Services | None, outcome: Callable[[], Outcome], *, hurried: bool) -> None:
+        """What the collectors bring, run.json and summary.txt; `services` are those that the cell has started."""
+        budget = Deadline.after(QUICK if hurried else self.settings.deadlines.evidence)
+        try:
+            directory = self.evidence = self._kept = self._directory(DEBUG)
+        except HarnessError as error:
+            self.journal.note(f"no evidence: {error}")
+            return
+        with self.journal.phase("evidence") as phase:
+            report = collect(directory, self._collectors(directory, services, budget), budget)
+            written = len(directory.files())
+            phase.detail = f"{written} files" + (f", {len(report.problems)} incomplete" if report.problems else "")
+        told = outcome()
+        directory.write_json("run.json", told.document())
+        directory.write("summary.txt", summary(told, directory, report))
+
+    def keep_recording(self, recorder: Recorder, facts: dict[str, Any]) -> None:
+        """Into the evidence; of a cell that leaves none into a directory of its own, of which the newest are kept."""
+        problem = recorder.close()
+        if self._kept is None:
+            try:
+                self._kept = self._directory(GREEN)
+            except HarnessError as error:
+                self.journal.note(f"no recording: {error}")
+                return
+        problem = problem or copy(recorder.path, self._kept.path / FILE, self._kept.redactor)
+        facts["recording"] = str(self._kept.path / FILE)
+        if problem:
+            self.journal.note(f"the recording is not whole: {problem}")
+        prune(self.settings.artifacts)
+
+    def close(self, outcome: Outcome) -> None:
+        """Write the outcome as it is at the very end."""
+        if self._kept is not None:
+            self._kept.write_json("run.json", outcome.document())
+
+    def _directory(self, prefix: str) -> EvidenceDirectory:
+        return EvidenceDirectory(self.settings.artifacts, self.recipe.name, self.lane.name, self.run_id, prefix=prefix)
+
+    def _collectors(self, directory: EvidenceDirectory, services: Services | None, budget: Deadline) -> list[Collector]:
+        found = [collectors.of_document("recipe", "recipe.yaml", self.recipe.document(), "the resolved recipe")]
+        if (self.work / "bundle").is_dir():
+            found.append(collectors.of_bundle(self.work / "bundle"))
+        running, cluster = self.stay.running, self.stay.cluster
+        if running is None or cluster is None:
+            return found
+        directory.redactor = Redactor(collectors.known_secrets(cluster, timeout=min(5.0, budget.remaining / 4)))
+        kubectl = Kubectl(lambda: self.tools("kubectl"), running.kubeconfig, running.context, self.work / "kubectl")
+        own = self.lane.collectors(EvidenceSite(running.name, kubectl, _log_of(services))) if services else ()
+        return [
+            *collectors.of_cluster(running.name, kubectl),
+            *own,
+            collectors.of_releases(running.name, lambda: self.helm(running.kubeconfig)),
+            *found,
+            *collectors.of_logs(running.name, self.runtime.logs(running)),
+        ]
+
+
+def _log_of(services: Services) -> Callable[[str, int], str]:
+    def log(service: str, lines: int) -> str:
+        file = services.logs().get(service)
+        if file is None:
+            raise HarnessError(f"{service} was never started")
+        return collectors.tail(file, lines)
+
+    return log
