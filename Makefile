@@ -4,6 +4,9 @@ VENV     ?= .venv
 BIN      := $(VENV)/bin
 HARNESS  := $(BIN)/kwok-harness
 DEPLOYER ?= helm
+# Tests side by side: a cell mostly waits. WORKERS=0 runs them one after another, in this process.
+WORKERS  ?= auto
+PYTEST   := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help env kwok-cluster kwok-cluster-delete kwok-nodes kwok-nodes-delete kwok-status kwok-test kwok-test-deployer \
@@ -48,20 +51,22 @@ kwok-test-deployer: env  ## run RECIPE under DEPLOYER, on the cluster of `kwok-c
 	@$(HARNESS) run $(RECIPE) --deployer $(DEPLOYER) --reuse
 
 test: env  ## all tests: unit, then end to end on a real control plane (prepares the tools, minutes when cold)
-	$(BIN)/python -m pytest tests
+	@$(HARNESS) tools prepare
+	$(PYTEST) tests
 
 test-unit: env  ## the tests that need no cluster
-	$(BIN)/python -m pytest -m 'not e2e' tests
+	$(PYTEST) -m 'not e2e' tests
 
 test-e2e: env  ## the tests on a real control plane
-	$(BIN)/python -m pytest -m e2e tests
+	@$(HARNESS) tools prepare
+	$(PYTEST) -m e2e tests
 
 check: env  ## style, types, import contracts, unit tests with coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m 'not e2e' --cov --cov-report=term tests
+	$(PYTEST) -m 'not e2e' --cov --cov-report=term tests
 
 benchmarks: env  ## print the figures of the README's table (needs a quiet machine)
 	$(BIN)/python tests/benchmarks/cell.py
