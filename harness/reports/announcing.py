@@ -28,7 +28,7 @@ def announce(
         except OSError as error:
             troubles.append(f"the step summary {file} cannot be written: {error.strerror}")
     if environment.get("GITHUB_ACTIONS") == "true":
-        workspace = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd())
+        workspace = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
 
         def seen_from_workspace(recipe: str) -> str:
             file = overlay(recipe)
@@ -38,5 +38,5 @@ def announce(
             return file.relative_to(workspace).as_posix() if file.is_relative_to(workspace) else file.as_posix()
 
         for line in annotations(results, seen_from_workspace):
-            print(line, file=output, flush=True)  # noqa: T201 - a workflow command, not text for people
+            print(line, file=output, flush=True)
     return tuple(troubles)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from xml.etree import ElementTree as ET  # noqa: S405 - it only writes here
+from xml.etree import ElementTree as ET
 
 from harness.outcome import Outcome
 from harness.reports.elements import element
@@ -54,9 +54,7 @@ def detail(cell: CellResult, around: tuple[CellResult | None, CellResult | None]
 
 def _turn(around: tuple[CellResult | None, CellResult | None]) -> list[ET.Element]:
     return [
-        element(
-            "a", text, href=f"#{identity(cell)}", title=f"{cell.recipe} under {cell.deployer}, {cell.status.value}"
-        )
+        element("a", text, href=f"#{identity(cell)}", title=f"{cell.recipe} under {cell.deployer}, {cell.status.value}")
         for cell, text in zip(around, ("‹ previous problem", "next problem ›"), strict=True)
         if cell
     ]
@@ -76,7 +74,10 @@ def _told(outcome: Outcome, directory: Path) -> list[ET.Element]:
             element("pre", outcome.cause.message, class_="reason"),
         ]
     if outcome.reason:
-        parts += [element("h3", "Verdict" if outcome.passed else "Reason"), element("pre", outcome.reason, class_="reason")]
+        parts += [
+            element("h3", "Verdict" if outcome.passed else "Reason"),
+            element("pre", outcome.reason, class_="reason"),
+        ]
     if outcome.notes:
         parts += [element("h3", "Notes"), element("ul", *(element("li", note) for note in outcome.notes))]
     parts += [element("h3", "Timeline"), timeline(outcome)]

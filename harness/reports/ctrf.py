@@ -1,10 +1,12 @@
 """CTRF, the Common Test Report Format: kwok-results.json, the form in which results are kept and read again.
 
-Only fields that every published version of the schema knows are used, since consumers must reject unknown ones: `id` is
-the stable identity of a cell; run and shard are under `extra` because the schema got fields for them late. `tests[].extra`
-is the cell's own document, so nothing is lost. Names are those of the bash harness, whose readers go on working.
+Only fields that every published version of the schema knows are used, since consumers must reject unknown ones: `id`
+is the stable identity of a cell; run and shard are under `extra` because the schema got fields for them late. What is
+under `tests[].extra` is the cell's own document, so nothing is lost. Names are those of the bash harness, whose readers
+go on working.
 """
 
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
@@ -62,6 +64,8 @@ def document(results: Results) -> dict[str, Any]:
 def read(document: Mapping[str, Any]) -> Results:
     """The results that a document was made of. Raises KeyError, TypeError or ValueError where we have not made it."""
     extra = document["extra"]
+    if extra["shardId"] and not re.fullmatch(r"[1-9]\d*/[1-9]\d*", extra["shardId"]):
+        raise ValueError(f"{extra['shardId']!r} is no shard such as 2/5")
     return Results(
         run_id=extra["runId"],
         started=datetime.fromisoformat(extra["started"]),

@@ -49,7 +49,7 @@ def problems(results: Results) -> list[Problem]:
             cause = cell.outcome.cause if cell.outcome else None
             grouped.setdefault((cell.status, cause or cell.why), []).append(cell)
     found = [
-        Problem(status, *((key, key.message) if isinstance(key, Cause) else (None, key)), cells)
+        Problem(status, key, key.message, cells) if isinstance(key, Cause) else Problem(status, None, key, cells)
         for (status, key), cells in grouped.items()
     ]
     order = list(Status)
@@ -59,7 +59,7 @@ def problems(results: Results) -> list[Problem]:
 def counts(results: Results) -> str:
     """How many cells of each status there are, without those of which there is none."""
     counted = ", ".join(f"{number} {status.value}" for status, number in results.counted().items() if number)
-    return f"{counted} of {len(results.cells)}" if len(results.cells) > 1 else counted or "no cell was asked for"
+    return f"{len(results.cells)} cell{'s' * (len(results.cells) != 1)}: {counted or 'nothing was asked for'}"
 
 
 def verdict(results: Results) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from html import escape
 from pathlib import Path
-from xml.etree import ElementTree as ET  # noqa: S405 - it only writes here
+from xml.etree import ElementTree as ET
 
 from harness.reports.cell import detail, identity
 from harness.reports.elements import element, markup
@@ -19,6 +19,7 @@ from harness.reports.grid import SYMBOLS, Problem, counts, grid, lasted, problem
 from harness.reports.plain import plain
 from harness.results import CellResult, Results, Status
 
+_CAUSES = 6  # that are shown at once: the grid is to be on the first screen or near it
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -38,7 +39,7 @@ def _body(results: Results, directory: Path) -> Iterator[ET.Element]:
     yield _header(results)
     main = element("main")
     if found := problems(results):
-        main.append(_problems(found, results))
+        main.append(_problems(found))
     if results.cells:
         main.append(_grid(results))
     yield main
@@ -69,16 +70,25 @@ def _header(results: Results) -> ET.Element:
     )
 
 
-def _problems(found: list[Problem], results: Results) -> ET.Element:
+def _problems(found: list[Problem]) -> ET.Element:
+    items = [_problem(problem) for problem in found]
     return element(
         "section",
         element("h2", "What is not green, each cause once", id="causes"),
-        element("ol", *(_problem(problem, results) for problem in found), class_="causes"),
+        element("ol", *items[:_CAUSES], class_="causes"),
+        element(
+            "details",
+            element("summary", f"{len(items) - _CAUSES} more"),
+            element("ol", *items[_CAUSES:], class_="causes"),
+            class_="more",
+        )
+        if items[_CAUSES:]
+        else None,
         aria_labelledby="causes",
     )
 
 
-def _problem(problem: Problem, results: Results) -> ET.Element:
+def _problem(problem: Problem) -> ET.Element:
     kind = problem.cause.kind.value if problem.cause else problem.status.value
     links = [
         element("a", f"{cell.recipe} / {cell.deployer}", href=f"#{identity(cell)}", class_=_class(cell.status))
@@ -113,9 +123,7 @@ def _grid(results: Results) -> ET.Element:
         element("fieldset", element("legend", "Show"), *choices, class_="filter"),
         element(
             "div",
-            element(
-                "table", element("thead", head), element("tbody", *rows), id="grid", aria_labelledby="grid-title"
-            ),
+            element("table", element("thead", head), element("tbody", *rows), id="grid", aria_labelledby="grid-title"),
             class_="scroll",
         ),
         element(
@@ -136,7 +144,8 @@ def _cell(cell: CellResult | None) -> ET.Element:
     if cell is None:
         return element("td", element("span", "not in this run", class_="unseen"), class_="absent")
     seconds = lasted(cell.outcome.seconds) if cell.outcome else ""
-    good = cell.status is Status.PASSED
+    cause = cell.outcome.cause if cell.outcome else None
+    why = f"{cause.kind.value}: {cause.message}" if cause else cell.why
     return element(
         "td",
         element("i", id=f"at-{identity(cell)}", class_="place"),
@@ -145,7 +154,7 @@ def _cell(cell: CellResult | None) -> ET.Element:
             element("b", f"{SYMBOLS[cell.status]} {cell.status.value}"),
             element("span", seconds, class_="seconds") if seconds else None,
             element("span", "flaky", class_="flaky") if cell.flaky else None,
-            None if good or not cell.why else element("span", cell.why, class_="why"),
+            element("span", why, class_="why") if why and cell.status is not Status.PASSED else None,
             href=f"#{identity(cell)}",
         ),
         class_=_class(cell.status),

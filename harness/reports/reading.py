@@ -116,8 +116,8 @@ def _missing(shards: Iterable[str]) -> list[str]:
     """A sentence per set of shards of which some never reported."""
     seen: dict[int, set[int]] = {}
     for shard in filter(None, shards):
-        number, _, total = shard.partition("/")
-        seen.setdefault(int(total), set()).add(int(number))
+        one, _, all_of_them = shard.partition("/")
+        seen.setdefault(int(all_of_them), set()).add(int(one))
     reasons = []
     for total, numbers in sorted(seen.items()):
         if absent := [f"{number}/{total}" for number in range(1, total + 1) if number not in numbers]:
