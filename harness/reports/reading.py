@@ -9,7 +9,7 @@ from harness.errors import DataError
 from harness.exits import Exit
 from harness.reports import ctrf
 from harness.reports.writing import RESULTS_FILE
-from harness.results import CellResult, Results, Status
+from harness.results import CellResult, Results
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _cells(runs: dict[Path, Results]) -> tuple[dict[str, tuple[Path, CellResult]
                 taken[cell.name] = file, cell
                 continue
             before, other = taken[cell.name]
-            if cell.status is not Status.NOT_RUN or other.status is Status.NOT_RUN:
+            if cell.outcome is not None or other.outcome is None:
                 taken[cell.name] = file, cell
             chosen = taken[cell.name][0]
             remarks.append(
@@ -104,12 +104,12 @@ def _cells(runs: dict[Path, Results]) -> tuple[dict[str, tuple[Path, CellResult]
 
 
 def _stands(file: Path, runs: dict[Path, Results], taken: dict[str, tuple[Path, CellResult]]) -> bool:
-    """Whether nobody repeated the job that was stopped: its shard, or every one of its cells."""
+    """Whether nobody repeated the job that was stopped, later: its shard, or every one of its cells."""
     run = runs[file]
     later = list(runs)[list(runs).index(file) + 1 :]
     if run.shard and any(runs[other].shard == run.shard for other in later):
         return False
-    return not run.cells or any(taken[cell.name][0] == file for cell in run.cells)
+    return not run.cells or any(taken[cell.name][0] not in later for cell in run.cells)
 
 
 def _missing(shards: Iterable[str]) -> list[str]:

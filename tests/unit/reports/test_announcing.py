@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pytest
 from sweep_results import cell, sweep
 
 from harness import reports
@@ -38,14 +39,19 @@ def test_a_summary_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert "cannot be written" in troubles[0]
 
 
-def test_annotations_name_the_overlay_as_seen_from_the_workspace(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("overlay", "place"),
+    [
+        ("WORKSPACE/recipes/overlays/eks.yaml", "file=recipes/overlays/eks.yaml,"),
+        ("/elsewhere/eks.yaml", "file=/elsewhere/eks.yaml,"),
+        ("", ""),
+    ],
+    ids=["in the workspace", "elsewhere", "unknown"],
+)
+def test_annotations_name_the_overlay_as_seen_from_the_workspace(tmp_path: Path, overlay: str, place: str) -> None:
     """GitHub shows them beside the file; one elsewhere keeps its whole path, and an unknown recipe has none."""
+    file = Path(overlay.replace("WORKSPACE", str(tmp_path))) if overlay else None
     environment = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
-    for file, place in (
-        (tmp_path / "recipes" / "overlays" / "eks.yaml", "file=recipes/overlays/eks.yaml,"),
-        (Path("/elsewhere/eks.yaml"), "file=/elsewhere/eks.yaml,"),
-        (None, ""),
-    ):
-        output = io.StringIO()
-        assert reports.announce(RED, lambda recipe, file=file: file, environment, output) == ()
-        assert output.getvalue() == f"::error {place}title=kwok/eks/helm failed::the deadline of 300 s passed\n"
+    output = io.StringIO()
+    assert reports.announce(RED, lambda recipe: file, environment, output) == ()
+    assert output.getvalue() == f"::error {place}title=kwok/eks/helm failed::the deadline of 300 s passed\n"

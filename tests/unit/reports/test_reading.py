@@ -10,7 +10,7 @@ from harness.errors import DataError
 from harness.exits import Exit
 from harness.outcome import Cause, CauseKind
 from harness.reports import Merged
-from harness.results import Results, Status
+from harness.results import CellResult, Results, Status
 
 CAUSE = Cause(CauseKind.PULL, "", "unauthorized")
 
@@ -66,12 +66,30 @@ def test_of_a_cell_that_is_there_twice_the_later_counts(tmp_path: Path) -> None:
     assert result.remarks[0].endswith("job-0/kwok-results.json counts")
 
 
-@pytest.mark.parametrize("again", [not_run(), failed(CAUSE)], ids=["not run", "failed"])
-def test_a_later_result_counts_only_where_there_is_one(tmp_path: Path, again: object) -> None:
-    """A cell that had no turn takes nothing away, and a failure is no worse for being later."""
-    result = merged(tmp_path, sweep(cell(), minutes=3), sweep(again, minutes=9)).results  # type: ignore[arg-type]
-    later = Status.FAILED if again != not_run() else Status.PASSED
-    assert statuses(result) == {"kwok/eks/helm": later}
+@pytest.mark.parametrize(
+    ("before", "after", "status"),
+    [
+        (cell(), failed(CAUSE), Status.FAILED),
+        (cell(), cell(Exit.TERMINATED), Status.INTERRUPTED),
+        (cell(), not_run(), Status.PASSED),
+        (failed(CAUSE), not_run(), Status.FAILED),
+        (failed(CAUSE), skipped(), Status.FAILED),
+        (not_run(), skipped(), Status.SKIPPED),
+        (skipped(), not_run(), Status.NOT_RUN),
+    ],
+)
+def test_what_has_an_outcome_counts_before_what_has_none(
+    tmp_path: Path, before: CellResult, after: CellResult, status: Status
+) -> None:
+    """A cell that had no turn, or was left out, takes nothing away from what is known of it: least of all a failure."""
+    result = merged(tmp_path, sweep(before, minutes=3), sweep(after, minutes=9)).results
+    assert statuses(result) == {"kwok/eks/helm": status}
+
+
+def test_a_job_that_was_stopped_is_not_excused_by_an_earlier_one(tmp_path: Path) -> None:
+    """Its cells have results, but not from after it."""
+    stopped = sweep(not_run(), stopped=Exit.TERMINATED, reason="terminated", minutes=9)
+    assert merged(tmp_path, sweep(cell(), minutes=3), stopped).results.exit is Exit.TERMINATED
 
 
 def test_a_job_that_was_stopped_leaves_the_whole_stopped(tmp_path: Path) -> None:

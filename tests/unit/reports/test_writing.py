@@ -10,7 +10,7 @@ from sweep_results import cell, failed, not_run, sweep
 
 from harness import reports
 from harness.outcome import Cause, CauseKind, Phase
-from harness.reports import writing
+from harness.reports import html
 
 FILES = ["kwok-results.html", "kwok-results.json", "kwok-results.xml", "kwok-summary.md"]
 
@@ -56,7 +56,11 @@ def test_a_place_that_is_no_directory_is_told(tmp_path: Path) -> None:
 
 def test_a_defect_of_one_report_does_not_cost_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page cannot be made; what can be read again still is."""
-    monkeypatch.setattr(writing.html, "document", lambda *_: {}["page"])
+
+    def defect(*_: object) -> str:
+        raise KeyError("page")
+
+    monkeypatch.setattr(html, "document", defect)
     troubles = reports.write(sweep(cell()), tmp_path)
     assert troubles == (f"{tmp_path}/kwok-results.html cannot be made: KeyError: 'page'",)
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES[1:]
