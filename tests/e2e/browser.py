@@ -48,6 +48,7 @@ class Tab:
         self._numbers = itertools.count(1)
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+        self.send("Performance.enable", timeDomain="threadTicks")
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """The result of a command; events that come before it are kept."""
@@ -80,6 +81,13 @@ class Tab:
         while not self.evaluate(expression):
             assert time.monotonic() < end, f"never true: {expression}"
             time.sleep(0.05)
+
+    def work(self) -> float:
+        """Seconds of processor time that the page's process has used on its main thread so far: what else the machine
+        does is not in them.
+        """
+        metrics = self.send("Performance.getMetrics")["metrics"]
+        return next(float(each["value"]) for each in metrics if each["name"] == "TaskDuration")
 
     def press(self, key: str) -> None:
         """A key as a person presses it: Tab moves the focus, Enter follows a link."""

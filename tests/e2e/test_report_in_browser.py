@@ -117,11 +117,12 @@ def fresh(tab: browser.Tab, page: str) -> Iterator[None]:
 
 
 def test_a_hundred_cells_are_there_at_once(tab: browser.Tab) -> None:
-    """Loaded within three seconds on a busy machine, all of them; nothing moves afterwards."""
+    """A second or two of work for all of them, and nothing moves afterwards."""
+    worked = tab.work()
     assert tab.evaluate("document.querySelectorAll('#grid td a').length") == 100
     milliseconds = tab.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
-    print(f"100 cells were loaded in {milliseconds:.0f} ms")
-    assert milliseconds < 3000
+    print(f"100 cells were there after {milliseconds:.0f} ms, {worked:.2f} s of work")
+    assert 0 < worked < 2
     shifts = (
         "new Promise((done) => { let sum = 0; new PerformanceObserver((list) => list.getEntries().forEach("
         "(entry) => { sum += entry.value; })).observe({type: 'layout-shift', buffered: true}); "

@@ -31,6 +31,17 @@ def test_a_later_write_replaces_an_earlier_one(tmp_path: Path) -> None:
     assert [test["status"] for test in tests] == ["passed", "pending"]
 
 
+def test_who_reads_while_it_is_written_reads_a_whole_file(tmp_path: Path) -> None:
+    """The old one to its end: the new one is another file that takes its name in one step."""
+    reports.write(sweep(not_run()), tmp_path)
+    for name in FILES:
+        before = (tmp_path / name).read_text()
+        with (tmp_path / name).open() as reader:
+            reports.write(sweep(cell(), failed(Cause(CauseKind.PULL, "", "refused"), name)), tmp_path)
+            assert reader.read() == before
+        reports.write(sweep(not_run()), tmp_path)
+
+
 def test_a_write_that_fails_is_told_and_leaves_the_last_whole_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
