@@ -154,7 +154,9 @@ def test_the_keyboard_is_enough(tab: browser.Tab) -> None:
 
 
 def test_a_cell_shows_its_story(tab: browser.Tab) -> None:
-    """Bars that are seen, where the pods are, the cause; what it says is text."""
+    """Bars that are seen, where the pods are, the cause; what it says is text, and the grid behind it stays."""
+    grid = "JSON.stringify(document.getElementById('grid').getBoundingClientRect())"
+    before = tab.evaluate(grid)
     tab.evaluate("document.querySelector('#grid td.failed a').click()")
     tab.until(f"({SHOWN}) !== ''")
     detail = "document.querySelector('.detail:target')"
@@ -165,6 +167,7 @@ def test_a_cell_shows_its_story(tab: browser.Tab) -> None:
     for part in (HOSTILE, "DaemonSet nfd/worker", "not ready", "kwok-accelerated-5", "5 of 8", "/nowhere/kwok-debug"):
         assert part in text
     assert tab.evaluate("document.images.length") == 0
+    assert tab.evaluate(grid) == before
 
 
 def test_the_filter_leaves_what_was_asked_for(tab: browser.Tab) -> None:
