@@ -17,10 +17,21 @@ from rich.text import Text
 
 from harness.errors import HarnessError
 from harness.outcome import Outcome
+from harness.reports.grid import SYMBOLS, counts, grid, lasted, verdict
+from harness.reports.plain import plain
+from harness.results import CellResult, Results, Status
 
 HEARTBEAT = 30.0  # seconds without a line after which a pipe is told what is still under way
 
-_STYLES = {"passed": "green", "failed": "red"}
+_STYLES = {"passed": "green", "failed": "red"} | {
+    SYMBOLS[status]: style
+    for status, style in (
+        (Status.PASSED, "green"),
+        (Status.FAILED, "red"),
+        (Status.INTERRUPTED, "yellow"),
+        (Status.NOT_RUN, "magenta"),
+    )
+}
 
 
 class Console(AbstractContextManager["Console"]):
@@ -102,6 +113,22 @@ class Console(AbstractContextManager["Console"]):
         if outcome.evidence:
             self._out.print(f"evidence: {outcome.evidence}")
 
+    def results(self, results: Results) -> None:
+        """The grid that ends a sweep; a line for each cell that is not green; the verdict in a sentence."""
+        made = grid(results)
+        self.table(("recipe", *made.lanes), [(recipe, *map(_cell, cells)) for recipe, cells in made.rows])
+        for cell in results.cells:
+            if cell.status is not Status.PASSED:
+                code = f" ({cell.outcome.exit.name})" if cell.status is Status.FAILED and cell.outcome else ""
+                self._out.print(f"{SYMBOLS[cell.status]} {cell.name} {cell.status.value}{code}: {plain(cell.why)}")
+                if cell.outcome and cell.outcome.evidence:
+                    self._out.print(f"  evidence: {cell.outcome.evidence}")
+        word = verdict(results)
+        style = "bold green" if word == "PASSED" else "bold red"
+        because = f"; {plain(results.reason)}" if results.reason else ""
+        took = lasted((results.ended - results.started).total_seconds())
+        self._out.print(Text.assemble((word, style), f" {counts(results)} in {took}{because}"))
+
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table on stdout: ruled on a terminal, plain columns in a pipe, so that awk and grep have an easy time."""
         content = [tuple(row) for row in rows]
@@ -112,7 +139,7 @@ class Console(AbstractContextManager["Console"]):
             return
         table = Table(*headings, header_style="bold")
         for row in content:
-            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+            table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
         self._out.print(table)
 
     def text(self, text: str) -> None:
@@ -159,3 +186,16 @@ class Console(AbstractContextManager["Console"]):
                         f"{task}: {detail or 'under way'} for {now - begun:.0f} s" for task, (begun, detail) in active
                     )
                 )
+
+
+def _cell(cell: CellResult | None) -> str:
+    """A cell of the grid, such as "✓ passed 12.3 s"."""
+    if cell is None:
+        return ""
+    seconds = f" {cell.outcome.seconds:.1f} s" if cell.outcome else ""
+    return f"{SYMBOLS[cell.status]} {cell.status.value}{seconds}{' flaky' * cell.flaky}"
+
+
+def _style(text: str) -> str:
+    """By the whole of a text, or by the symbol that it begins with."""
+    return _STYLES.get(text) or _STYLES.get(text[:1], "")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli import cells, clusters, doctor, explain, matrix, recipes, tools
+from harness.cli import cells, clusters, doctor, explain, matrix, recipes, report, tools
 from harness.cli.context import Context
 from harness.settings import DEFAULT_FILE
 
@@ -42,6 +42,7 @@ for command in (
     cells.run,
     cells.bundle,
     explain.explain,
+    report.report,
     recipes.recipes,
     matrix.matrix,
     tools.tools,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
+from sweep_results import cell, not_run, skipped, sweep
 
 from harness.console import Console
 from harness.errors import DataError
@@ -89,3 +90,26 @@ def test_the_live_display_is_gone_at_the_end() -> None:
         console.finished("cluster", "ready")
     assert "cluster: ready" in err.getvalue()
     assert err.getvalue().rstrip().endswith("\x1b[?25h") or "\x1b[2K" in err.getvalue()
+
+
+def test_a_sweep_ends_with_a_grid_and_a_line_for_what_is_not_green() -> None:
+    """Recipes down, lanes across, seconds and verdict in each cell; then reasons; then the verdict of the whole."""
+    out = io.StringIO()
+    cells = (
+        cell(recipe="eks"),
+        cell(Exit.SYNC_DEADLINE, "eks", "flux-oci", reason="\x1b[31mnot ready\x1b[0m\nmore", evidence="/there"),
+        not_run("gke"),
+        skipped("gke", "flux-oci"),
+    )
+    with Console(stdout=out, stderr=io.StringIO(), environment={}) as console:
+        console.results(sweep(*cells, stopped=Exit.TERMINATED, reason="terminated"))
+    assert out.getvalue().splitlines() == [
+        "recipe  helm             flux-oci",
+        "eks     ✓ passed 12.5 s  ✗ failed 12.5 s",
+        "gke     ○ not run        – skipped",
+        "✗ kwok/eks/flux-oci failed (SYNC_DEADLINE): not ready",
+        "  evidence: /there",
+        "○ kwok/gke/helm not run: no time was left",
+        "– kwok/gke/flux-oci skipped: no node profile",
+        "FAILED 4 cells: 1 passed, 1 failed, 1 skipped, 1 not run in 5 min 00 s; terminated",
+    ]

@@ -36,6 +36,7 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         "bundle",
         "explain",
         "matrix",
+        "report",
         "recipes",
         "tools",
         "doctor",

@@ -1,0 +1,52 @@
+"""`report`: one report out of the results of one run or of many jobs."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from harness import reports
+from harness.cli.context import Context, as_json
+from harness.errors import HarnessError
+from harness.exits import Exit
+from harness.reports import ctrf
+
+
+@click.command()
+@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("kwok-report"),
+    show_default=True,
+    help="Where the merged reports are written.",
+)
+@as_json
+@click.pass_obj
+def report(context: Context, directories: tuple[Path, ...], output: Path, as_json: bool) -> Exit:
+    """Merge the results below each DIR (one matrix, many jobs) and write every report of the whole.
+
+    Ends as the whole does: what is missing, was stopped or has not passed is not green.
+    """
+    merged = reports.merge(directories, leave_out=output.resolve())
+    troubles = reports.write(merged.results, output)
+    troubles += reports.announce(merged.results, overlays(context), os.environ, sys.stderr)
+    if as_json:
+        context.data(ctrf.document(merged.results))
+    else:
+        context.console.results(merged.results)
+        context.console.text(f"reports: {output}")
+    for remark in (*merged.remarks, *troubles):
+        context.console.note(remark)
+    return merged.results.exit or (Exit.FAILURE if troubles else Exit.OK)
+
+
+def overlays(context: Context) -> Callable[[str], Path | None]:
+    """A recipe's file by its name, for annotations; None where this machine has no such recipe, or no data at all."""
+    try:
+        known = context.catalog.overlays
+    except HarnessError:
+        known = {}
+    return lambda recipe: known[recipe].file if recipe in known else None

@@ -1,0 +1,180 @@
+"""The report for people: one HTML file that needs no network, no server and, but for comfort, no script.
+
+A cell's details are an element of their own that its link in the grid targets; style sheet and filter are CSS. The
+script adds arrow keys, Escape and the choice of light or dark. The page forbids itself everything else.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from harness.reports.cell import detail, identity
+from harness.reports.elements import element, markup
+from harness.reports.grid import SYMBOLS, Problem, counts, grid, lasted, problems, verdict
+from harness.reports.plain import plain
+from harness.results import CellResult, Results, Status
+
+_CAUSES = 6  # that are shown at once: the grid is to be on the first screen or near it
+_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
+
+def document(results: Results, directory: Path) -> str:
+    """The page as it is to lie in `directory`: links to evidence are relative to that."""
+    body = "\n".join(markup(part) for part in _body(results, directory))
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src '{_script_hash()}'"
+    title = f"{SYMBOLS[_overall(results)]} {counts(results)} · {results.run_id}"
+    page = _template()
+    for place, text in (("{{policy}}", policy), ("{{title}}", escape(plain(title))), ("{{body}}", body)):
+        before, _, after = page.partition(place)  # the first one: the body comes last and may hold anything
+        page = before + text + after
+    return page
+
+
+def _body(results: Results, directory: Path) -> Iterator[ET.Element]:
+    yield _header(results)
+    main = element("main")
+    if found := problems(results):
+        main.append(_problems(found))
+    if results.cells:
+        main.append(_grid(results))
+    yield main
+    bad = [cell for problem in problems(results) for cell in problem.cells]
+    for cell in results.cells:
+        place = bad.index(cell) if cell in bad else -1
+        around = (bad[place - 1] if place > 0 else None, bad[place + 1] if 0 <= place < len(bad) - 1 else None)
+        yield detail(cell, around, directory)
+
+
+def _header(results: Results) -> ET.Element:
+    took = lasted((results.ended - results.started).total_seconds())
+    started = results.started.strftime("%Y-%m-%d %H:%M:%S UTC")
+    facts = [f"run {results.run_id}", f"started {started}", f"took {took}", f"exit code {int(results.exit)}"]
+    if results.shard:
+        facts.insert(1, f"shard {results.shard}")
+    state = _overall(results)
+    return element(
+        "header",
+        element(
+            "h1",
+            element("span", f"{SYMBOLS[state]} {verdict(results)}", class_=f"badge {state.value}"),
+            " " + counts(results),
+        ),
+        element("p", *(element("span", fact) for fact in facts), class_="facts"),
+        element("p", results.reason, class_="stopped") if results.reason else None,
+        element("button", "Dark", type="button", id="theme", hidden=""),
+    )
+
+
+def _problems(found: list[Problem]) -> ET.Element:
+    items = [_problem(problem) for problem in found]
+    return element(
+        "section",
+        element("h2", "What is not green, each cause once", id="causes"),
+        element("ol", *items[:_CAUSES], class_="causes"),
+        element(
+            "details",
+            element("summary", f"{len(items) - _CAUSES} more"),
+            element("ol", *items[_CAUSES:], class_="causes"),
+            class_="more",
+        )
+        if items[_CAUSES:]
+        else None,
+        aria_labelledby="causes",
+    )
+
+
+def _problem(problem: Problem) -> ET.Element:
+    kind = problem.cause.kind.value if problem.cause else problem.status.value
+    links = [
+        element("a", f"{cell.recipe} / {cell.deployer}", href=f"#{identity(cell)}", class_=_class(cell.status))
+        for cell in problem.cells
+    ]
+    return element(
+        "li",
+        element("span", f"{SYMBOLS[problem.status]} {kind}", class_=f"badge {_class(problem.status)}"),
+        element("code", problem.cause.subject) if problem.cause and problem.cause.subject else None,
+        element("p", problem.message or "no reason is known", class_="message"),
+        element("p", *links, class_="cells"),
+    )
+
+
+def _grid(results: Results) -> ET.Element:
+    made = grid(results)
+    counted = results.counted()
+    choices = [_choice("all", f"all {len(results.cells)}", checked=True)]
+    choices += [
+        _choice(_class(status), f"{SYMBOLS[status]} {counted[status]} {status.value}")
+        for status in Status
+        if counted[status]
+    ]
+    head = element("tr", element("th", "recipe", scope="col"), *(element("th", n, scope="col") for n in made.lanes))
+    rows = [
+        element("tr", element("th", recipe, scope="row"), *(_cell(cell) for cell in cells))
+        for recipe, cells in made.rows
+    ]
+    return element(
+        "section",
+        element("h2", "Recipes and lanes", id="grid-title"),
+        element("fieldset", element("legend", "Show"), *choices, class_="filter"),
+        element(
+            "div",
+            element("table", element("thead", head), element("tbody", *rows), id="grid", aria_labelledby="grid-title"),
+            class_="scroll",
+        ),
+        element(
+            "p",
+            "Tab or the arrow keys move between cells, Enter opens one, Escape closes it.",
+            class_="hint",
+        ),
+        aria_labelledby="grid-title",
+    )
+
+
+def _choice(name: str, text: str, *, checked: bool = False) -> ET.Element:
+    box = element("input", type="radio", name="show", id=f"show-{name}", checked="" if checked else None)
+    return element("label", box, element("span", text))
+
+
+def _cell(cell: CellResult | None) -> ET.Element:
+    if cell is None:
+        return element("td", element("span", "not in this run", class_="unseen"), class_="absent")
+    seconds = lasted(cell.outcome.seconds) if cell.outcome else ""
+    cause = cell.outcome.cause if cell.outcome else None
+    why = f"{cause.kind.value}: {cause.message}" if cause else cell.why
+    return element(
+        "td",
+        element("i", id=f"at-{identity(cell)}", class_="place"),
+        element(
+            "a",
+            element("b", f"{SYMBOLS[cell.status]} {cell.status.value}"),
+            element("span", seconds, class_="seconds") if seconds else None,
+            element("span", "flaky", class_="flaky") if cell.flaky else None,
+            element("span", why, class_="why") if why and cell.status is not Status.PASSED else None,
+            href=f"#{identity(cell)}",
+        ),
+        class_=_class(cell.status),
+    )
+
+
+def _overall(results: Results) -> Status:
+    return Status.PASSED if verdict(results) == "PASSED" else Status.FAILED
+
+
+def _class(status: Status) -> str:
+    return status.value.replace(" ", "-")
+
+
+@lru_cache(maxsize=1)
+def _template() -> str:
+    return Path(__file__).with_name("report.html").read_text(encoding="utf-8")
+
+
+def _script_hash() -> str:
+    found = _SCRIPT.search(_template())
+    text = found[1] if found else ""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
