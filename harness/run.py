@@ -16,6 +16,7 @@ from typing import Any
 from harness import collectors, parity, process
 from harness.background import Background, all_done
 from harness.bundles.model import Bundler
+from harness.causes import first_cause
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError, Terminated
@@ -29,6 +30,7 @@ from harness.lane import Lane, Run, nothing
 from harness.outcome import Outcome
 from harness.preparing import Prepared, prepare
 from harness.process import Scope
+from harness.publishing import content_of
 from harness.recipes.model import Recipe
 from harness.recording import FILE, Recorder, copy
 from harness.redaction import Redactor
@@ -210,11 +212,13 @@ class Cell:
     def _prepare(self, work: Path) -> tuple[Prepared | None, Prepared]:
         """What an upgrade starts from, if this is one, and the recipe itself."""
         prepared = self._prepare_one(self.recipe, self.journal, work)
+        self._facts["bundle"] = content_of(prepared.bundle.directory)
         if self.upgrade_from is None:
             return None, prepared
         (work / BEFORE).mkdir()
         before = self._prepare_one(self.upgrade_from, self.journal.staged(BEFORE), work / BEFORE)
         require_change(before, prepared)
+        self._facts["bundle"] += f" over {content_of(before.bundle.directory)}"
         return before, prepared
 
     def _prepare_one(self, recipe: Recipe, journal: Journal, work: Path) -> Prepared:
@@ -324,6 +328,9 @@ class Cell:
             notes=tuple(self.journal.notes),
             evidence=str(self._evidence.path) if self._evidence else "",
             facts=dict(self._facts),
+            cause=first_cause(
+                self._error, self.journal.phases, self._evidence.redactor if self._evidence else Redactor()
+            ),
         )
 
 
