@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli import cells, clusters, doctor, explain, recipes, tools
+from harness.cli import cells, clusters, compare, doctor, explain, recipes, tools
 from harness.cli.context import Context
 from harness.settings import DEFAULT_FILE
 
@@ -42,6 +42,7 @@ for command in (
     cells.run,
     cells.bundle,
     explain.explain,
+    compare.command,
     recipes.recipes,
     tools.tools,
     doctor.doctor,
