@@ -17,6 +17,7 @@ from harness import parity, process
 from harness.aftermath import Aftermath
 from harness.background import Background, all_done
 from harness.bundles.model import Bundler
+from harness.causes import first_cause
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError, Terminated
@@ -29,8 +30,10 @@ from harness.lane import Lane, Run, nothing
 from harness.outcome import Outcome
 from harness.preparing import Prepared, prepare
 from harness.process import Scope
+from harness.publishing import content_of
 from harness.recipes.model import Recipe
 from harness.recording import FILE, Recorder
+from harness.redaction import Redactor
 from harness.settings import Settings
 from harness.snapshot import Kind, Object
 from harness.upgrading import converged, require_change
@@ -207,11 +210,13 @@ class Cell:
     def _prepare(self, work: Path) -> tuple[Prepared | None, Prepared]:
         """What an upgrade starts from, if this is one, and the recipe itself."""
         prepared = self._prepare_one(self.recipe, self.journal, work)
+        self._facts["bundle"] = content_of(prepared.bundle.directory)
         if self.upgrade_from is None:
             return None, prepared
         (work / BEFORE).mkdir()
         before = self._prepare_one(self.upgrade_from, self.journal.staged(BEFORE), work / BEFORE)
         require_change(before, prepared)
+        self._facts["bundle"] += f" over {content_of(before.bundle.directory)}"
         return before, prepared
 
     def _prepare_one(self, recipe: Recipe, journal: Journal, work: Path) -> Prepared:
@@ -300,6 +305,7 @@ class Cell:
     def _outcome(self) -> Outcome:
         code, reason = _judged(self._error)
         evidence = self._aftermath and self._aftermath.evidence
+        redactor = evidence.redactor if evidence else Redactor()
         return Outcome(
             recipe=self.recipe.name,
             deployer=self.lane.name,
@@ -309,11 +315,12 @@ class Cell:
             started=self._started,
             seconds=time.monotonic() - self._begun,
             exit=code,
-            reason=reason or self._passed,
+            reason=redactor.text(reason) or self._passed,
             phases=self.journal.phases,
             notes=tuple(self.journal.notes),
             evidence=str(evidence.path) if evidence else "",
             facts=dict(self._facts),
+            cause=first_cause(self._error, self.journal.phases, redactor),
         )
 
 

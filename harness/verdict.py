@@ -1,15 +1,21 @@
 """What a gate says of a snapshot. There are three answers and none of them is a boolean."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
+
+from harness.outcome import CauseKind
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """`reason` is a sentence for people; `subject` names the object that decided (kind namespace/name), if one did."""
+    """`reason` is a sentence for people; `subject` names the object that decided (kind namespace/name), if one did.
+
+    `kind` says where the cause lies, as far as it is known; it classifies an answer and does not tell two apart.
+    """
 
     reason: str
     subject: str = ""
+    kind: CauseKind | None = field(default=None, compare=False, kw_only=True)
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a verdict is Waiting, Passed or Failed; ask which with isinstance")

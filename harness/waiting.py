@@ -285,7 +285,7 @@ class _Wait:
             case Passed():
                 return verdict
             case Waiting(doomed=cause, subject=subject):
-                verdict = Failed(cause, subject)
+                verdict = Failed(cause, subject, kind=verdict.kind)
         raise GateFailed(verdict, self._now() - self._begun)
 
     def _expired(self) -> Expired:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli import cells, clusters, doctor, explain, matrix, recipes, report, tools
+from harness.cli import cells, clusters, compare, doctor, explain, matrix, recipes, report, tools
 from harness.cli.context import Context
 from harness.settings import DEFAULT_FILE
 
@@ -43,6 +43,7 @@ for command in (
     cells.bundle,
     explain.explain,
     report.report,
+    compare.command,
     recipes.recipes,
     matrix.matrix,
     tools.tools,

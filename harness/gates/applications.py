@@ -31,8 +31,10 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from harness.diagnosis import diagnose, said
 from harness.gates.combining import Doubt, Gate, exact, listed, overall, shortened, subject, there
 from harness.gates.findings import Finding, Level
+from harness.outcome import CauseKind
 from harness.snapshot import Key, Kind, Object, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict
 
@@ -42,6 +44,7 @@ NAMESPACE = "argocd"
 
 _PASS = {("Synced", "Healthy"), ("Synced", "Progressing")}
 _PASS_AFTER_SUCCESS = {("OutOfSync", "Healthy"), ("Synced", "Degraded")}
+_ENDED_BADLY = ("Failed", "Error")
 _RETRIES_FORGIVEN = 2  # a chart's own CRDs and namespaces take one or two
 _RETRY_NOTE = re.compile(r"\.? Retrying attempt #\d+ at .*$")  # has a time of day in it
 _WAITS_FOR_CRD = "waiting for healthy state of apiextensions.k8s.io/CustomResourceDefinition/"
@@ -117,11 +120,12 @@ def _root(top: Object, bundle: "_Bundle", children: Collection[str]) -> Iterator
     resources = (top.get("status") or {}).get("resources") or ()
     made = {each["name"] for each in resources if each.get("kind") == "Application" and not each.get("requiresPruning")}
     if not resources:
-        yield Finding(Level.DOOMED, who, "renders nothing at all")
+        yield Finding(Level.DOOMED, who, "renders nothing at all", kind=CauseKind.RENDER)
     elif not made:
-        yield Finding(Level.FAILED, who, f"was reconciled, and makes no Application; {len(children)} are expected")
+        text = f"was reconciled, and makes no Application; {len(children)} are expected"
+        yield Finding(Level.FAILED, who, text, kind=CauseKind.RENDER)
     elif lost := set(children) - made:
-        yield Finding(Level.FAILED, who, f"was reconciled, and does not make {listed(lost)}")
+        yield Finding(Level.FAILED, who, f"was reconciled, and does not make {listed(lost)}", kind=CauseKind.RENDER)
 
 
 class _Bundle:
@@ -139,20 +143,21 @@ class _Bundle:
         operation = _operation(app)
         current = not stale and _concerns(operation, app)
         status = app.get("status") or {}
-        if current and operation.get("phase") in ("Failed", "Error") and state[0] == "OutOfSync":
-            return Doubt(Level.FAILED, _described(app, state))
-        errors = [
-            f"{each['type']}: {shortened(each.get('message'))}"
+        if current and operation.get("phase") in _ENDED_BADLY and state[0] == "OutOfSync":
+            return Doubt(Level.FAILED, _described(app, state), _blamed(app))
+        errors = sorted(
+            (each["type"], shortened(each.get("message")))
             for each in status.get("conditions") or ()
             if each["type"].endswith("Error")
-        ]
+        )
         if errors:
-            return Doubt(Level.DOOMED, "; ".join(sorted(errors)))
+            return Doubt(Level.DOOMED, "; ".join(": ".join(each) for each in errors), diagnose(*errors[0]))
         if stale:
             return Doubt(Level.WAITING, stale)
         if state in _PASS or (state in _PASS_AFTER_SUCCESS and current and operation.get("phase") == "Succeeded"):
             return None
-        return Doubt(Level.DOOMED if current and _hopeless(operation) else Level.WAITING, _described(app, state))
+        level = Level.DOOMED if current and _hopeless(operation) else Level.WAITING
+        return Doubt(level, _described(app, state), _blamed(app) if current else None)
 
     def stale(self, app: Object) -> str:
         """Why the status is of something else than the spec and the pushed artifact; empty if it is not."""
@@ -226,12 +231,28 @@ def _concerns(operation: Mapping[str, Any], app: Object) -> bool:
 
 def _hopeless(operation: Mapping[str, Any]) -> bool:
     """Whether retries (or the end of them) are not worth waiting for: nothing is under way, and it is no first try."""
-    if operation.get("phase") in ("Failed", "Error"):
+    if operation.get("phase") in _ENDED_BADLY:
         return True
     if operation.get("phase") != "Running" or (operation.get("retryCount") or 0) <= _RETRIES_FORGIVEN:
         return False
     results = (operation.get("syncResult") or {}).get("resources") or ()
     return _TOO_EARLY not in str(operation.get("message")) and not any(r.get("hookPhase") == "Running" for r in results)
+
+
+def _blamed(app: Object) -> CauseKind | None:
+    """Where it lies that an operation does not succeed, by what Argo CD says of it and of its resources."""
+    operation = _operation(app)
+    results = [each for each in (operation.get("syncResult") or {}).get("resources") or () if _unwell(each)]
+    for text in (*(each.get("message") for each in results), operation.get("message")):
+        if kind := said(text):
+            return kind
+    if not results:
+        return None
+    return CauseKind.RECONCILE if any(each.get("hookPhase") in _ENDED_BADLY for each in results) else CauseKind.APPLY
+
+
+def _unwell(result: Mapping[str, Any]) -> bool:
+    return result.get("status") == "SyncFailed" or result.get("hookPhase") in _ENDED_BADLY
 
 
 def _described(app: Object, state: tuple[str, str]) -> str:
@@ -246,7 +267,7 @@ def _described(app: Object, state: tuple[str, str]) -> str:
         parts += [
             f"{each.get('kind')} {each.get('name')}: {shortened(each.get('message'))}"
             for each in (operation.get("syncResult") or {}).get("resources") or ()
-            if each.get("status") == "SyncFailed" or each.get("hookPhase") in ("Failed", "Error")
+            if _unwell(each)
         ][:3]
     wrong = [
         f"{each.get('kind')} {each.get('name')}"

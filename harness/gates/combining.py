@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from harness.gates.findings import Finding, Level
+from harness.outcome import CauseKind
 from harness.snapshot import Key, Kind, Object, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 
@@ -72,22 +73,27 @@ class Doubt:
 
     level: Level
     text: str
+    kind: CauseKind | None = None
 
     def of(self, subject: str) -> Finding:
-        return Finding(self.level, subject, self.text)
+        return Finding(self.level, subject, self.text, kind=self.kind)
 
 
 def overall(findings: Iterable[Finding]) -> Failed | Waiting:
-    """One verdict of at least one finding: the worst first, each with its subject."""
+    """One verdict of at least one finding: the worst first, each with its subject.
+
+    What is wrong without a kind of its own is what a controller made of the bundle.
+    """
     ordered = sorted(findings, key=lambda finding: -finding.level)
     worst = ordered[0]
+    kind = worst.blamed(CauseKind.RECONCILE)
     same = [finding for finding in ordered if finding.level == worst.level]
     match worst.level:
         case Level.FAILED:
-            return Failed(_told(same), worst.subject)
+            return Failed(_told(same), worst.subject, kind=kind)
         case Level.DOOMED:
-            return Waiting(_told(ordered), worst.subject, doomed=_told(same))
-    return Waiting(_told(ordered), worst.subject)
+            return Waiting(_told(ordered), worst.subject, kind=kind, doomed=_told(same))
+    return Waiting(_told(ordered), worst.subject, kind=kind)
 
 
 def _told(findings: list[Finding]) -> str:

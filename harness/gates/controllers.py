@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from harness.diagnosis import said
 from harness.gates.expected import ExpectedWorkload
 from harness.gates.explanation import compare, nearest
 from harness.gates.findings import Finding, Level, daemon_target
@@ -17,6 +18,7 @@ from harness.gates.placement import intended, node_type, simulated
 from harness.gates.resources import Usage, lacking, requests
 from harness.gates.scheduling import Fit, patient
 from harness.names import ACCELERATED
+from harness.outcome import CauseKind
 from harness.snapshot import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Object
 
 _HASH = "pod-template-hash"
@@ -58,7 +60,7 @@ def _controlled(want: ExpectedWorkload, live: Object, ownership: Ownership) -> I
         replicas = live["spec"].get("replicas", 1)
         if replicas < want.replicas or (replicas != want.replicas and not want.elastic):
             text = f"asks for {replicas} replicas in the cluster, for {want.replicas} in the manifest"
-            yield Finding(Level.WAITING if want.elastic else Level.DOOMED, str(want), text)
+            yield Finding(Level.WAITING if want.elastic else Level.DOOMED, str(want), text, kind=CauseKind.RECONCILE)
             return
         judge_kind = {DEPLOYMENTS: _deployment, STATEFULSETS: _stateful_set}.get(want.kind, _replicas)
         yield from judge_kind(want, live, replicas, ownership)
@@ -91,7 +93,9 @@ def _job(want: ExpectedWorkload, live: Object, ownership: Ownership) -> Iterator
     if any(condition(live, end).get("status") == "True" for end in ("Complete", "SuccessCriteriaMet", "Failed")):
         return
     if live["spec"].get("suspend") and not want.suspended:
-        yield Finding(Level.DOOMED, str(want), "is suspended in the cluster, not in its manifest")
+        yield Finding(
+            Level.DOOMED, str(want), "is suspended in the cluster, not in its manifest", kind=CauseKind.RECONCILE
+        )
         return
     pods = [pod for pod in ownership.pods_of(live["metadata"]["uid"]) if phase(pod) != "Failed"]
     if len(pods) < want.replicas:
@@ -121,7 +125,8 @@ def _nodes_of_daemon_set(
     if not matched and f"{want.namespace}/{want.name}" not in empty_allowed:
         unwell = Fit(patient(want.spec))
         if any(not unwell.obstacles(node) for node in nodes):
-            yield Finding(Level.DOOMED, str(want), f"its nodes are not well: {nearest(want.spec, nodes)}")
+            text = f"its nodes are not well: {nearest(want.spec, nodes)}"
+            yield Finding(Level.DOOMED, str(want), text, kind=CauseKind.INFRASTRUCTURE)
         else:
             yield Finding(Level.FAILED, str(want), f"matches no node: {nearest(want.spec, nodes)}")
     if want.declared.accelerated and not want.declared.system:
@@ -172,7 +177,9 @@ def _count(
 
 def _missing(want: ExpectedWorkload, text: str, refusal: str) -> Finding:
     """Pods that are not there: hopeless where their controller says that it cannot make them."""
-    return Finding(Level.DOOMED if refusal else Level.WAITING, str(want), f"{text}: {refusal}" if refusal else text)
+    if not refusal:
+        return Finding(Level.WAITING, str(want), text)
+    return Finding(Level.DOOMED, str(want), f"{text}: {refusal}", kind=said(refusal) or CauseKind.RECONCILE)
 
 
 def _refusal(live: Object) -> str:

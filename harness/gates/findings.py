@@ -11,6 +11,7 @@ from enum import IntEnum
 from harness.gates.explanation import explain
 from harness.gates.ownership import Ownership, controller
 from harness.gates.resources import Usage
+from harness.outcome import CauseKind
 from harness.snapshot import PODS, Object
 from harness.verdict import Failed, Waiting
 
@@ -27,22 +28,31 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """`subject` is the object in question; `pod` is one to be explained, where there is one."""
+    """`subject` is the object in question; `pod` is one to be explained, where there is one.
+
+    `kind` says where the cause lies, where that is not what the gate is about.
+    """
 
     level: Level
     subject: str
     text: str
     pod: Object | None = None
+    kind: CauseKind | None = None
+
+    def blamed(self, otherwise: CauseKind) -> CauseKind | None:
+        """Where the cause lies. What may still come right has none, unless somebody said so."""
+        return self.kind or (otherwise if self.level > Level.WAITING else None)
 
 
 def worst_of(findings: Iterable[Finding], ownership: Ownership) -> Failed | Waiting:
-    """One verdict of at least one finding."""
+    """One verdict of at least one finding: about pods that are nowhere or elsewhere, unless a finding says more."""
     ordered = sorted(findings, key=lambda finding: -finding.level)
+    kind = ordered[0].blamed(CauseKind.SCHEDULE)
     failed = [finding for finding in ordered if finding.level is Level.FAILED]
     if failed:
-        return Failed(_told(failed, ownership), failed[0].subject)
+        return Failed(_told(failed, ownership), failed[0].subject, kind=kind)
     doomed = [finding for finding in ordered if finding.level is Level.DOOMED]
-    return Waiting(_told(ordered, ownership), ordered[0].subject, doomed=_told(doomed, ownership))
+    return Waiting(_told(ordered, ownership), ordered[0].subject, kind=kind, doomed=_told(doomed, ownership))
 
 
 def _told(findings: list[Finding], ownership: Ownership) -> str:

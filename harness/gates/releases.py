@@ -19,6 +19,7 @@ Releases that nobody expects must be ready too, as in the bash harness.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.gates.combining import Doubt, Gate, exact, in_order, listed, named, overall
@@ -130,7 +131,7 @@ def _findings(doubts: Mapping[Key, Doubt], found: Mapping[Key, Object], snapshot
             finding = _cause(found[key], snapshot) or finding
         behind = len(_standing_on(key, waits))
         text = f"{finding.text} ({behind} more wait for it)" if behind else finding.text
-        findings.append(Finding(finding.level, finding.subject, text))
+        findings.append(replace(finding, text=text))
     return findings
 
 
@@ -181,7 +182,7 @@ def _doubt(item: Object, snapshot: Snapshot) -> Doubt | None:
     if found and found.level is Level.FAILED:
         if stale and current(item, "Stalled").get("reason") in _OF_ITS_CHART:
             return Doubt(Level.WAITING, f"{stale}; before that it {found.text}")
-        return Doubt(Level.FAILED, found.text + (f"; {_release(last)}" if last else ""))
+        return replace(found, text=found.text + (f"; {_release(last)}" if last else ""))
     if found:
         return found
     if status.get("lastAttemptedGeneration") != item["metadata"]["generation"]:

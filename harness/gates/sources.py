@@ -18,9 +18,11 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from harness.diagnosis import diagnose
 from harness.gates.combining import Doubt, Gate, named, overall, shortened, there
 from harness.gates.findings import Finding, Level
 from harness.gates.ownership import condition
+from harness.outcome import CauseKind
 from harness.snapshot import Key, Kind, Object, Snapshot, key_of
 from harness.verdict import Passed, Verdict, Waiting
 
@@ -50,7 +52,7 @@ def source_ready(key: Key, digest: str) -> Gate:
         text = f"holds {revision or 'no artifact'}, not {digest}"
         asked = (item["metadata"].get("annotations") or {}).get(REQUESTED)
         looked = asked in (None, item["status"].get("lastHandledReconcileAt"))
-        return overall([Finding(Level.DOOMED if looked else Level.WAITING, who, text)])
+        return overall([Finding(Level.DOOMED if looked else Level.WAITING, who, text, kind=CauseKind.PULL)])
 
     return gate
 
@@ -71,7 +73,7 @@ def kustomization_ready(key: Key, digest: str) -> Gate:
         found = doubt(item)
         if found and ready(item).get("reason") == "BuildFailed" and found.level is Level.DOOMED:
             final = digest_of(status.get("lastAttemptedRevision") or "") == digest
-            found = Doubt(Level.FAILED if final else Level.WAITING, found.text)
+            found = Doubt(Level.FAILED if final else Level.WAITING, found.text, found.kind if final else None)
         if found:
             return overall([found.of(who)])
         revision = status.get("lastAppliedRevision") or ""
@@ -147,11 +149,14 @@ def doubt(item: Object, *, observes: bool = True) -> Doubt | None:
         return Doubt(Level.WAITING, "has not been looked at by its controller")
     now, stalled = ready(item), current(item, "Stalled")
     if stalled.get("status") == "True":
-        return Doubt(Level.FAILED, "; ".join(dict.fromkeys((f"is stalled: {told(stalled)}", told(now)))))
+        kind = _diagnosed(now) or _diagnosed(stalled)  # Ready says what failed, Stalled that it is not tried again
+        return Doubt(Level.FAILED, "; ".join(dict.fromkeys((f"is stalled: {told(stalled)}", told(now)))), kind)
     if not now:
         return Doubt(Level.WAITING, f"generation {item['metadata']['generation']} has not been reconciled yet")
     if now["status"] == "False":
-        return Doubt(Level.WAITING if _hopeful(now) else Level.DOOMED, f"is not ready: {told(now)}")
+        if _hopeful(now):
+            return Doubt(Level.WAITING, f"is not ready: {told(now)}")
+        return Doubt(Level.DOOMED, f"is not ready: {told(now)}", _diagnosed(now))
     reconciling = current(item, "Reconciling")
     if now["status"] != "True" or reconciling.get("status") == "True":
         return Doubt(Level.WAITING, f"is being reconciled: {told(reconciling or now)}")
@@ -163,6 +168,10 @@ def doubt(item: Object, *, observes: bool = True) -> Doubt | None:
 def _hopeful(now: Mapping[str, Any]) -> bool:
     waits = now.get("reason") == "SourceNotReady" and str(now.get("message")).endswith(_NOT_LOOKED_AT)
     return waits or now.get("reason") in _HOPEFUL
+
+
+def _diagnosed(found: Mapping[str, Any]) -> CauseKind | None:
+    return diagnose(found.get("reason"), found.get("message"))
 
 
 def ready(item: Object) -> Mapping[str, Any]:

@@ -35,6 +35,7 @@ from harness.gates.explanation import scheduled_condition
 from harness.gates.findings import Finding, Level, worst_of
 from harness.gates.ownership import Owner, Ownership, condition, controller, holds, phase
 from harness.names import SYSTEM_NAMESPACES
+from harness.outcome import CauseKind
 from harness.snapshot import (
     CRONJOBS,
     DAEMONSETS,
@@ -63,7 +64,7 @@ def scheduled_as_intended(expected: Expected, *, empty_allowed: Collection[str] 
 
     def gate(snapshot: Snapshot) -> Verdict:
         if not expected.workloads:
-            return Failed("nothing to verify: no release renders a workload")
+            return Failed("nothing to verify: no release renders a workload", kind=CauseKind.RENDER)
         ownership = Ownership(snapshot)
         pods = [(pod, owner) for pod, owner in _owned(ownership) if _in_scope(owner, expected)]
         findings = [f for want in expected.workloads for f in controllers.judge(want, ownership, empty_allowed)]
@@ -155,18 +156,20 @@ def _failed(pods: Iterable[tuple[Object, Owner]], ownership: Ownership, expected
         if holds(job, "Failed") and _in_scope(ownership.owner(job, "Job"), expected):
             why = condition(job, "Failed")
             subject = f"Job {job['metadata']['namespace']}/{job['metadata']['name']}"
-            yield Finding(Level.FAILED, subject, f"failed: {why.get('reason')}: {why.get('message')}")
+            text = f"failed: {why.get('reason')}: {why.get('message')}"
+            yield Finding(Level.FAILED, subject, text, kind=CauseKind.RECONCILE)
     for pod, owner in pods:
         if phase(pod) != "Failed":
             continue
         reference = controller(pod)
         if reference is None or (reference["kind"], reference["apiVersion"]) != ("Job", "batch/v1"):
-            yield Finding(Level.FAILED, str(owner), f"pod {pod['metadata']['name']} failed: {_end(pod)}")
+            text = f"pod {pod['metadata']['name']} failed: {_end(pod)}"
+            yield Finding(Level.FAILED, str(owner), text, kind=CauseKind.RECONCILE)
             continue
         job = ownership.jobs.get(reference["uid"], {"metadata": {}})
         if not holds(job, "Complete") and not holds(job, "Failed"):
             text = f"pod {pod['metadata']['name']} failed ({_end(pod)}); the Job has neither succeeded nor given up"
-            yield Finding(Level.WAITING, str(owner), text)
+            yield Finding(Level.WAITING, str(owner), text, kind=CauseKind.RECONCILE)
 
 
 def _misplaced(pods: Iterable[tuple[Object, Owner]], ownership: Ownership, expected: Expected) -> Iterator[Finding]:
@@ -199,6 +202,6 @@ def _passed(pods: Collection[Object], expected: Expected) -> Verdict:
     """Green is earned: with no pod at all, only manifests that ask for none may say so."""
     asked = [want for want in expected.workloads if want.kind == DAEMONSETS or want.replicas]
     if asked and not pods:
-        return Failed("nothing was scheduled, though pods are expected", str(asked[0]))
+        return Failed("nothing was scheduled, though pods are expected", str(asked[0]), kind=CauseKind.SCHEDULE)
     nodes = len({pod["spec"]["nodeName"] for pod in pods})
     return Passed(f"{len(pods)} pods of {len(expected.workloads)} workloads are where they belong, on {nodes} nodes")

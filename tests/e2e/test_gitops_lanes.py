@@ -55,6 +55,12 @@ def cluster(evidence: Path) -> str:
     return str(json.loads((evidence / "run.json").read_text())["cluster"])
 
 
+def first_cause(machine: Machine) -> dict[str, str]:
+    """As the one failed run's evidence has it."""
+    found: dict[str, str] = json.loads((machine.evidence() / "run.json").read_text())["cause"]
+    return found
+
+
 @pytest.mark.parametrize("lane", LANES)
 def test_a_recipe_passes_and_leaves_nothing(machine: Machine, lane: str) -> None:
     """The same workloads on the same nodes as under helm; afterwards no process and no cluster."""
@@ -105,6 +111,9 @@ def test_a_pod_that_fits_nowhere_ends_the_sync_early(machine: Machine, lane: str
     kinds = {item["kind"] for item in yaml.safe_load(left[LEFT[lane][0]].read_text())["items"]}
     assert kinds >= ({"Application", "AppProject"} if lane == "argocd-oci" else {"OCIRepository", "HelmRelease"})
     assert "AGE" in left["pods.txt"].read_text()
+    cause = first_cause(machine)
+    assert (cause["kind"], cause["subject"]) == ("schedule", "Deployment gpu-operator/gpu-operator")
+    assert "needs cpu 1000, has 16" in cause["message"]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +132,7 @@ def test_the_sync_deadline_is_50_and_says_what_was_missing(
     assert re.search(r"after [78]\.\d s: ", done.stdout), done.stdout
     assert subject in done.stdout, done.stdout
     assert "last change:" in done.stdout, done.stdout
+    assert first_cause(machine)["kind"] == "deadline"
 
 
 @pytest.mark.usefixtures("listener")
@@ -132,6 +142,7 @@ def test_a_taken_port_is_20_and_says_by_whom(machine: Machine) -> None:
     assert done.returncode == Exit.REGISTRY_NOT_READY, done.stdout
     assert f"the port is taken by process {os.getpid()}" in done.stdout
     assert "KWOK_REGISTRY_HOST_PORT" in done.stdout
+    assert first_cause(machine)["kind"] == "registry"
     assert machine.clusters() == []
 
 
@@ -153,6 +164,8 @@ def test_a_controller_that_dies_is_told_at_once(machine: Machine, lane: str, nam
     assert child.returncode == 1, out + err
     assert name in out
     assert "Its last words" in out
+    kind = "registry" if name == "registry" else "infrastructure"
+    assert first_cause(machine) == {"kind": kind, "subject": name, "message": f"{name} was killed by SIGKILL."}
     [sync] = [line for line in out.splitlines() if line.startswith("sync ")]
     assert float(sync.split()[1]) < 15
     assert machine.processes() == []

@@ -17,7 +17,7 @@ from harness.errors import ClusterError, DataError, Terminated, ToolError, Verdi
 from harness.exits import Exit
 from harness.journal import Journal
 from harness.lane import Lane, Run, nothing
-from harness.outcome import Outcome
+from harness.outcome import Cause, CauseKind, Outcome
 from harness.parity import ParityBroken
 from harness.progress import Silent
 from harness.run import Cell, new_run_id
@@ -339,3 +339,12 @@ def test_run_ids_sort_by_time_and_differ() -> None:
     ids = [new_run_id() for _ in range(20)]
     assert len(set(ids)) > 15
     assert [each.rpartition("-")[0] for each in ids] == sorted(each.rpartition("-")[0] for each in ids)
+
+
+def test_the_outcome_names_the_first_cause(world: World) -> None:
+    """And what was tested, in every lane; a pass has no cause."""
+    passed = world.carry_out()
+    assert passed.cause is None
+    assert passed.facts["bundle"].startswith("sha256:")
+    world.story = failing(VerdictFailed("no node fits", where="Pod a/b"))
+    assert world.carry_out().cause == Cause(CauseKind.RECONCILE, "Pod a/b", "no node fits")

@@ -1,0 +1,114 @@
+"""Where a failure lies, by what a controller, helm or the API server says of it.
+
+A condition's reason is a closed word and is asked first; where it covers many failures (InstallFailed), the message is
+read for what the tools are known to say. What is in neither is for the caller to judge.
+"""
+
+import re
+
+from harness.outcome import CauseKind
+
+# Reasons that stand for one kind of failure.
+_REASONS = {
+    reason: kind
+    for kind, reasons in {
+        CauseKind.PULL: (
+            "OCIArtifactPullFailed",
+            "OCIArtifactLayerOperationFailed",
+            "AuthenticationFailed",
+            "URLInvalid",
+            "VerificationError",
+            "IndexationFailed",
+            "ChartPullFailed",
+            "SourceFetchFailed",
+        ),
+        CauseKind.RENDER: ("BuildFailed", "ValuesError", "ChartMutateError", "ChartPackageFailed", "ValidationFailed"),
+        CauseKind.INFRASTRUCTURE: (
+            "RESTClientError",
+            "FactoryError",
+            "ConfigFactoryErr",
+            "ResourceManagerError",
+            "AcquireLockFailed",
+            "ArchiveOperationFailed",
+            "DirectoryCreationFailed",
+            "StatOperationFailed",
+            "StorageOperationFailed",
+            "SymlinkUpdateFailed",
+        ),
+    }.items()
+    for reason in reasons
+}
+
+# Reasons that leave it to the message, and what they stand for where it says nothing more.
+_MOSTLY = {
+    "ArtifactFailed": CauseKind.PULL,
+    "SourceNotReady": CauseKind.PULL,
+    "ReadOperationFailed": CauseKind.PULL,
+    "ReconciliationFailed": CauseKind.APPLY,
+    "PruneFailed": CauseKind.APPLY,
+    "ComparisonError": CauseKind.RENDER,  # of Argo CD: the types of its conditions
+    "InvalidSpecError": CauseKind.APPLY,
+    "SyncError": CauseKind.APPLY,
+}
+
+# The first that matches counts: a hook that is refused is refused; a webhook that is not reached is no chart.
+_MESSAGES = tuple(
+    (re.compile("|".join(phrases), re.IGNORECASE | re.DOTALL), kind)
+    for kind, phrases in (
+        (
+            CauseKind.RENDER,
+            (
+                r"execution error at \(",
+                r"template: \S+:\d+",
+                r"parse error at \(",
+                r"YAML parse error|error converting YAML to JSON|error unmarshaling JSON",
+                r"nil pointer evaluating",
+                r"values don't meet the specifications of the schema",
+                r"kustomize build|accumulating resources",
+                r"missing in charts/ directory|incompatible with Kubernetes",
+            ),
+        ),
+        (
+            CauseKind.APPLY,
+            (
+                r"calling webhook|admission webhook|denied the request|denied by",
+                r"\bis forbidden\b|exceeded quota",
+                r"\bis invalid: |field is immutable|unknown field",
+                r"no matches for kind|could not find the requested resource|ensure CRDs are installed",
+                r"tasks are not valid",
+                r"invalid ownership metadata|already exists",
+                r"Apply failed with|dry-run failed|the object has been modified",
+            ),
+        ),
+        (CauseKind.RECONCILE, (r"failed (?:pre|post)-\w+", r"\bhook \S+ failed", r"failed to compare desired state")),
+        (
+            CauseKind.INFRASTRUCTURE,
+            (
+                r"code = Unavailable",
+                r"failed to load live state|failed to sync cluster",
+                r"Kubernetes cluster unreachable",
+            ),
+        ),
+        (
+            CauseKind.PULL,
+            (
+                r"manifest[ _]unknown|name[ _]unknown|no such tag",
+                r"failed to (?:pull|fetch|download|do request|resolve revision|determine (?:the )?artifact)",
+                r"not a valid chart repository|no chart (?:version|name) found|not found in \S+ (?:index|repository)",
+                r"could not get source object|source artifact not found",
+                r"chart pull|\b(?:helm|oci) pull\b",
+                r"no such host|dial tcp|unexpected status|\bunauthorized\b|: not found$",
+            ),
+        ),
+    )
+)
+
+
+def said(message: object) -> CauseKind | None:
+    """What a message is known to mean; None where it says nothing particular."""
+    return next((kind for pattern, kind in _MESSAGES if pattern.search(str(message or ""))), None)
+
+
+def diagnose(reason: object, message: object) -> CauseKind | None:
+    """What a condition means, by its reason (of Argo CD: its type) and its message; None where both are general."""
+    return _REASONS.get(str(reason)) or said(message) or _MOSTLY.get(str(reason))

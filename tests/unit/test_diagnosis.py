@@ -1,0 +1,112 @@
+"""What the reasons and the messages of controllers, helm and the API server stand for."""
+
+import pytest
+
+from harness.diagnosis import diagnose, said
+from harness.outcome import CauseKind
+
+PULL, RENDER, APPLY = CauseKind.PULL, CauseKind.RENDER, CauseKind.APPLY
+RECONCILE, INFRASTRUCTURE = CauseKind.RECONCILE, CauseKind.INFRASTRUCTURE
+
+MESSAGES = [
+    (
+        PULL,
+        "failed to determine artifact digest: GET http://localhost:5500/v2/aicr/eks/manifests/0a1b: MANIFEST_UNKNOWN: "
+        "manifest unknown; unknown tag=0a1b",
+    ),
+    (PULL, "failed to pull artifact from 'oci://localhost:5500/aicr/eks': NAME_UNKNOWN: repository name not known"),
+    (PULL, 'chart pull error: failed to get chart version for remote reference: no "nvsentinel" chart with version'),
+    (
+        PULL,
+        "looks like \"https://charts.example.com\" is not a valid chart repository or cannot be reached: failed to "
+        "fetch https://charts.example.com/index.yaml : 404 Not Found",
+    ),
+    (PULL, 'chart "gpu-operator" matching v99.0.0 not found in https://helm.example.com index. (try helm repo update)'),
+    (PULL, "could not get Source object: ExternalArtifact.source.toolkit.fluxcd.io \"web\" not found"),
+    (PULL, "localhost:5500/aicr/eks:0.0.1: not found"),
+    (
+        PULL,
+        "Failed to load target state: failed to generate manifest for source 1 of 1: rpc error: code = Unknown desc = "
+        'failed to resolve revision "0a1b": cannot get digest for revision 0a1b: localhost:5500/aicr/eks:0a1b: no',
+    ),
+    (
+        PULL,
+        "Failed to load target state: failed to generate manifest for source 1 of 1: rpc error: code = Unknown desc = "
+        "`helm pull oci://localhost:5500/aicr/eks --version 1.0.0` failed exit status 1: Error: not there",
+    ),
+    (
+        RENDER,
+        "Failed to load target state: failed to generate manifest for source 1 of 1: rpc error: code = Unknown desc = "
+        "Manifest generation error (cached): failed to execute helm template command: Error: template: web/templates/"
+        'd.yaml:3:14: executing "web/templates/d.yaml" at <.Values.a.b>: nil pointer evaluating interface {}.b',
+    ),
+    (RENDER, "execution error at (web/templates/a.yaml:1:3): a class is required"),
+    (RENDER, "YAML parse error on web/templates/a.yaml: error converting YAML to JSON: yaml: line 2: mapping values"),
+    (RENDER, "values don't meet the specifications of the schema(s) in the following chart(s):\nweb:\n- port: Invalid"),
+    (RENDER, "kustomize build failed: accumulating resources: accumulation err='accumulating resources from 'x.yaml'"),
+    (RENDER, "chart requires kubeVersion: >=1.40.0 which is incompatible with Kubernetes v1.34.0"),
+    (
+        APPLY,
+        'Internal error occurred: failed calling webhook "webhook.cert-manager.io": failed to call webhook: Post '
+        '"https://cert-manager-webhook.cert-manager.svc:443/validate": dial tcp 10.96.0.1:443: connection refused',
+    ),
+    (APPLY, 'admission webhook "v.example.com" denied the request: no owner label'),
+    (APPLY, 'Helm install failed: failed pre-install: admission webhook "v.example.com" denied the request: no'),
+    (APPLY, 'namespaces "x" is forbidden: User "system:serviceaccount:a:b" cannot create resource "namespaces"'),
+    (APPLY, 'Deployment.apps "web" is invalid: spec.selector: Invalid value: {}: field is immutable'),
+    (
+        APPLY,
+        'resource mapping not found for name: "a" namespace: "": no matches for kind "ClusterPolicy" in version '
+        '"nvidia.com/v1"\nensure CRDs are installed first',
+    ),
+    (APPLY, "one or more synchronization tasks are not valid (retried 3 times)."),
+    (APPLY, 'pods "web-" is forbidden: exceeded quota: few, requested: pods=1, used: pods=0, limited: pods=0'),
+    (APPLY, 'Unable to continue with install: ServiceAccount "a" exists and cannot be imported into the current '
+            "release: invalid ownership metadata"),
+    (APPLY, "Deployment/web dry-run failed: Apply failed with 1 conflict: conflict with \"helm\": .spec.replicas"),
+    (RECONCILE, "Helm install failed for release monitoring/prometheus with chart p@1.0.0: failed pre-install: 1 error "
+                "occurred:\n\t* timed out waiting for the condition"),
+    (INFRASTRUCTURE, "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: "
+                     'dial tcp 127.0.0.1:8081: connect: connection refused"'),
+    (None, "Helm install failed for release web/web with chart web@1.0.0: context deadline exceeded"),
+    (
+        RECONCILE,
+        "Failed to compare desired state to live state: failed to calculate diff: error calculating structured merge "
+        "diff: unable to resolve parseableType for GroupVersionKind: gpu.example.com/v1, Kind=ClusterPolicy",
+    ),
+    (None, "Running 'install' action with timeout of 5m0s"),
+    (None, "waiting for healthy state of argoproj.io/Application/kai-scheduler-pre and 3 more resources"),
+    (None, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "message"), MESSAGES)
+def test_known_messages(kind: CauseKind | None, message: str) -> None:
+    """Each is what a real tool says of one kind of failure; what is general says nothing."""
+    assert said(message) is kind
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "kind"),
+    [
+        ("OCIArtifactPullFailed", "context deadline exceeded", PULL),
+        ("AuthenticationFailed", "failed to get credential: Secret is forbidden", PULL),
+        ("ArtifactFailed", "Could not load chart: stat /tmp/x", PULL),
+        ("ArtifactFailed", 'Could not load chart: error unmarshaling JSON: "x"', RENDER),
+        ("BuildFailed", 'resource "a" already exists', RENDER),
+        ("BuildFailed", "no files match", RENDER),
+        ("ReconciliationFailed", "the server was busy", APPLY),
+        ("InstallFailed", "context deadline exceeded", None),
+        ("RetriesExceeded", "Failed to install after 1 attempt(s)", None),
+        ("RESTClientError", "dial tcp: refused", INFRASTRUCTURE),
+        ("ComparisonError", "something new", RENDER),
+        ("ComparisonError", "failed to fetch index", PULL),
+        ("SyncError", "something new", APPLY),
+        (None, None, None),
+    ],
+)
+def test_the_reason_comes_first_where_it_is_particular(
+    reason: str | None, message: str | None, kind: CauseKind | None
+) -> None:
+    """A word from a closed list is surer than a sentence; a general word gives way to a sentence that is known."""
+    assert diagnose(reason, message) is kind
