@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.grouping import likeness
 from harness.outcome import Cause, CauseKind
 from harness.results import CellResult, Results, Status
 
@@ -26,7 +27,9 @@ class Grid:
 
 @dataclass(frozen=True)
 class Problem:
-    """Cells that ended alike, in their order: one first cause (None where none is known), or one sentence."""
+    """Cells that ended alike, in their order: one first cause, as the first of them tells it (None where none is known),
+    or one sentence.
+    """
 
     status: Status
     cause: Cause | None
@@ -46,14 +49,18 @@ def problems(results: Results) -> list[Problem]:
     grouped: dict[tuple[Status, Cause | str], list[CellResult]] = {}
     for cell in results.cells:
         if cell.status not in (Status.PASSED, Status.SKIPPED):
-            cause = cell.outcome.cause if cell.outcome else None
-            grouped.setdefault((cell.status, cause or cell.why), []).append(cell)
-    found = [
-        Problem(status, key, key.message, cells) if isinstance(key, Cause) else Problem(status, None, key, cells)
-        for (status, key), cells in grouped.items()
-    ]
+            cause = _cause(cell)
+            grouped.setdefault((cell.status, likeness(cause, cell.recipe) if cause else cell.why), []).append(cell)
+    found = []
+    for (status, _), cells in grouped.items():
+        cause = _cause(cells[0])
+        found.append(Problem(status, cause, cause.message if cause else cells[0].why, cells))
     order = list(Status)
     return sorted(found, key=lambda problem: (order.index(problem.status), -len(problem.cells)))
+
+
+def _cause(cell: CellResult) -> Cause | None:
+    return cell.outcome.cause if cell.outcome else None
 
 
 def counts(results: Results) -> str:
