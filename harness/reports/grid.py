@@ -27,7 +27,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Problem:
-    """Cells that ended alike, in their order: one first cause, as the first of them tells it (None where none is known),
+    """Cells that ended alike, in their order: one first cause as the first of them tells it (None where none is known),
     or one sentence.
     """
 

@@ -46,13 +46,13 @@ def test_a_summary_that_is_too_long_is_cut_between_its_parts() -> None:
 def test_a_cause_is_said_once() -> None:
     """However many cells it hit, and at the overlay of the first."""
     said = lines(
-        failed(CAUSE, "a"), failed(CAUSE, "a", "flux-oci"), failed(CAUSE, "b"), cell(), overlay="recipes/overlays"
+        failed(CAUSE, "eks"), failed(CAUSE, "eks", "flux-oci"), failed(CAUSE, "aks"), cell(), overlay="recipes/overlays"
     )
     assert said == [
-        "::error file=recipes/overlays/a.yaml,title=3 cells failed%3A schedule::"
-        "Pod a/b: 0/6 nodes are available%0Akwok/a/helm, kwok/a/flux-oci, kwok/b/helm"
+        "::error file=recipes/overlays/eks.yaml,title=3 cells failed%3A schedule::"
+        "Pod a/b: 0/6 nodes are available%0Akwok/eks/helm, kwok/eks/flux-oci, kwok/aks/helm"
     ]
-    assert summary.document(sweep(failed(CAUSE, "a"), failed(CAUSE, "b"))).count("<li>") == 1
+    assert summary.document(sweep(failed(CAUSE, "eks"), failed(CAUSE, "aks"))).count("<li>") == 1
 
 
 @pytest.mark.parametrize(
