@@ -4,8 +4,8 @@ The states of an Application that count as a pass are the documented ones (any o
 
 | sync      | health      | last operation | passes                                                      |
 |-----------|-------------|----------------|-------------------------------------------------------------|
-| Synced    | Healthy     | any            | yes                                                         |
-| Synced    | Progressing | any            | yes: KWOK readies no operands                               |
+| Synced    | Healthy     | any, see below | yes                                                         |
+| Synced    | Progressing | any, see below | yes: KWOK readies no operands                               |
 | OutOfSync | Healthy     | Succeeded      | a child: an operator changed its object afterwards          |
 | Synced    | Degraded    | Succeeded      | a child: what the chart expects at run time is not simulated |
 
@@ -21,6 +21,12 @@ manifest digests; of charts at HTTP repositories, versions) and an operation mus
 | a condition whose type ends in Error (Comparison, InvalidSpec, Sync)  | Waiting, doomed          |
 | an operation failed and is retried                                    | Waiting; doomed from the third retry |
 | the same, since "tasks are not valid"                                 | Waiting: a CRD may be on its way |
+| the same, since the API server denied an object or calls it invalid   | Failed from the second retry |
+| a hook of the operation failed                                        | Waiting, doomed; Failed from the third retry |
+| an operation that will go on: to a hook, or once workloads are ready  | Waiting         |
+
+An operation that waits for operands alone (a Prometheus, an Ingress) is one that never ends here, and passes with the
+hooks that it never comes to. Any other is waited for: in sync before its hooks have run is not what helm calls done.
 
 An Application in the namespace that the bundle does not name is held to the same table, as the bash harness does, and
 the pass names it. Nothing is Failed for an error condition alone: Argo CD compares again, and a repo server that is
@@ -46,6 +52,9 @@ _RETRIES_FORGIVEN = 2  # a chart's own CRDs and namespaces take one or two
 _RETRY_NOTE = re.compile(r"\.? Retrying attempt #\d+ at .*$")  # has a time of day in it
 _WAITS_FOR_CRD = "waiting for healthy state of apiextensions.k8s.io/CustomResourceDefinition/"
 _TOO_EARLY = "tasks are not valid"  # a kind that is not served yet
+_READIED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod")  # by KWOK, as fast as they are bound
+_BAD = ("Failed", "Error")  # phases of operations and of hooks
+_REFUSED = ("denied the request", "denied request", " is invalid: ")  # webhooks, policies, the API's own validation
 
 
 def root_there(root: str) -> Gate:
@@ -139,7 +148,8 @@ class _Bundle:
         operation = _operation(app)
         current = not stale and _concerns(operation, app)
         status = app.get("status") or {}
-        if current and operation.get("phase") in ("Failed", "Error") and state[0] == "OutOfSync":
+        ended = operation.get("phase") in _BAD and (state[0] == "OutOfSync" or _hooks(operation, *_BAD))
+        if current and (ended or _in_vain(operation)):
             return Doubt(Level.FAILED, _described(app, state))
         errors = [
             f"{each['type']}: {shortened(each.get('message'))}"
@@ -150,6 +160,10 @@ class _Bundle:
             return Doubt(Level.DOOMED, "; ".join(sorted(errors)))
         if stale:
             return Doubt(Level.WAITING, stale)
+        if current and _hooks(operation, *_BAD):
+            return Doubt(Level.DOOMED, _described(app, state))
+        if current and state in _PASS and _goes_on(operation):
+            return Doubt(Level.DOOMED if _hopeless(operation) else Level.WAITING, _described(app, state))
         if state in _PASS or (state in _PASS_AFTER_SUCCESS and current and operation.get("phase") == "Succeeded"):
             return None
         return Doubt(Level.DOOMED if current and _hopeless(operation) else Level.WAITING, _described(app, state))
@@ -226,12 +240,35 @@ def _concerns(operation: Mapping[str, Any], app: Object) -> bool:
 
 def _hopeless(operation: Mapping[str, Any]) -> bool:
     """Whether retries (or the end of them) are not worth waiting for: nothing is under way, and it is no first try."""
-    if operation.get("phase") in ("Failed", "Error"):
+    if operation.get("phase") in _BAD:
         return True
     if operation.get("phase") != "Running" or (operation.get("retryCount") or 0) <= _RETRIES_FORGIVEN:
         return False
     results = (operation.get("syncResult") or {}).get("resources") or ()
     return _TOO_EARLY not in str(operation.get("message")) and not any(r.get("hookPhase") == "Running" for r in results)
+
+
+def _in_vain(operation: Mapping[str, Any]) -> bool:
+    """Whether the retries that are left will end like those before."""
+    retries = operation.get("retryCount") or 0
+    if retries > _RETRIES_FORGIVEN and _hooks(operation, *_BAD):
+        return True
+    return retries > 1 and any(words in str(operation.get("message")) for words in _REFUSED)
+
+
+def _goes_on(operation: Mapping[str, Any]) -> bool:
+    """Whether a running operation waits for anything else than objects that nobody readies here."""
+    results = (operation.get("syncResult") or {}).get("resources") or ()
+    # The namespace that Argo CD makes itself is never called done.
+    awaited = [each for each in results if each.get("hookPhase") == "Running" and each.get("kind") != "Namespace"]
+    sure = [each for each in awaited if each.get("hookType") or each.get("kind") in _READIED]
+    return operation.get("phase") == "Running" and (bool(sure) or not awaited)
+
+
+def _hooks(operation: Mapping[str, Any], *phases: str) -> bool:
+    """Whether a hook is in one of the phases. Objects that are waited for have a phase too, and no type."""
+    results = (operation.get("syncResult") or {}).get("resources") or ()
+    return any(each.get("hookType") and each.get("hookPhase") in phases for each in results)
 
 
 def _described(app: Object, state: tuple[str, str]) -> str:
@@ -246,7 +283,7 @@ def _described(app: Object, state: tuple[str, str]) -> str:
         parts += [
             f"{each.get('kind')} {each.get('name')}: {shortened(each.get('message'))}"
             for each in (operation.get("syncResult") or {}).get("resources") or ()
-            if each.get("status") == "SyncFailed" or each.get("hookPhase") in ("Failed", "Error")
+            if each.get("status") == "SyncFailed" or each.get("hookPhase") in _BAD
         ][:3]
     wrong = [
         f"{each.get('kind')} {each.get('name')}"
