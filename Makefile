@@ -6,6 +6,8 @@ HARNESS  := $(BIN)/kwok-harness
 DEPLOYER ?= helm
 # Tests side by side: a cell mostly waits. WORKERS=0 runs them one after another, in this process.
 WORKERS  ?= auto
+# Random histories for each kind of wait; the tests themselves tell fewer when nobody says how many.
+HISTORIES ?= 500
 PYTEST   := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
@@ -52,7 +54,7 @@ kwok-test-deployer: env  ## run RECIPE under DEPLOYER, on the cluster of `kwok-c
 
 test: env  ## all tests: unit, then end to end on a real control plane (prepares the tools, minutes when cold)
 	@$(HARNESS) tools prepare
-	$(PYTEST) tests
+	HISTORIES=$(HISTORIES) $(PYTEST) tests
 
 test-unit: env  ## the tests that need no cluster
 	$(PYTEST) -m 'not e2e' tests

@@ -134,7 +134,9 @@ class Run:
                     cancelled=self.services.died,
                 )
         except Expired as expired:
-            raise late(expired.what, where=expired.where, do=expired.do) from expired
+            before = ", ".join(f"{phase.name} {phase.seconds:.1f} s" for phase in self.journal.phases)
+            do = f"{expired.do}\n  before it: {before}" if before else expired.do
+            raise late(expired.what, where=expired.where, do=do) from expired
         except Cancelled:
             self.services.check()
             raise

@@ -18,6 +18,7 @@ from harness.errors import ClusterError, HarnessError, VerdictFailed
 from harness.exits import Exit
 from harness.mirror import Mirror
 from harness.snapshot import Key, Kind, Snapshot, key_of
+from harness.transitions import last_transition
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.watching import Changed, Confirmed, Listed, Message, Opened, Refused, Stopped, Trouble, Watching
 
@@ -62,11 +63,16 @@ class GateFailed(VerdictFailed):
 
 class Expired(VerdictFailed):
     """The deadline came first: `verdict` is the last one (None: no kind was ever complete), `missing` says by kind
-    what could not be read and why, `change` is the last thing that moved.
+    what could not be read and why, `change` is the last thing that moved, `transition` the last one of the subject.
     """
 
     def __init__(
-        self, verdict: Verdict | None, missing: Mapping[Kind, str], change: Change | None, seconds: float
+        self,
+        verdict: Verdict | None,
+        missing: Mapping[Kind, str],
+        change: Change | None,
+        seconds: float,
+        transition: str = "",
     ) -> None:
         reason = "nothing could be judged" if verdict is None else verdict.reason
         if isinstance(verdict, Passed):
@@ -74,6 +80,8 @@ class Expired(VerdictFailed):
         if isinstance(verdict, Failed):
             reason = f"it had failed ({reason}), but that could not be confirmed"
         facts = [f"{kind}: {why}" for kind, why in missing.items()]
+        if transition:
+            facts.append(f"its last transition: {transition}")
         facts.append(f"last change: {change}" if change else "nothing changed meanwhile")
         super().__init__(
             f"after {seconds:.1f} s: {reason}", where="" if verdict is None else verdict.subject, do="\n  ".join(facts)
@@ -206,6 +214,14 @@ class _View:
         never = dict.fromkeys(sorted(self._unlisted, key=str), "not listed yet: no answer")
         return never | {kind: f"{'not listed yet: ' if kind in never else ''}{e}" for kind, e in self._trouble.items()}
 
+    def last_transition(self, subject: str) -> str:
+        """Of the object that a verdict calls "KIND NAMESPACE/NAME"; empty where it is none, or has none."""
+        for kind, mirror in self._mirrors.items():
+            for key, item in mirror.items.items():
+                if subject == f"{kind.kind} {'/'.join(filter(None, key))}":
+                    return last_transition(item)
+        return ""
+
     def last_change(self) -> Change | None:
         if self._change is None:
             return None
@@ -289,6 +305,6 @@ class _Wait:
         raise GateFailed(verdict, self._now() - self._begun)
 
     def _expired(self) -> Expired:
-        return Expired(
-            self._standing.verdict, self._view.missing(), self._view.last_change(), self._now() - self._begun
-        )
+        verdict, view = self._standing.verdict, self._view
+        transition = view.last_transition(verdict.subject) if verdict is not None else ""
+        return Expired(verdict, view.missing(), view.last_change(), self._now() - self._begun, transition)

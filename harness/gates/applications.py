@@ -4,8 +4,8 @@ The states of an Application that count as a pass are the documented ones (any o
 
 | sync      | health      | last operation | passes                                                      |
 |-----------|-------------|----------------|-------------------------------------------------------------|
-| Synced    | Healthy     | any            | yes                                                         |
-| Synced    | Progressing | any            | yes: KWOK readies no operands                               |
+| Synced    | Healthy     | any, see below | yes                                                         |
+| Synced    | Progressing | any, see below | yes: KWOK readies no operands                               |
 | OutOfSync | Healthy     | Succeeded      | a child: an operator changed its object afterwards          |
 | Synced    | Degraded    | Succeeded      | a child: what the chart expects at run time is not simulated |
 
@@ -19,8 +19,15 @@ manifest digests; of charts at HTTP repositories, versions) and an operation mus
 | the root, freshly compared, renders nothing at all                    | Waiting, doomed          |
 | an operation of this revision ended Failed or Error, and is OutOfSync | Failed: it is not retried |
 | a condition whose type ends in Error (Comparison, InvalidSpec, Sync)  | Waiting, doomed          |
+| the same, since Argo CD does not know the fields of a new kind yet    | Waiting                  |
 | an operation failed and is retried                                    | Waiting; doomed from the third retry |
 | the same, since "tasks are not valid"                                 | Waiting: a CRD may be on its way |
+| the same, since the API server denied an object or calls it invalid   | Failed from the second retry |
+| a hook of the operation failed                                        | Waiting, doomed; Failed from the third retry |
+| an operation that will go on: to a hook, or once workloads are ready  | Waiting         |
+
+An operation that waits for operands alone (a Prometheus, an Ingress) is one that never ends here, and passes with the
+hooks that it never comes to. Any other is waited for: in sync before its hooks have run is not what helm calls done.
 
 An Application in the namespace that the bundle does not name is held to the same table, as the bash harness does, and
 the pass names it. Nothing is Failed for an error condition alone: Argo CD compares again, and a repo server that is
@@ -44,11 +51,14 @@ NAMESPACE = "argocd"
 
 _PASS = {("Synced", "Healthy"), ("Synced", "Progressing")}
 _PASS_AFTER_SUCCESS = {("OutOfSync", "Healthy"), ("Synced", "Degraded")}
-_ENDED_BADLY = ("Failed", "Error")
 _RETRIES_FORGIVEN = 2  # a chart's own CRDs and namespaces take one or two
 _RETRY_NOTE = re.compile(r"\.? Retrying attempt #\d+ at .*$")  # has a time of day in it
 _WAITS_FOR_CRD = "waiting for healthy state of apiextensions.k8s.io/CustomResourceDefinition/"
+_NEW_KIND = "unable to resolve parseableType"  # Argo CD learns of the fields of a new CRD's objects seconds later
 _TOO_EARLY = "tasks are not valid"  # a kind that is not served yet
+_READIED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod")  # by KWOK, as fast as they are bound
+_BAD = ("Failed", "Error")  # phases of operations and of hooks
+_REFUSED = ("denied the request", "denied request", " is invalid: ")  # webhooks, policies, the API's own validation
 
 
 def root_there(root: str) -> Gate:
@@ -143,7 +153,8 @@ class _Bundle:
         operation = _operation(app)
         current = not stale and _concerns(operation, app)
         status = app.get("status") or {}
-        if current and operation.get("phase") in _ENDED_BADLY and state[0] == "OutOfSync":
+        ended = operation.get("phase") in _BAD and (state[0] == "OutOfSync" or _hooks(operation, *_BAD))
+        if current and (ended or _in_vain(operation)):
             return Doubt(Level.FAILED, _described(app, state), _blamed(app))
         errors = sorted(
             (each["type"], shortened(each.get("message")))
@@ -151,9 +162,15 @@ class _Bundle:
             if each["type"].endswith("Error")
         )
         if errors:
-            return Doubt(Level.DOOMED, "; ".join(": ".join(each) for each in errors), diagnose(*errors[0]))
+            level = Level.WAITING if all(_NEW_KIND in message for _, message in errors) else Level.DOOMED
+            return Doubt(level, "; ".join(": ".join(each) for each in errors), diagnose(*errors[0]))
         if stale:
             return Doubt(Level.WAITING, stale)
+        if current and _hooks(operation, *_BAD):
+            return Doubt(Level.DOOMED, _described(app, state), _blamed(app))
+        if current and state in _PASS and _goes_on(operation):
+            level = Level.DOOMED if _hopeless(operation) else Level.WAITING
+            return Doubt(level, _described(app, state), _blamed(app))
         if state in _PASS or (state in _PASS_AFTER_SUCCESS and current and operation.get("phase") == "Succeeded"):
             return None
         level = Level.DOOMED if current and _hopeless(operation) else Level.WAITING
@@ -231,7 +248,7 @@ def _concerns(operation: Mapping[str, Any], app: Object) -> bool:
 
 def _hopeless(operation: Mapping[str, Any]) -> bool:
     """Whether retries (or the end of them) are not worth waiting for: nothing is under way, and it is no first try."""
-    if operation.get("phase") in _ENDED_BADLY:
+    if operation.get("phase") in _BAD:
         return True
     if operation.get("phase") != "Running" or (operation.get("retryCount") or 0) <= _RETRIES_FORGIVEN:
         return False
@@ -248,11 +265,34 @@ def _blamed(app: Object) -> CauseKind | None:
             return kind
     if not results:
         return None
-    return CauseKind.RECONCILE if any(each.get("hookPhase") in _ENDED_BADLY for each in results) else CauseKind.APPLY
+    return CauseKind.RECONCILE if any(each.get("hookPhase") in _BAD for each in results) else CauseKind.APPLY
 
 
 def _unwell(result: Mapping[str, Any]) -> bool:
-    return result.get("status") == "SyncFailed" or result.get("hookPhase") in _ENDED_BADLY
+    return result.get("status") == "SyncFailed" or result.get("hookPhase") in _BAD
+
+
+def _in_vain(operation: Mapping[str, Any]) -> bool:
+    """Whether the retries that are left will end like those before."""
+    retries = operation.get("retryCount") or 0
+    if retries > _RETRIES_FORGIVEN and _hooks(operation, *_BAD):
+        return True
+    return retries > 1 and any(words in str(operation.get("message")) for words in _REFUSED)
+
+
+def _goes_on(operation: Mapping[str, Any]) -> bool:
+    """Whether a running operation waits for anything else than objects that nobody readies here."""
+    results = (operation.get("syncResult") or {}).get("resources") or ()
+    # The namespace that Argo CD makes itself is never called done.
+    awaited = [each for each in results if each.get("hookPhase") == "Running" and each.get("kind") != "Namespace"]
+    sure = [each for each in awaited if each.get("hookType") or each.get("kind") in _READIED]
+    return operation.get("phase") == "Running" and (bool(sure) or not awaited)
+
+
+def _hooks(operation: Mapping[str, Any], *phases: str) -> bool:
+    """Whether a hook is in one of the phases. Objects that are waited for have a phase too, and no type."""
+    results = (operation.get("syncResult") or {}).get("resources") or ()
+    return any(each.get("hookType") and each.get("hookPhase") in phases for each in results)
 
 
 def _described(app: Object, state: tuple[str, str]) -> str:

@@ -158,7 +158,23 @@ def test_a_sync_that_is_late_has_the_code_of_its_lane(run: Run, monkeypatch: pyt
     monkeypatch.setattr(lane, "wait", wait)
     with pytest.raises(SyncDeadline, match=r"after 3\.0 s: is not there") as caught:
         run.expect((NODES,), lambda snapshot: Waiting("x"), within=3.0, late=SyncDeadline)
+    assert "before it" not in caught.value.do
     assert (caught.value.exit, caught.value.where) == (50, "Application argocd/x")
+
+
+def test_a_sync_that_is_late_says_what_the_time_before_it_went_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seconds of each phase that has ended, below what the wait itself has to say."""
+
+    def wait(*arguments: object, **how: object) -> None:
+        raise Expired(Waiting("is not there", "Application argocd/x"), {}, None, 3.0)
+
+    monkeypatch.setattr(lane, "wait", wait)
+    for name in ("bundle", "push"):
+        with run.journal.phase(name):
+            pass
+    with pytest.raises(SyncDeadline) as caught:
+        run.expect((NODES,), lambda snapshot: Waiting("x"), within=3.0, late=SyncDeadline)
+    assert caught.value.do == "nothing changed meanwhile\n  before it: bundle 0.0 s, push 0.0 s"
 
 
 def test_a_lane_without_a_registry_has_nothing_to_push(run: Run) -> None:

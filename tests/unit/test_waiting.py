@@ -445,6 +445,18 @@ def test_expiry_says_what_was_missing(api: FakeApi, cluster: Cluster) -> None:
     assert str(expired).startswith("Pod default/a: after 0.6 s: for a node\n  last change: pods default/b, 0.")
 
 
+def test_expiry_says_how_the_awaited_object_came_to_its_state(api: FakeApi, cluster: Cluster) -> None:
+    """The last transition in the status of the verdict's own object, whatever else moved later."""
+    when = "2026-01-02T03:04:05Z"
+    waits = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "lastTransitionTime": when}
+    pod = {"says": "wait for a node", "status": {"conditions": [waits]}}
+    api.put(PODS, pod, namespace="default", name="a")
+    mark(api, "ok", "b")
+    with pytest.raises(Expired) as caught:
+        wait(cluster, [PODS, NODES], obedient, Deadline.after(0.3))
+    assert f"\n  its last transition: PodScheduled=False (Unschedulable) at {when}\n" in str(caught.value)
+
+
 def test_pass_that_cannot_be_confirmed_is_none(api: FakeApi, cluster: Cluster) -> None:
     """A server that dies after the last event leaves no pass behind."""
     mark(api, "wait")

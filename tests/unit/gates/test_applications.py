@@ -16,11 +16,7 @@ WEB = application("web")
 HTTP = {"repoURL": "https://charts.example", "chart": "web", "targetRevision": "1.20.2"}
 
 PASSES = {
-    *(
-        ("Synced", health, phase)
-        for health in ("Healthy", "Progressing")
-        for phase in ("", "Running", "Failed", "Error")
-    ),
+    *(("Synced", health, phase) for health in ("Healthy", "Progressing") for phase in ("", "Failed", "Error")),
     *(("Synced", health, "Succeeded") for health in ("Healthy", "Progressing", "Degraded")),
     ("OutOfSync", "Healthy", "Succeeded"),
 }
@@ -64,7 +60,9 @@ def test_a_child_passes_in_the_documented_states_only(sync: str, health: str, ph
 def test_a_root_passes_only_synced_and_healthy_or_progressing(sync: str, health: str, phase: str) -> None:
     """What is forgiven to a child after a successful operation is not forgiven to the root."""
     verdict = judge(root("web", sync=sync, health=health, phase=phase), WEB)
-    assert isinstance(verdict, Passed) is (sync == "Synced" and health in ("Healthy", "Progressing"))
+    assert isinstance(verdict, Passed) is (
+        sync == "Synced" and health in ("Healthy", "Progressing") and phase != "Running"
+    )
 
 
 def test_the_pass_says_what_was_seen() -> None:
@@ -310,6 +308,90 @@ def test_retries_are_hopeful_at_first(retries: int, message: str, running: bool,
     assert f"retry {retries} of 5" in verdict.reason
 
 
+@pytest.mark.parametrize("health", ["Healthy", "Progressing"])
+@pytest.mark.parametrize(
+    ("operation", "hook_type", "hook_phase", "retries", "level"),
+    [
+        ("Running", "PostSync", "Running", 0, Waiting),
+        ("Running", "PostSync", "Failed", 1, "doomed"),
+        ("Running", "PostSync", "Error", 2, "doomed"),
+        ("Running", "PostSync", "Failed", 3, Failed),
+        ("Running", "PostSync", "Running", 3, Waiting),
+        ("Failed", "PostSync", "Failed", 0, Failed),
+        ("Error", "PostSync", "Error", 5, Failed),
+        ("Succeeded", "PostSync", "Succeeded", 0, Passed),
+    ],
+    ids=["runs", "failed", "failed-again", "fails", "tried-again", "ended", "exhausted", "done"],
+)
+def test_a_hook_has_to_end_well(
+    operation: str, hook_type: str, hook_phase: str, retries: int, level: object, health: str
+) -> None:
+    """All is in sync while a hook runs after it, and stays so when the hook fails: helm would not call it done."""
+    item = failing(application("web", "Synced", health, operation), retries=retries, message="hooks", phase=operation)
+    hook = {"kind": "Job", "name": "check", "hookType": hook_type, "hookPhase": hook_phase, "message": "too late"}
+    verdict = judge(ROOT, changed(item, "status.operationState.syncResult.resources", [hook]))
+    if level == "doomed":
+        assert isinstance(verdict, Waiting)
+        assert verdict.doomed
+    else:
+        assert isinstance(level, type)
+        assert isinstance(verdict, level)
+        assert not (isinstance(verdict, Waiting) and verdict.doomed)
+    if hook_phase in ("Failed", "Error"):
+        assert "Job check: too late" in str(verdict)
+
+
+@pytest.mark.parametrize("health", ["Healthy", "Progressing"])
+@pytest.mark.parametrize(
+    ("awaited", "passes"),
+    [
+        ((), False),
+        (("Namespace",), False),
+        (("Deployment",), False),
+        (("Prometheus", "Job"), False),
+        (("Namespace", "Prometheus"), True),
+        (("Prometheus",), True),
+        (("Service", "Prometheus"), True),
+    ],
+    ids=["nothing", "namespace", "workload", "both", "namespace-too", "operand", "operands"],
+)
+def test_an_operation_that_will_go_on_is_waited_for(awaited: tuple[str, ...], passes: bool, health: str) -> None:
+    """Its hooks are not begun before its workloads are ready, and may fail: only what never ends is passed over."""
+    item = failing(application("web", "Synced", health, "Running"), retries=0, message="waiting for healthy state")
+    waits = [{"kind": kind, "name": "x", "hookPhase": "Running"} for kind in awaited]
+    done = {"kind": "Deployment", "name": "y", "hookPhase": "Succeeded"}
+    verdict = judge(ROOT, changed(item, "status.operationState.syncResult.resources", [*waits, done]))
+    assert isinstance(verdict, Passed if passes else Waiting)
+    assert not (isinstance(verdict, Waiting) and verdict.doomed)
+
+
+def test_a_hook_of_an_earlier_operation_is_nobodys() -> None:
+    """What failed for the artifact before is no doubt about this one."""
+    item = failing(application("web", phase="Failed"), retries=0, message="hooks", phase="Failed")
+    hook = {"kind": "Job", "name": "check", "hookType": "PostSync", "hookPhase": "Failed", "message": "too late"}
+    item = changed(item, "status.operationState.syncResult.resources", [hook])
+    assert isinstance(judge(ROOT, changed(item, "status.operationState.syncResult.revision", OLD)), Passed)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'one or more objects failed to apply, reason: admission webhook "a.b" denied the request: no',
+        'one or more objects failed to apply, reason: deployments.apps "web" is forbidden: '
+        "ValidatingAdmissionPolicy 'p' with binding 'p' denied request: no",
+        'one or more objects failed to apply, reason: Deployment.apps "web" is invalid: spec.replicas: Invalid value',
+    ],
+    ids=["webhook", "policy", "invalid"],
+)
+def test_what_the_api_server_refuses_twice_is_not_waited_for(message: str) -> None:
+    """The answer depends on nothing that another attempt changes; once may have been too early."""
+    for retries, expected in ((1, Waiting), (2, Failed), (3, Failed)):
+        item = failing(application("web", "OutOfSync", "Missing", "Running"), retries=retries, message=message)
+        verdict = judge(ROOT, item)
+        assert isinstance(verdict, expected)
+        assert message in str(verdict)
+
+
 def test_an_attempt_that_has_just_begun_is_of_what_was_asked() -> None:
     """It has no result yet, and stays doomed until something of it runs."""
     item = failing(application("web", "OutOfSync", "Missing", "Running"), retries=3, message="Retrying operation.")
@@ -347,6 +429,19 @@ def test_an_error_condition_dooms_with_its_message(kind: str, state: str) -> Non
         assert isinstance(verdict, Waiting)
         assert verdict.doomed == f"{kind}: chart web 1.0 not found"
         assert verdict.subject == "Application argocd/web"
+
+
+@pytest.mark.parametrize(("other", "doomed"), [("", False), ("no such chart", True)])
+def test_a_kind_whose_fields_are_not_known_yet_is_waited_for(other: str, doomed: bool) -> None:
+    """Argo CD reads the schema again some time after a CRD has come; any other error beside it dooms as ever."""
+    early = "error calculating structured merge diff: unable to resolve parseableType for GroupVersionKind: a/v1, B"
+    sick = condition(application("web", "Unknown"), "ComparisonError", early)
+    if other:
+        sick["status"]["conditions"].append({"type": "SyncError", "message": other})
+    verdict = judge(ROOT, sick)
+    assert isinstance(verdict, Waiting)
+    assert bool(verdict.doomed) is doomed
+    assert "parseableType" in verdict.reason
 
 
 def test_an_application_that_was_never_compared_is_doomed_by_its_error() -> None:
