@@ -308,7 +308,11 @@ def test_a_layer_with_more_than_files_is_refused(name: str, kind: bytes, tmp_pat
     assert list(tmp_path.rglob("*")) == [tmp_path / "b"]
 
 
-@pytest.mark.parametrize("layer", [b"", b"no archive", gzip.compress(b"no tar"), gzip.compress(b"x" * 2000)[:-20]])
+@pytest.mark.parametrize(
+    "layer",
+    [b"", b"no archive", gzip.compress(b"no tar"), gzip.compress(b"x" * 2000)[:-20]],
+    ids=["nothing", "no archive", "no tar", "cut off"],
+)
 def test_what_is_no_archive_is_told(layer: bytes, tmp_path: Path) -> None:
     """One error, not a traceback of the tar module."""
     with pytest.raises(DataError, match="cannot be unpacked"):

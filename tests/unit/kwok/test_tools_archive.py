@@ -259,6 +259,7 @@ def test_a_member_that_is_no_file_is_refused(tmp_path: Path, kind: bytes) -> Non
         (tar(frob=PROGRAM)[:60], "is not a readable archive"),
         (gzip.compress(b"no tar"), "is not a readable archive"),
     ],
+    ids=["another file", "no archive", "cut off", "no tar"],
 )
 def test_an_archive_without_the_program_is_told(tmp_path: Path, body: bytes, says: str) -> None:
     """With the right checksum but the wrong content, the pin is at fault, and the error names the file."""
