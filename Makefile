@@ -12,6 +12,7 @@ PYTEST   := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help env kwok-cluster kwok-cluster-delete kwok-nodes kwok-nodes-delete kwok-status kwok-test kwok-test-deployer \
+        kwok-test-all \
         test test-unit test-e2e check benchmarks clean
 
 help:  ## list the targets
@@ -52,6 +53,9 @@ kwok-test-deployer: env  ## run RECIPE under DEPLOYER, on the cluster of `kwok-c
 	@$(if $(RECIPE),,echo "usage: make kwok-test-deployer RECIPE=<name> DEPLOYER=<lane>; the testable ones:"; $(HARNESS) recipes list; exit 64)
 	@$(HARNESS) run $(RECIPE) --deployer $(DEPLOYER) --reuse
 
+kwok-test-all: env  ## run all testable recipes under DEPLOYER (helm, or another lane, or all)
+	@$(HARNESS) sweep --deployer $(DEPLOYER)
+
 test: env  ## all tests: unit, then end to end on a real control plane (prepares the tools, minutes when cold)
 	@$(HARNESS) tools prepare
 	HISTORIES=$(HISTORIES) $(PYTEST) tests
@@ -72,6 +76,7 @@ check: env  ## style, types, import contracts, unit tests with coverage
 
 benchmarks: env  ## print the figures of the README's table (needs a quiet machine)
 	$(BIN)/python tests/benchmarks/cell.py
+	$(BIN)/python tests/benchmarks/sweep.py
 
 clean:  ## remove what the targets made here (clusters: kwok-cluster-delete; tools: the cache directory)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov

@@ -5,12 +5,16 @@ collector, the exception is printed and forgotten, and a run that was told to en
 is raised again, a moment later.
 """
 
+import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 from harness.errors import Terminated
+from harness.exits import Exit
 
 _AGAIN = 0.01  # seconds: long enough for the finalizer to have returned
 _lost: type[BaseException] = KeyboardInterrupt
@@ -26,6 +30,48 @@ def install() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGALRM, _again)
     sys.unraisablehook = _unraisable
+
+
+class Noted:
+    """Interrupts that are only noted. Something to read at `fileno` ends whatever waits for it."""
+
+    def __init__(self) -> None:
+        self._read, self._written = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.signal: signal.Signals | None = None
+
+    def fileno(self) -> int:
+        return self._read
+
+    @property
+    def exit(self) -> Exit | None:
+        """The code to end with, once there was one."""
+        if self.signal is None:
+            return None
+        return Exit.TERMINATED if self.signal is signal.SIGTERM else Exit.INTERRUPTED
+
+    def note(self, number: int, frame: FrameType | None = None) -> None:
+        if self.signal is None:  # the first one counts
+            self.signal = signal.Signals(number)
+            os.write(self._written, b"!")
+
+    def close(self) -> None:
+        os.close(self._read)
+        os.close(self._written)
+
+
+@contextmanager
+def noted() -> Iterator[Noted]:
+    """SIGINT and SIGTERM raise nothing in the block, they are noted: for a main thread that looks, and loses nothing
+    in between. In the main thread only.
+    """
+    found = Noted()
+    before = {each: signal.signal(each, found.note) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield found
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        found.close()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

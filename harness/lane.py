@@ -12,11 +12,12 @@ from typing import Any
 
 from harness import progress
 from harness.background import Background
+from harness.budget import Budget
 from harness.bundles.model import Bundle
 from harness.cluster import Cluster
 from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
-from harness.errors import VerdictFailed
+from harness.errors import SyncDeadline, VerdictFailed
 from harness.evidence import Collector
 from harness.gates import workloads
 from harness.gates.described import described
@@ -32,10 +33,16 @@ from harness.recording import Recorder
 from harness.settings import Settings
 from harness.snapshot import Kind, Object, Snapshot
 from harness.timeline import Timeline
-from harness.verdict import Passed
+from harness.verdict import Passed, Verdict
 from harness.verify import Expectation
 from harness.waiting import Cancelled, Expired, Gate, Judged, Observe, wait
 from kwok.services import Services
+
+Watched = Callable[[Verdict, float], None]  # what a wait says of what it sees, and how many seconds it has in all
+
+
+def unwatched(verdict: Verdict, within: float) -> None:
+    """Nobody looks."""
 
 
 @dataclass
@@ -61,6 +68,8 @@ class Run:
     name: str = ""
     replaces: Bundle | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
+    watched: Watched = unwatched
     passed: list[tuple[tuple[Kind, ...], Gate, float]] = field(default_factory=list)
     _pushed: Pushed | None = field(default=None, init=False)
 
@@ -115,13 +124,23 @@ class Run:
         """Wait until the gate passes and stays so for `settle` seconds; after `within` seconds raise `late`, with what
         was missing.
 
-        A service that dies ends the wait at once, with its last words. `hasten` is what controllers are told meanwhile.
+        A service that dies ends the wait at once, with its last words. What is missing because the job's own deadline
+        came first is SyncDeadline, whatever is waited for. `hasten` is what controllers are told meanwhile.
         """
         deadlines, kinds = self.settings.deadlines, tuple(kinds)
+        if late is SyncDeadline:
+            self.budget.require()
+        wanted, within = within, self.budget.within(within)
+
+        def seeing(judged: Judged) -> None:
+            self.watched(judged.verdict, within)
+            if observe is not None:
+                observe(judged)
+
         try:
             with (
                 hastening(hasten, self.cluster, self.recorder.nudge) as look,
-                self.recorder.wait(kinds, gate, within=within, observe=_both(look, observe)) as seen,
+                self.recorder.wait(kinds, gate, within=within, observe=_both(look, seeing)) as seen,
             ):
                 passed = wait(
                     self.cluster,
@@ -134,13 +153,15 @@ class Run:
                     cancelled=self.services.died,
                 )
         except Expired as expired:
+            if within < wanted:
+                raise self.budget.over(str(expired)) from expired
             before = ", ".join(f"{phase.name} {phase.seconds:.1f} s" for phase in self.journal.phases)
             do = f"{expired.do}\n  before it: {before}" if before else expired.do
             raise late(expired.what, where=expired.where, do=do) from expired
         except Cancelled:
             self.services.check()
             raise
-        self.passed.append((kinds, gate, within))
+        self.passed.append((kinds, gate, wanted))
         return passed
 
     def still(self) -> Passed:
@@ -201,11 +222,10 @@ class Run:
         return passed
 
 
-def _both(first: Observe, second: Observe | None) -> Observe:
+def _both(first: Observe, second: Observe) -> Observe:
     def observe(judged: Judged) -> None:
         first(judged)
-        if second is not None:
-            second(judged)
+        second(judged)
 
     return observe
 

@@ -16,6 +16,7 @@ from typing import Any
 from harness import parity, process
 from harness.aftermath import Aftermath
 from harness.background import Background, all_done
+from harness.budget import Budget
 from harness.bundles.model import Bundler
 from harness.causes import first_cause
 from harness.cluster import Cluster
@@ -26,7 +27,7 @@ from harness.helm import Helm
 from harness.installers import Site
 from harness.isolation import Stay
 from harness.journal import Journal
-from harness.lane import Lane, Run, nothing
+from harness.lane import Lane, Run, Watched, nothing, unwatched
 from harness.outcome import Outcome
 from harness.preparing import Prepared, prepare
 from harness.process import Scope
@@ -55,7 +56,8 @@ def new_run_id() -> str:
 
 @dataclass
 class Cell:
-    """A recipe under a lane on a cluster. `nodes` are the Node objects; `keep` leaves the cluster as it ends up;
+    """A recipe under a lane on a cluster. `nodes` are the Node objects; `keep` leaves the cluster as it ends up
+    (`keep_failed`: where the cell fails); `budget` is what the job leaves; `watched` hears what is waited for;
     `parity` compares what the lane made with what helm would make; `upgrade_from` is delivered first, and then `recipe`
     in its place.
 
@@ -76,6 +78,10 @@ class Cell:
     keep: bool = False
     parity: bool = True
     upgrade_from: Recipe | None = None
+    keep_failed: bool = False
+    budget: Budget = field(default_factory=Budget)
+    watched: Watched = unwatched
+    outcome: Outcome | None = None  # once it has ended, well or not
     _facts: dict[str, Any] = field(default_factory=dict)
     _scope: Scope = field(default_factory=Scope)
     _background: tuple[Background[Any], ...] = ()
@@ -108,7 +114,7 @@ class Cell:
             if self.stay.open:  # interrupted while it was given back
                 with process.undisturbed():
                     self._step(lambda: self._give_back(work))
-        outcome = self._outcome()
+        outcome = self.outcome = self._outcome()
         aftermath.close(outcome)
         if self._error is not None and not isinstance(self._error, HarnessError | Terminated | KeyboardInterrupt):
             raise self._error
@@ -137,6 +143,7 @@ class Cell:
     # The story
 
     def _tell(self, work: Path, recorder: Recorder) -> None:
+        self.budget.require()
         booting = Background(self._boot, "cluster")
         preparing = Background(lambda: self._prepare(work), "bundle")
         self._background = (booting, preparing)
@@ -158,6 +165,8 @@ class Cell:
             name=self.recipe.name,
             replaces=before.bundle if before else None,
             facts=self._facts,
+            budget=self.budget,
+            watched=self.watched,
         )
         try:
             if before is not None:
@@ -271,16 +280,20 @@ class Cell:
             with self.journal.phase("teardown") as phase:
                 hurried = not self._withdraw() or self._hurried
                 phase.detail = self.stay.end(
-                    lambda running: self._helm(work, running.kubeconfig), keep=self.keep, hurried=hurried
+                    lambda running: self._helm(work, running.kubeconfig), keep=self._keeping, hurried=hurried
                 )
         except HarnessError as error:
             self.journal.note(f"cluster {self.stay.name} was not given back: {error}")
         if self.stay.cleaned:
             self._resume()
 
+    @property
+    def _keeping(self) -> bool:
+        return self.keep or (self.keep_failed and self._error is not None)
+
     def _withdraw(self) -> bool:
         """See that nobody makes again what is taken away; False where that cannot be had, so that cleaning is vain."""
-        if self._services is None or self.keep:
+        if self._services is None or self._keeping:
             return True
         if self.stay.restorable and not self._hurried:
             try:

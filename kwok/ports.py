@@ -20,7 +20,7 @@ def free_ports(count: int, reserved: Collection[int]) -> list[int]:
     for port in random.sample(range(LOWEST, HIGHEST + 1), HIGHEST + 1 - LOWEST):
         if len(found) == count:
             break
-        if port not in reserved and _is_free(port):
+        if port not in reserved and is_free(port):
             found.append(port)
     if len(found) < count:
         raise ClusterError(
@@ -31,7 +31,7 @@ def free_ports(count: int, reserved: Collection[int]) -> list[int]:
     return found
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     """Nobody listens there, on loopback or on all addresses."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 
 from harness.bundles.model import Bundle, Folder
+from harness.helm import InstallFailed
 from harness.lane import Lane, Run
 from harness.verdict import Passed
 
@@ -46,7 +47,14 @@ def install(run: Run, bundle: Bundle) -> None:
 
 def install_release(run: Run, folder: Folder) -> None:
     with run.task(f"release {folder.release}"), run.timeline.applying(folder.release):
-        run.helm.install(folder, timeout=run.settings.deadlines.release)
+        wanted = run.settings.deadlines.release
+        within = run.budget.within(wanted)
+        try:
+            run.helm.install(folder, timeout=within)
+        except InstallFailed as error:
+            if within < wanted and not run.budget.remaining:
+                raise run.budget.over(str(error)) from error
+            raise
 
 
 def remove(run: Run, earlier: Bundle) -> None:

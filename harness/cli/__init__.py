@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli import cells, clusters, compare, doctor, explain, matrix, recipes, report, tools
+from harness.cli import cells, clusters, compare, doctor, explain, matrix, recipes, report, sweep, tools
 from harness.cli.context import Context
 from harness.settings import DEFAULT_FILE
 
@@ -40,6 +40,7 @@ for command in (
     clusters.status,
     clusters.nodes,
     cells.run,
+    sweep.sweep,
     cells.bundle,
     explain.explain,
     report.report,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from harness.budget import Budget
 from harness.bundles.aicr import AicrBundler, find_aicr
 from harness.bundles.builtin import BuiltinBundler
 from harness.bundles.mirrors import mirrored
@@ -15,6 +16,7 @@ from harness.exits import Exit
 from harness.isolation import Marks, Stay, sweep_abandoned
 from harness.journal import Journal
 from harness.preparing import REFERENCE
+from harness.progress import Progress
 from harness.publishing import packed
 from harness.recipes.load import Catalog
 from harness.recipes.model import Recipe
@@ -64,13 +66,13 @@ def run(
     as_json: bool,
 ) -> Exit:
     """Run RECIPE under a lane and say whether every workload is scheduled as intended."""
-    lane = context.lane(deployer)
-    overrides = _overrides(context, sets)
+    lane, budget = context.lane(deployer), Budget.of(os.environ)
+    overrides = overrides_of(context, sets)
     resolved = mirrored(resolve(context.catalog, recipe), context.settings.mirrors)
     earlier = _earlier(context, recipe, upgrade_from) if upgrade_from else None
     nodes = context.nodes(resolved.criteria)
     with context.console as console, context.toolbox as tools:
-        bundler = _bundler(context, overrides)
+        bundler = bundler_of(context, overrides, console)
         journal = Journal(console)
         marks = Marks(state_directory(os.environ))
         sweep_abandoned(context.runtime, marks, journal)
@@ -100,6 +102,7 @@ def run(
             keep=keep,
             parity=parity,
             upgrade_from=earlier,
+            budget=budget,
         ).carry_out()
     if as_json:
         context.data(outcome.document())
@@ -122,7 +125,7 @@ def bundle(
 ) -> None:
     """Write the bundle that a lane would deliver for RECIPE; no cluster is needed."""
     lane = context.lane(deployer)
-    bundler = _bundler(context, _overrides(context, sets))
+    bundler = bundler_of(context, overrides_of(context, sets), context.console)
     resolved = mirrored(resolve(context.catalog, recipe), context.settings.mirrors)
     document = {"directory": str(output)}
     if lane.shape == REFERENCE:
@@ -153,15 +156,17 @@ def _earlier(context: Context, recipe: str, source: str) -> Recipe:
     return mirrored(resolve(catalog, name), context.settings.mirrors)
 
 
-def _overrides(context: Context, sets: tuple[str, ...]) -> tuple[SetOverride, ...]:
+def overrides_of(context: Context, sets: tuple[str, ...]) -> tuple[SetOverride, ...]:
+    """What `--set` says. Raises UsageError for a component that the data does not know."""
     overrides = tuple(parse_set(text) for text in sets)
     check_sets(context.catalog, overrides)
     return overrides
 
 
-def _bundler(context: Context, overrides: tuple[SetOverride, ...]) -> Bundler:
+def bundler_of(context: Context, overrides: tuple[SetOverride, ...], progress: Progress) -> Bundler:
+    """The one that the settings choose."""
     if context.settings.bundler == "builtin":
-        return BuiltinBundler(overrides, progress=context.console)
+        return BuiltinBundler(overrides, progress=progress)
     settings = context.settings
     binary = find_aicr(settings.aicr, Path.cwd())
-    return AicrBundler(binary, overrides, progress=context.console, mirrors=settings.mirrors)
+    return AicrBundler(binary, overrides, progress=progress, mirrors=settings.mirrors)

@@ -34,6 +34,10 @@ class Context:
     file: Path
     overrides: tuple[str, ...]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: settings and data as they are now, whoever changes the files meanwhile."""
+        return {key: value for key, value in self.__dict__.items() if key not in ("console", "toolbox", "runtime")}
+
     @cached_property
     def settings(self) -> Settings:
         pairs = {}

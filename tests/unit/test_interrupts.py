@@ -1,9 +1,15 @@
 """An interrupt reaches the main thread, whatever it is just doing."""
 
+import os
+import select
+import signal
 import subprocess
 import sys
 
 import pytest
+
+from harness import interrupts
+from harness.exits import Exit
 
 SCRIPT = """
 import gc, os, signal, sys, time
@@ -46,3 +52,17 @@ def test_other_exceptions_in_finalizers_are_still_told() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout == "went on\n"
     assert "ValueError: defect" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGTERM, Exit.TERMINATED)], ids=str
+)
+def test_a_noted_interrupt_raises_nothing(number: signal.Signals, code: Exit) -> None:
+    """It can be waited for, the first one counts, and afterwards everything is as it was."""
+    before = signal.getsignal(number)
+    with interrupts.noted() as noted:
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert select.select([noted], [], [], 5)[0]
+        assert noted.exit is code
+    assert signal.getsignal(number) is before

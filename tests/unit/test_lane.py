@@ -10,8 +10,10 @@ from typing import Any, cast
 import pytest
 
 from harness import lane, process
+from harness.budget import Budget
 from harness.bundles.model import Bundle
-from harness.errors import SyncDeadline, VerdictFailed
+from harness.deadline import Deadline
+from harness.errors import RootMissing, SyncDeadline, VerdictFailed
 from harness.hastening import Hasten
 from harness.journal import Journal
 from harness.lane import Run
@@ -215,3 +217,48 @@ def test_controllers_are_told_during_the_wait(run: Run, monkeypatch: pytest.Monk
     run.expect((NODES,), lambda snapshot: Passed("fine"), within=1, observe=seen.append, hasten=hasten)
     assert patched == [(NODES, "", "n", {"metadata": {"annotations": {"look": "now"}}})]
     assert len(seen) == 1
+
+
+def expired(*arguments: Any, **how: object) -> Passed:
+    raise Expired(Waiting("not ready", "HelmRelease a/b"), {}, None, 1.0)
+
+
+def test_what_the_jobs_deadline_cuts_short_is_50(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was waited for: it says nothing of the recipe; the reason names both."""
+    monkeypatch.setattr(lane, "wait", expired)
+    run.budget = Budget(130.0, clock=lambda: 0.0)
+    with pytest.raises(SyncDeadline, match=r"the job's own deadline was reached: HelmRelease a/b: .*not ready"):
+        run.expect((NODES,), lambda snapshot: Waiting("x"), within=500.0)
+
+
+def test_what_the_job_leaves_time_for_fails_as_ever(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own deadline came first."""
+    monkeypatch.setattr(lane, "wait", expired)
+    run.budget = Budget(130.0, clock=lambda: 0.0)
+    with pytest.raises(RootMissing, match="not ready"):
+        run.expect((NODES,), lambda snapshot: Waiting("x"), within=30.0, late=RootMissing)
+
+
+def test_a_wait_has_what_the_job_leaves(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And who watches is told of how much."""
+    heard: list[object] = []
+
+    def wait(
+        cluster: object, kinds: object, gate: object, deadline: Deadline, *, observe: Any, **how: object
+    ) -> Passed:
+        heard.append(deadline.budget)
+        observe(Judged(Snapshot({}), Waiting("not yet"), 0.1))
+        return Passed("done")
+
+    monkeypatch.setattr(lane, "wait", wait)
+    run.budget, run.watched = Budget(130.0, clock=lambda: 0.0), lambda verdict, within: heard.append((verdict, within))
+    run.expect((NODES,), lambda snapshot: Passed("x"), within=500.0, late=SyncDeadline)
+    assert heard == [130.0, (Waiting("not yet"), 130.0)]
+
+
+def test_below_the_floor_controllers_are_not_waited_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ended at once, as 50: no wait is begun."""
+    monkeypatch.setattr(lane, "wait", lambda *a, **k: pytest.fail("waited"))
+    run.budget = Budget(119.0, clock=lambda: 0.0)
+    with pytest.raises(SyncDeadline, match="leaves 119 s"):
+        run.expect((NODES,), lambda snapshot: Passed("x"), within=500.0, late=SyncDeadline)

@@ -8,10 +8,13 @@ from typing import Any, cast
 
 import pytest
 
+from harness.budget import Budget
 from harness.bundles.model import Bundle, Chart, Folder
-from harness.errors import UsageError, VerdictFailed
+from harness.errors import SyncDeadline, UsageError, VerdictFailed
+from harness.helm import InstallFailed
 from harness.journal import Journal
 from harness.lane import Run
+from harness.process import Completed
 from harness.progress import Silent, task
 from harness.timeline import Timeline
 from lanes import find, helm
@@ -51,6 +54,7 @@ def run_with(installed: Installed) -> Run:
         journal=Journal(progress),
         timeline=Timeline((), lambda: 0.0),
         task=lambda name: task(progress, name),
+        budget=Budget(),
     )
     return cast(Run, fake)
 
@@ -91,3 +95,23 @@ def test_an_unknown_lane_is_a_usage_error_with_near_names() -> None:
     with pytest.raises(UsageError, match="unknown deployer 'hlem'") as caught:
         find("hlem")
     assert "helm" in caught.value.do
+
+
+def test_helm_has_what_the_job_leaves() -> None:
+    """A release that is not in when the job's own deadline comes is 50; one that fails before it fails as ever."""
+    now = [0.0]
+
+    class Slow:
+        def install(self, folder: Folder, *, timeout: float) -> None:
+            now[0] += timeout
+            completed = Completed(("helm",), 1, "", "", timeout)
+            raise InstallFailed("timed out", where=folder.release, do="", completed=completed)
+
+    run = run_with(cast(Any, Slow()))
+    run.budget = Budget(0.5, clock=lambda: now[0])
+    with pytest.raises(SyncDeadline, match="the job's own deadline was reached: a: timed out"):
+        helm.install(run, bundle({"a": ()}))
+    assert now == [0.5]
+    run.budget = Budget(100.0, clock=lambda: now[0])
+    with pytest.raises(InstallFailed):
+        helm.install(run, bundle({"a": ()}))

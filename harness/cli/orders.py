@@ -1,0 +1,147 @@
+"""What a worker of a sweep is told to do, and how it does it: one cell, as `run` would."""
+
+import os
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.budget import Budget
+from harness.bundles.mirrors import mirrored
+from harness.cli.cells import bundler_of, overrides_of
+from harness.cli.context import Context
+from harness.errors import HarnessError
+from harness.isolation import Marks, Stay
+from harness.journal import Journal, first_line
+from harness.outcome import Cause, CauseKind, Outcome
+from harness.recipes.resolve import resolve
+from harness.run import Cell
+from harness.sweep import Task
+from harness.verdict import Failed, Verdict
+from harness.workers import Event, Tell
+from kwok.host import HostRuntime
+from kwok.runtime import state_directory
+
+_LONGEST = 400  # characters of what is told: more than anybody sees of a line
+_PAUSE = 0.5  # seconds between two words about the same wait
+
+
+@dataclass(frozen=True)
+class Order:
+    """A cell to carry out: `tools` are the paths of all programs, `registry` is the port of its own registry."""
+
+    task: Task
+    context: Context
+    tools: Mapping[str, Path]
+    registry: int
+    sets: tuple[str, ...] = ()
+    parity: bool = True
+    keep: bool = False
+
+
+class Telling:
+    """A Progress that tells the harness."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._waited = ("", 0.0)
+
+    def started(self, task: str, detail: str = "") -> None:
+        self._tell(Event("started", task, detail[:_LONGEST]))
+
+    def step(self, task: str, detail: str) -> None:
+        self._tell(Event("step", task, detail[:_LONGEST]))
+
+    def finished(self, task: str, detail: str = "") -> None:
+        self._tell(Event("finished", task, detail[:_LONGEST]))
+
+    def failed(self, task: str, detail: str) -> None:
+        self._tell(Event("failed", task, detail[:_LONGEST]))
+
+    def note(self, text: str) -> None:
+        self._tell(Event("note", "", text[:_LONGEST]))
+
+    def waiting(self, verdict: Verdict, within: float) -> None:
+        """Tell what is waited for when that has changed, but not with every event of a busy cluster."""
+        subject = getattr(verdict, "subject", "")
+        text = f"{'failed' if isinstance(verdict, Failed) else 'waiting'}: {f'{subject} ' if subject else ''}"
+        text = (text + verdict.reason)[:_LONGEST]
+        now = time.monotonic()
+        if text != self._waited[0] and now - self._waited[1] >= _PAUSE:
+            self._waited = (text, now)
+            self._tell(Event("waiting", "", text, within))
+
+
+def carry_out(order: Order, tell: Tell) -> Outcome:
+    """Run the cell of the order to its end; a defect of the harness is a failure of this cell."""
+    task, telling, began = order.task, Telling(tell), datetime.now(UTC)
+    cell: Cell | None = None
+    try:
+        cell = _cell(order, telling)
+        return cell.carry_out()
+    except HarnessError as error:
+        return _never_began(order, began, error)
+    except Exception as error:  # noqa: BLE001 - other cells go on
+        shown = traceback.format_exc()
+        if cell is not None and cell.outcome is not None:
+            return replace(cell.outcome, notes=(*cell.outcome.notes, shown))
+        telling.note(f"a defect of the harness in {task.name}: {first_line(error)}")
+        return replace(_never_began(order, began, error), notes=(shown,))
+
+
+def _cell(order: Order, telling: Telling) -> Cell:
+    task, context = order.task, order.context
+    settings = context.settings.model_copy(
+        update={"ports": context.settings.ports.model_copy(update={"registry": order.registry})}
+    )
+    state = state_directory(os.environ)
+    runtime, journal, marks = HostRuntime(settings, order.tools.__getitem__, state), Journal(telling), Marks(state)
+    lane = context.lane(task.deployer)
+    resolved = mirrored(resolve(context.catalog, task.recipe), settings.mirrors)
+    return Cell(
+        recipe=resolved,
+        nodes=context.nodes(resolved.criteria),
+        lane=lane,
+        settings=settings,
+        bundler=bundler_of(context, overrides_of(context, order.sets), telling),
+        runtime=runtime,
+        stay=Stay(
+            runtime,
+            marks,
+            journal,
+            settings.deadlines,
+            cell=f"{task.recipe} under {lane.name}",
+            name=task.cluster,
+            reuse=False,
+        ),
+        tools=order.tools.__getitem__,
+        cancel=lambda: None,  # nothing is built here
+        journal=journal,
+        run_id=task.run_id,
+        parity=order.parity,
+        keep_failed=order.keep,
+        budget=Budget.of(os.environ),
+        watched=telling.waiting,
+    )
+
+
+def _never_began(order: Order, began: datetime, error: Exception) -> Outcome:
+    task = order.task
+    known = isinstance(error, HarnessError)
+    reason = str(error) if known else f"a defect of the harness: {type(error).__name__}: {error}"
+    kind = CauseKind.SETTINGS if known else CauseKind.HARNESS
+    return Outcome(
+        recipe=task.recipe,
+        deployer=task.deployer,
+        run_id=task.run_id,
+        runtime=HostRuntime.name,
+        cluster=task.cluster,
+        started=began,
+        seconds=(datetime.now(UTC) - began).total_seconds(),
+        exit=error.exit if isinstance(error, HarnessError) else HarnessError.exit,
+        reason=reason,
+        phases=(),
+        cause=Cause(kind, getattr(error, "where", ""), first_line(error)),
+    )

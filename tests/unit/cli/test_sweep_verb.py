@@ -1,0 +1,168 @@
+"""`sweep`: which cells its words mean, where results go, and what a worker makes of its order."""
+
+import copy
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from sweeping import plan, sweep
+
+from harness.cli import orders
+from harness.cli.context import Context
+from harness.cli.orders import Order, Telling, carry_out
+from harness.cli.sweep import _cells, _lanes, _place, _plan, _run_id, _Started, _Writing
+from harness.errors import UsageError
+from harness.exits import Exit
+from harness.outcome import CauseKind
+from harness.results import Status
+from harness.settings import DEFAULT_FILE
+from harness.sweep import Task
+from harness.verdict import Passed, Waiting
+from harness.workers import Event
+from lanes import LANES
+
+TASK = Task("eks", "helm", "test-1", "1-1")
+
+
+@pytest.fixture
+def context() -> Context:
+    return Context(DEFAULT_FILE, ())
+
+
+def planned(context: Context, *names: str, deployers: Sequence[str] = ("helm",), shard: str | None = None) -> list[str]:
+    plan = _plan(context, None, names, _lanes(context, deployers), shard)
+    return [f"{cell.recipe}/{cell.deployer}" for cell in plan]
+
+
+def test_without_words_all_testable_recipes_run_under_the_lane_of_the_settings(context: Context) -> None:
+    """As the documented command: helm, every recipe."""
+    plan = _plan(context, None, (), _lanes(context, ()), None)
+    assert {cell.deployer for cell in plan} == {"helm"}
+    assert {cell.recipe for cell in plan if cell.status is Status.NOT_RUN} <= set(context.catalog.testable())
+    assert {"eks", "eks-training"} <= {cell.recipe for cell in plan}
+
+
+def test_all_is_every_lane_in_its_order(context: Context) -> None:
+    """By recipe, then by lane; a lane named twice is one."""
+    assert planned(context, "eks", deployers=("all",)) == [f"eks/{lane.name}" for lane in LANES]
+    assert planned(context, "eks", deployers=("flux-oci", "helm", "helm")) == ["eks/flux-oci", "eks/helm"]
+
+
+def test_cells_can_be_named_one_by_one(context: Context) -> None:
+    """As `matrix` prints them: these and no others, in this order."""
+    keys = _cells(("eks-training/flux-oci eks/helm", "eks/helm"))
+    assert [(cell.recipe, cell.deployer) for cell in _plan(context, keys, (), [], None)] == [
+        ("eks-training", "flux-oci"),
+        ("eks", "helm"),
+    ]
+
+
+@pytest.mark.parametrize("keys", ["eks", "eks/nothing", "eks-nothing/helm"])
+def test_a_cell_that_means_nothing_is_a_usage_error(context: Context, keys: str) -> None:
+    """A mistyped cell that is left out would be green."""
+    with pytest.raises(UsageError):
+        _plan(context, _cells((keys,)), (), [], None)
+
+
+def test_shards_are_all_cells_and_each_once(context: Context) -> None:
+    """Whatever their number."""
+    parts = [planned(context, "eks*", deployers=("all",), shard=f"{number}/3") for number in (1, 2, 3)]
+    assert sorted(itertools.chain(*parts)) == sorted(planned(context, "eks*", deployers=("all",)))
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b", "1/0", "-1/3"])
+def test_a_shard_that_is_none_is_a_usage_error(context: Context, shard: str) -> None:
+    """Nothing is run instead."""
+    with pytest.raises(UsageError, match="is not K/N"):
+        planned(context, "eks", shard=shard)
+
+
+def test_a_shard_without_cells_is_a_usage_error(context: Context) -> None:
+    """A job that ran nothing is not green."""
+    with pytest.raises(UsageError, match="nothing to run"):
+        planned(context, "eks", shard="2/2")
+
+
+def test_results_go_where_the_user_says(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--results, then $KWOK_RESULTS_FILE, then beside the evidence."""
+    monkeypatch.delenv("KWOK_RESULTS_FILE", raising=False)
+    assert _place(None, context) == context.settings.artifacts / "kwok-results.json"
+    monkeypatch.setenv("KWOK_RESULTS_FILE", str(tmp_path / "cells.json"))
+    assert _place(None, context) == tmp_path / "cells.json"
+    assert _place(tmp_path / "mine", context) == tmp_path / "mine" / "kwok-results.json"
+
+
+def test_shards_of_a_workflow_are_one_run() -> None:
+    """Their results are merged by it; anywhere else each sweep is its own."""
+    environment = {"GITHUB_RUN_ID": "77", "GITHUB_RUN_ATTEMPT": "2"}
+    assert _run_id(environment) == _run_id(environment) == "77-2"
+    assert _run_id({}) != _run_id({})
+
+
+def test_results_under_another_name_are_a_copy(tmp_path: Path) -> None:
+    """$KWOK_RESULTS_FILE may name any file; problems are told once."""
+    told: list[str] = []
+    writing = _Writing(tmp_path / "cells.json", told.append)
+    results = sweep(plan("a/helm"), lambda _: Exit.OK).results()
+    writing(results)
+    assert (tmp_path / "cells.json").read_bytes() == (tmp_path / "kwok-results.json").read_bytes()
+    broken = _Writing(tmp_path / "cells.json" / "below" / "kwok-results.json", told.append)
+    broken(results)
+    known = list(told)
+    broken(results)
+    assert known
+    assert told == known
+
+
+def test_cells_at_once_have_registry_ports_of_their_own(context: Context) -> None:
+    """The documented one first; none that another cell has, whether it listens yet or not."""
+    started = _Started(context, {}, (), True, False)
+    ports = [started._port(slot) for slot in range(4)]
+    assert len(set(ports)) == 4
+    assert all(port >= context.settings.ports.registry for port in ports)
+    assert started._port(0) == ports[0]
+
+
+def test_a_context_goes_to_a_worker_with_settings_and_data(context: Context) -> None:
+    """As they are now; console and tools stay."""
+    used = context.settings, context.catalog, context.console
+    theirs = copy.copy(context)  # by the same method as a pickle
+    assert theirs.__dict__["settings"] == used[0]
+    assert theirs.__dict__["catalog"].names() == context.catalog.names()
+    assert "console" not in theirs.__dict__
+
+
+def test_a_recipe_that_is_not_there_is_a_failed_cell(context: Context) -> None:
+    """With its own exit code; the worker does not die of it."""
+    events: list[Event] = []
+    outcome = carry_out(Order(Task("nothing", "helm", "c", "1"), context, {}, 5500), events.append)
+    assert outcome.exit is Exit.USAGE
+    assert "nothing" in outcome.reason
+    assert outcome.cause is not None
+    assert outcome.cause.kind is CauseKind.SETTINGS
+
+
+def test_a_defect_is_a_failed_cell_with_its_traceback(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other cells go on."""
+
+    def broken(order: Order, telling: Telling) -> None:
+        raise ZeroDivisionError("x")
+
+    monkeypatch.setattr(orders, "_cell", broken)
+    outcome = carry_out(Order(TASK, context, {}, 5500), lambda event: None)
+    assert outcome.exit is Exit.FAILURE
+    assert "a defect of the harness: ZeroDivisionError: x" in outcome.reason
+    assert "Traceback" in outcome.notes[0]
+    assert outcome.cause is not None
+    assert outcome.cause.kind is CauseKind.HARNESS
+
+
+def test_what_is_waited_for_is_told_when_it_changes() -> None:
+    """And never more often than a person can read."""
+    events: list[Event] = []
+    telling = Telling(events.append)
+    for _ in range(3):
+        telling.waiting(Waiting("is not ready", "HelmRelease a/b"), 500.0)
+    telling.waiting(Passed("done"), 500.0)
+    assert events == [Event("waiting", "", "waiting: HelmRelease a/b is not ready", 500.0)]
