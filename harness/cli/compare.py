@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from harness import reports
-from harness.cli.context import Context, as_json
-from harness.errors import DataError
+from harness.cli.context import Context, as_json, earlier
 from harness.exits import Exit
 from harness.grouping import same_causes
 from harness.regressions import ENOUGH, UNKNOWN, UNKNOWN_SHARE, Comparison, Pace, compare
@@ -18,12 +17,7 @@ path = click.Path(exists=True, path_type=Path)
 @click.command(name="compare")
 @click.argument("old", type=path)
 @click.argument("new", type=path)
-@click.option(
-    "--history",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    multiple=True,
-    help="A directory with the results of earlier runs: what is noise, and what is flaky.",
-)
+@earlier
 @as_json
 @click.pass_obj
 def command(context: Context, old: Path, new: Path, history: tuple[Path, ...], as_json: bool) -> Exit:
@@ -33,7 +27,7 @@ def command(context: Context, old: Path, new: Path, history: tuple[Path, ...], a
     two have no verdict in common; else 0, also for what got slower.
     """
     before, now = _read(context, "OLD", old), _read(context, "NEW", new)
-    found = compare(before, now, _history(context, history))
+    found = compare(before, now, context.history(history))
     if as_json:
         context.data(found.document())
     else:
@@ -48,17 +42,6 @@ def _read(context: Context, name: str, place: Path) -> Results:
         if remark:
             context.console.note(f"{name} {place}: {remark}")
     return merged.results
-
-
-def _history(context: Context, directories: tuple[Path, ...]) -> list[Results]:
-    """Every run below the directories, in the order of their beginnings; a file that cannot be read is told."""
-    runs = []
-    for file in sorted({file for each in directories for file in each.rglob(reports.RESULTS_FILE)}):
-        try:
-            runs.append(reports.read(file))
-        except DataError as error:
-            context.console.note(f"left out of the history: {error}")
-    return sorted(runs, key=lambda run: run.started)
 
 
 def _tell(context: Context, found: Comparison, old: Results) -> None:

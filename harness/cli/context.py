@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 
+from harness import reports
 from harness.console import Console
 from harness.errors import UsageError
 from harness.lane import Lane
 from harness.recipes.load import Catalog
 from harness.recipes.model import Criteria
+from harness.results import Results
 from harness.settings import ROOT, Settings, load
 from harness.snapshot import Object
 from kwok.host import HostRuntime
@@ -82,11 +84,25 @@ class Context:
         chosen = self.profiles.of(criteria.service, criteria.accelerator)
         return list(node_objects(NodePlan.of(chosen, self.settings.nodes)))
 
+    def history(self, directories: Iterable[Path]) -> list[Results]:
+        """Every run below the directories, the earliest first; a file that cannot be read is told."""
+        runs, problems = reports.history(directories)
+        for problem in problems:
+            self.console.note(problem)
+        return runs
+
     def data(self, document: Any) -> None:
         """Print a document for scripts: JSON on stdout, nothing else."""
         self.console.text(json.dumps(document, indent=2, default=str))
 
 
+earlier = click.option(
+    "--history",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    metavar="DIR",
+    help="A directory with the results of earlier runs: what is noise, and what is flaky.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 

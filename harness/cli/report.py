@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from harness import reports
-from harness.cli.context import Context, as_json
+from harness.cli.context import Context, as_json, earlier
 from harness.errors import HarnessError
 from harness.exits import Exit
+from harness.history import mark_flaky
 from harness.reports import ctrf
 
 
@@ -23,24 +24,28 @@ from harness.reports import ctrf
     show_default=True,
     help="Where the merged reports are written.",
 )
+@earlier
 @as_json
 @click.pass_obj
-def report(context: Context, directories: tuple[Path, ...], output: Path, as_json: bool) -> Exit:
+def report(
+    context: Context, directories: tuple[Path, ...], output: Path, history: tuple[Path, ...], as_json: bool
+) -> Exit:
     """Merge the results below each DIR (one matrix, many jobs) and write every report of the whole.
 
     Ends as the whole does: what is missing, was stopped or has not passed is not green.
     """
     merged = reports.merge(directories, leave_out=output.resolve())
-    troubles = reports.write(merged.results, output)
-    troubles += reports.announce(merged.results, overlays(context), os.environ, sys.stderr)
+    results = mark_flaky(merged.results, context.history(history))
+    troubles = reports.write(results, output)
+    troubles += reports.announce(results, overlays(context), os.environ, sys.stderr)
     if as_json:
-        context.data(ctrf.document(merged.results))
+        context.data(ctrf.document(results))
     else:
-        context.console.results(merged.results)
+        context.console.results(results)
         context.console.text(f"reports: {output}")
     for remark in (*merged.remarks, *troubles):
         context.console.note(remark)
-    return merged.results.exit or (Exit.FAILURE if troubles else Exit.OK)
+    return results.exit or (Exit.FAILURE if troubles else Exit.OK)
 
 
 def overlays(context: Context) -> Callable[[str], Path | None]:

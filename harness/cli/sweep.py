@@ -12,11 +12,11 @@ import click
 from harness import jobs, reports, workers
 from harness.budget import Budget
 from harness.cli.cells import overrides_of, sets
-from harness.cli.context import Context, as_json, recipe_names
+from harness.cli.context import Context, as_json, earlier, recipe_names
 from harness.cli.orders import Order, carry_out
 from harness.errors import HarnessError, Terminated, UsageError
 from harness.exits import Exit
-from harness.history import settled
+from harness.history import mark_flaky, settled
 from harness.isolation import Marks, sweep_abandoned
 from harness.journal import Journal
 from harness.lane import Lane, nothing
@@ -26,7 +26,7 @@ from harness.results import CellResult, Results
 from harness.run import new_run_id
 from harness.selection.model import Cell, Selection, Tier, Wanted
 from harness.selection.shards import shards
-from harness.selection.tiers import select
+from harness.selection.tiers import NO_NODES, select
 from harness.spares import Spares
 from harness.sweep import Sweep, Task
 from harness.workers import Worker
@@ -35,7 +35,6 @@ from kwok.runtime import state_directory
 from lanes import LANES, find
 
 RESULTS_VARIABLE = "KWOK_RESULTS_FILE"
-_NO_NODES = "no node profile"  # what a selection says of a recipe that is skipped for it
 
 
 @click.command()
@@ -63,6 +62,7 @@ _NO_NODES = "no node profile"  # what a selection says of a recipe that is skipp
 @click.option("--keep", is_flag=True, help="Leave the clusters of failed cells as they end up.")
 @click.option("--parity/--no-parity", default=True, help="Whether the objects must be those that helm would make.")
 @sets
+@earlier
 @as_json
 @click.pass_obj
 def sweep(
@@ -78,6 +78,7 @@ def sweep(
     keep: bool,
     parity: bool,
     sets: tuple[str, ...],
+    history: tuple[Path, ...],
     as_json: bool,
 ) -> Exit:
     """Run recipes (all testable ones, where none is named) under one lane or several, and say what became of each.
@@ -96,7 +97,7 @@ def sweep(
     count = sum(not cell.skipped for cell in plan)
     side_by_side = min(wanted or fit, max(1, count))
     view = SweepView(count, live=context.console.live)
-    writing = _Writing(_place(directory, context), view.note)
+    writing = _Writing(_place(directory, context), view.note, context.history(history))
     swept = Sweep(
         plan=plan,
         start=started,
@@ -123,7 +124,7 @@ def sweep(
         writing(swept.never(error))
         raise
     with view:
-        results = swept.carry_out()
+        results = mark_flaky(swept.carry_out(), writing.history)
     files = {name: overlay.file for name, overlay in context.catalog.overlays.items()}
     output = sys.stderr if as_json else sys.stdout  # a workflow's commands are heard on both
     for problem in reports.announce(results, files.get, os.environ, output):
@@ -189,7 +190,7 @@ def _skipped(selection: Selection, deployers: Sequence[str]) -> list[CellResult]
     return [
         CellResult(left.recipe, deployer, skipped=True, reason=left.reason)
         for left in selection.left_out
-        if left.reason.startswith(_NO_NODES)
+        if left.reason.startswith(NO_NODES)
         for deployer in deployers
     ]
 
@@ -224,16 +225,17 @@ def _evidence(artifacts: Path, task: Task) -> str:
 
 @dataclass
 class _Writing:
-    """Writes the results to `file`, and the other reports beside it; tells each problem once."""
+    """Writes the results to `file`, and the other reports beside it, marked by `history`; tells each problem once."""
 
     file: Path
     tell: Callable[[str], None]
+    history: Sequence[Results] = ()
 
     def __post_init__(self) -> None:
         self._told: set[str] = set()
 
     def __call__(self, results: Results) -> None:
-        problems = list(reports.write(results, self.file.parent))
+        problems = list(reports.write(mark_flaky(results, self.history), self.file.parent))
         if self.file.name != reports.RESULTS_FILE:
             try:
                 shutil.copyfile(self.file.parent / reports.RESULTS_FILE, self.file)

@@ -4,7 +4,7 @@
 """
 
 from harness.reports.announcing import announce
-from harness.reports.reading import Merged, merge, read
+from harness.reports.reading import Merged, history, merge, read
 from harness.reports.writing import RESULTS_FILE, write
 
-__all__ = ["RESULTS_FILE", "Merged", "announce", "merge", "read", "write"]
+__all__ = ["RESULTS_FILE", "Merged", "announce", "history", "merge", "read", "write"]

@@ -36,6 +36,17 @@ def read(file: Path) -> Results:
     return replace(found, cells=tuple(_with_evidence(cell, file.parent) for cell in found.cells))
 
 
+def history(directories: Iterable[Path]) -> tuple[list[Results], list[str]]:
+    """Every run at or below the directories, in the order of their beginnings, and what could not be read."""
+    runs, problems = [], []
+    for file in _files(directories, None):
+        try:
+            runs.append(read(file))
+        except DataError as error:
+            problems.append(f"left out of the history: {error}")
+    return sorted(runs, key=lambda run: run.started), problems
+
+
 def merge(directories: Iterable[Path], *, leave_out: Path | None = None) -> Merged:
     """One Results of all kwok-results.json at or below `directories`, but for those below `leave_out`.
 

@@ -55,6 +55,18 @@ def test_scripts_get_the_document(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == json.loads(Path("out/kwok-results.json").read_text())
 
 
+def test_flaky_cells_are_marked_from_history(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same content passed before: it stays red, and everybody sees that it is not steady."""
+    facts = {"bundle": "sha256:0"}
+    reports.write(sweep(cell(facts=facts, run_id="earlier"), run_id="earlier"), Path("earlier"))
+    reports.write(sweep(cell(Exit.FAILURE, facts=facts)), Path("now"))
+    assert run(["report", "now", "--history", "earlier", "--output", "out"]) is Exit.FAILURE
+    assert reports.read(Path("out/kwok-results.json")).cells[0].flaky
+    assert run(["report", "now", "--output", "other"]) is Exit.FAILURE
+    assert not reports.read(Path("other/kwok-results.json")).cells[0].flaky
+    assert "flaky" in capsys.readouterr().out
+
+
 def test_ci_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Summary and annotations, at the overlay where there is such a recipe."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")

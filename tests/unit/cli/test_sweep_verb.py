@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sweep_results import NOW, outcome
 from sweeping import plan, sweep
 
+from harness import reports
 from harness.cli import orders
 from harness.cli.context import Context
 from harness.cli.orders import Order, Telling, carry_out
@@ -15,7 +17,7 @@ from harness.cli.sweep import _cells, _lanes, _place, _plan, _run_id, _Started, 
 from harness.errors import UsageError
 from harness.exits import Exit
 from harness.outcome import CauseKind
-from harness.results import Status
+from harness.results import CellResult, Results, Status
 from harness.settings import DEFAULT_FILE
 from harness.sweep import Task
 from harness.verdict import Passed, Waiting
@@ -113,6 +115,15 @@ def test_results_under_another_name_are_a_copy(tmp_path: Path) -> None:
     broken(results)
     assert known
     assert told == known
+
+
+def test_what_is_written_is_marked_by_history(tmp_path: Path) -> None:
+    """After every cell, so that a job that is killed has told it too."""
+    passed = CellResult("eks", "helm", outcome(facts={"bundle": "sha256:0"}, run_id="earlier"))
+    earlier = [Results("earlier", NOW, NOW, (passed,))]
+    failed = CellResult("eks", "helm", outcome(Exit.FAILURE, facts={"bundle": "sha256:0"}))
+    _Writing(tmp_path / "kwok-results.json", print, earlier)(Results("now", NOW, NOW, (failed,)))
+    assert reports.read(tmp_path / "kwok-results.json").cells[0].flaky
 
 
 def test_cells_at_once_have_registry_ports_of_their_own(context: Context) -> None:
