@@ -129,14 +129,14 @@ class FakeApi:
         return file
 
     def put(self, kind: Kind, item: Object, *, namespace: str = "", name: str = "") -> dict[str, Any]:
-        """Create or replace; an object that was deleted in between gets a new uid."""
+        """Create or replace; an object that was deleted in between gets a new uid, unless it comes with one."""
         with self.news:
             known = self._items.setdefault(kind.plural, {})
             metadata = dict(item.get("metadata") or {})
             key = (namespace or metadata.get("namespace", ""), name or metadata["name"])
             self.revision += 1
             uid = known[key]["metadata"]["uid"] if key in known else uuid.uuid4().hex
-            metadata |= {"name": key[1], "uid": uid, "resourceVersion": str(self.revision)}
+            metadata |= {"name": key[1], "uid": metadata.get("uid", uid), "resourceVersion": str(self.revision)}
             if key[0]:
                 metadata["namespace"] = key[0]
             stored = {**item, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}

@@ -16,10 +16,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import gate_objects as core
 import pytest
 from fake_api import FakeApi, Fault
+from gitops_objects import BY_KIND as GITOPS
 from gitops_objects import (
-    BY_KIND,
     DIGEST,
     FLUX,
     OLD,
@@ -42,12 +43,15 @@ from harness import cluster as cluster_module
 from harness import watching
 from harness.cluster import Cluster
 from harness.deadline import Deadline
-from harness.gates import applications, releases
+from harness.gates import applications, releases, workloads
 from harness.gates.combining import Gate
-from harness.snapshot import Kind, Object, Snapshot, key_of
+from harness.gates.expected import Declared, Expected, ExpectedWorkload
+from harness.gates.scheduling import daemon
+from harness.snapshot import DAEMONSETS, DEPLOYMENTS, Kind, Object, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Cancelled, GateFailed, wait
 
+BY_KIND = {**GITOPS, **{kind.kind: kind for kind in workloads.KINDS}}
 Step = tuple[str, str]  # the name of an object, and what it becomes
 Shapes = Mapping[str, Mapping[str, Object]]  # what each object can become, by name; GOOD and TOLERATED pass
 
@@ -106,7 +110,45 @@ FLUX_SHAPES: Shapes = {
     "chart": ARTIFACT,
     "release": of_flux(release("web"), release("web", digest=OLD)),
 }
+SYSTEM, ACCELERATED = core.spec(), core.spec(nodeSelector={core.TYPE: "accelerated"})
+WEB, WEB_SET = core.deployment()
+OWNED = core.owned_by("ReplicaSet", "web-new")
+
+
+def of_workload(good: Object) -> Mapping[str, Object]:
+    return {GOOD: good, "old": changed(good, "status.observedGeneration", 0), "bare": changed(good, "status", {})}
+
+
+def pods(name: str, good: Object, **states: Object) -> Mapping[str, Object]:
+    return {
+        what: {"kind": "Pod", **changed(item, "metadata.uid", None)} for what, item in {GOOD: good, **states}.items()
+    }
+
+
+STANDING = {"helm": [{"kind": "Node", **core.node(name)} for name in ("system-0", "gpu-0")]}  # from before to after
+# What plain Helm leaves is judged by its workloads alone, as the end of every other lane is.
+HELM_SHAPES: Shapes = {
+    "web": of_workload(WEB),
+    "set": {GOOD: WEB_SET, TOLERATED: changed(WEB_SET, "status", {})},  # its pods say enough
+    "agent": of_workload(core.daemon_set()),
+    "web pod": pods(
+        "web",
+        core.pod("web", on="system-0", owner=OWNED),
+        old=core.pod("web", owner=OWNED),
+        refused=core.pod("web", owner=OWNED, refused="0/2 nodes are available"),
+        final=core.pod("web", on="gpu-0", owner=OWNED),
+    ),
+    "agent pod": pods("agent", core.agent_pod("gpu-0"), old=core.agent_pod("gpu-0", bound=False)),
+}
+PROMISED = Expected(
+    (
+        ExpectedWorkload(DAEMONSETS, "apps", "agent", "rel", Declared(accelerated=True), daemon(ACCELERATED)),
+        ExpectedWorkload(DEPLOYMENTS, "apps", "web", "rel", Declared(system=True), SYSTEM, replicas=1),
+    ),
+    frozenset(),
+)
 LANES: Mapping[str, tuple[Shapes, tuple[Kind, ...], Gate]] = {
+    "helm": (HELM_SHAPES, workloads.KINDS, workloads.scheduled_as_intended(PROMISED)),
     "argocd": (ARGO, applications.KINDS, applications.synced("root", ("web", "db"), DIGEST)),
     "flux": (
         FLUX_SHAPES,
@@ -122,17 +164,23 @@ LANES: Mapping[str, tuple[Shapes, tuple[Kind, ...], Gate]] = {
 }
 
 
+def _goes(of: Mapping[str, Object]) -> list[str]:
+    """What others are owned by stays: made again, it would be another one, and own nothing."""
+    return [] if "uid" in of[GOOD]["metadata"] else [GONE]
+
+
 def histories(shapes: Shapes, kinds: tuple[Kind, ...]) -> st.SearchStrategy[dict[str, Any]]:
     """A cluster before the wait, what happens during it, and what goes wrong on the way."""
     likely = st.sampled_from([GOOD, GOOD, GOOD])
     any_step = st.sampled_from(list(shapes)).flatmap(
         lambda name: st.tuples(
-            st.just(name), likely | st.sampled_from([*(shape for shape in shapes[name] if shape != FINAL), GONE])
+            st.just(name),
+            likely | st.sampled_from([*(shape for shape in shapes[name] if shape != FINAL), *_goes(shapes[name])]),
         )
     )
     finals: list[list[Step]] = [[(name, FINAL)] for name in shapes if FINAL in shapes[name]]
     done: list[Step] = [(name, GOOD) for name in shapes]
-    stale: list[Step] = [(name, "old") for name in shapes]
+    stale: list[Step] = [(name, "old" if "old" in shapes[name] else GOOD) for name in shapes]
     steps = st.lists(any_step, max_size=10)
     plurals = st.sampled_from([kind.plural for kind in kinds])
     status = st.sampled_from([410, 429, 500, 503])
@@ -179,7 +227,7 @@ def perform(api: FakeApi, shapes: Shapes, step: Step) -> None:
     if becomes == GONE:
         api.delete(kind, *key_of(model))
     else:
-        api.put(kind, changed(shapes[name][becomes], "metadata.labels", {"is": becomes}))
+        api.put(kind, changed(shapes[name][becomes], "is", becomes))
 
 
 def known(shapes: Shapes, snapshot: Snapshot) -> dict[str, str]:
@@ -188,7 +236,7 @@ def known(shapes: Shapes, snapshot: Snapshot) -> dict[str, str]:
     for name, of in shapes.items():
         model = of[GOOD]
         item = snapshot.get(BY_KIND[model["kind"]], *key_of(model))
-        found[name] = item["metadata"]["labels"]["is"] if item else GONE
+        found[name] = item["is"] if item else GONE
     return found
 
 
@@ -196,6 +244,8 @@ def tell(lane: str, history: Mapping[str, Any]) -> None:
     """One history, and all that must hold of how the wait ended."""
     shapes, kinds, gate = LANES[lane]
     with FakeApi(page=history["page"]) as api, tempfile.TemporaryDirectory() as directory:
+        for item in STANDING.get(lane, ()):
+            api.put(BY_KIND[item["kind"]], item)
         for step in history["before"]:
             perform(api, shapes, step)
         first = api.revision
@@ -290,6 +340,12 @@ def test_flux_is_never_green_without_its_bundle(history: Mapping[str, Any]) -> N
     tell("flux", history)
 
 
+@told("helm")
+def test_helm_is_never_green_without_its_workloads(history: Mapping[str, Any]) -> None:
+    """Whatever the server does, a pass is of every pod where it belongs, a failure of one where it does not."""
+    tell("helm", history)
+
+
 @pytest.mark.parametrize("lane", LANES)
 def test_the_gate_agrees_with_what_each_object_is(lane: str) -> None:
     """With one object out of place at a time, the gate passes exactly where that is a state that counts."""
@@ -300,7 +356,7 @@ def test_the_gate_agrees_with_what_each_object_is(lane: str) -> None:
             if becomes != GONE:
                 items[name] = of[becomes]
             stored: dict[Kind, dict[Any, Any]] = {kind: {} for kind in kinds}
-            for item in items.values():
+            for item in (*items.values(), *STANDING.get(lane, ())):
                 stored[BY_KIND[item["kind"]]][key_of(item)] = item
             verdict = gate(Snapshot(stored))
             assert isinstance(verdict, Passed) is (becomes in (GOOD, TOLERATED)), (name, becomes)
