@@ -24,12 +24,13 @@ from harness.recipes.resolve import resolve
 from harness.recipes.values import SetOverride, check_sets, parse_set
 from harness.run import Cell, new_run_id
 from kwok.runtime import state_directory
+from lanes import LANES
 
 deployer = click.option(
     "--deployer",
     "-d",
     metavar="LANE",
-    help="The delivery path: helm, argocd-oci, argocd-helm-oci or flux-oci.  [default: the setting `deployer`]",
+    help=f"The delivery path: {', '.join(lane.name for lane in LANES)}.  [default: the setting `deployer`]",
 )
 sets = click.option(
     "--set",
