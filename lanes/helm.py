@@ -41,8 +41,11 @@ def install(run: Run, bundle: Bundle) -> None:
             for future in done:
                 future.result()
                 order.done(under_way.pop(future))
+    except BaseException:
+        run.scope.stop()  # what is under way is in vain, and nothing may begin when the scope is open again
+        raise
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def install_release(run: Run, folder: Folder) -> None:

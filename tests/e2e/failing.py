@@ -134,7 +134,12 @@ class Resident(Stay):
     """A stay on a cluster that was there before and stays afterwards."""
 
     def __init__(self, running: RunningCluster, cluster: Cluster) -> None:
-        self.name, self.running, self.cluster, self.open = running.name, running, cluster, False
+        self.name, self.running, self.cluster = running.name, running, cluster
+        self.open = self.cleaned = False
+
+    @property
+    def restorable(self) -> bool:
+        return False
 
     def begin(self, nodes: Sequence[Object]) -> tuple[RunningCluster, Cluster]:
         assert self.running is not None

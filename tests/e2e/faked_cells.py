@@ -1,6 +1,7 @@
 """Cells that only sleep, for sweeps whose workers, signals and files are real."""
 
 import os
+import signal
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,8 @@ def carry_out(faked: Faked, tell: Tell) -> Outcome:
         while time.monotonic() - began < faked.seconds:
             time.sleep(0.001)
             tell(Event("step", "verify", f"{time.monotonic() - began:.3f} s"))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # it has passed, and from here on nothing may change that
         if faked.dies:
             os._exit(9)
     except (KeyboardInterrupt, Terminated) as error:

@@ -65,6 +65,7 @@ from harness.progress import Silent
 from harness.settings import load
 from kwok.host import HostRuntime
 interrupts.install()  # as the command does: SIGINT may have been ignored where the tests were started
+print("begun", flush=True)
 tools = json.loads(sys.argv[1])
 runtime = HostRuntime(load(environment={}), lambda name: Path(tools[name]), Path(sys.argv[2]))
 print(runtime.up(sys.argv[3], Silent()).identity)
@@ -179,7 +180,7 @@ def test_ups_at_once_make_one_cluster_per_name(runtime: HostRuntime, tools: Tool
     elsewhere = [up_elsewhere(tools, state, "one") for _ in range(2)]
     with ThreadPoolExecutor(3) as pool:
         here = list(pool.map(lambda name: runtime.up(name, Silent()), ["one", "one", "two"]))
-    there = [child.communicate(timeout=120)[0].strip() for child in elsewhere]
+    there = [child.communicate(timeout=120)[0].split()[-1] for child in elsewhere]
     one, two = here[0], here[2]
     assert here[1] == one
     assert there == [one.identity] * 2
@@ -195,6 +196,8 @@ def test_ups_at_once_make_one_cluster_per_name(runtime: HostRuntime, tools: Tool
 def test_an_interrupted_up_leaves_nothing(tools: Tools, state: Path, seconds: float) -> None:
     """Ctrl-C while kwokctl works, while the API server starts, while the controllers start."""
     child = up_elsewhere(tools, state, "one")
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begun\n"
     until = time.monotonic() + seconds
     while time.monotonic() < until and child.poll() is None:
         time.sleep(0.01)

@@ -14,7 +14,7 @@ from harness.errors import SyncDeadline, UsageError, VerdictFailed
 from harness.helm import InstallFailed
 from harness.journal import Journal
 from harness.lane import Run
-from harness.process import Completed
+from harness.process import Completed, Scope
 from harness.progress import Silent, task
 from harness.timeline import Timeline
 from lanes import find, helm
@@ -55,6 +55,7 @@ def run_with(installed: Installed) -> Run:
         timeline=Timeline((), lambda: 0.0),
         task=lambda name: task(progress, name),
         budget=Budget(),
+        scope=Scope(),
     )
     return cast(Run, fake)
 
@@ -83,6 +84,36 @@ def test_the_first_failure_ends_the_lane_and_nothing_below_it_begins() -> None:
     with pytest.raises(VerdictFailed, match="a is broken"):
         helm.install(run_with(installed), bundle({"a": (), "b": ("a",)}))
     assert ("begin", "b") not in installed.events
+
+
+def test_a_failure_leaves_no_release_that_may_begin_later() -> None:
+    """A helm that is started once the cluster is gone would be waited for, for as long as a hook may take."""
+    begun, failed = threading.Event(), threading.Event()
+
+    class Late:
+        """Stands for helm: one release fails while another is about to start its process."""
+
+        refused = False
+
+        def install(self, folder: Folder, *, timeout: float) -> None:
+            if folder.release == "a":
+                begun.wait(5)
+                failed.set()
+                raise VerdictFailed("a is broken")
+            begun.set()
+            failed.wait(5)
+            for _ in range(500):
+                if run.scope.stopping():
+                    self.refused = True
+                    return
+                threading.Event().wait(0.01)
+
+    late = Late()
+    run = run_with(cast(Any, late))
+    with pytest.raises(VerdictFailed, match="a is broken"):
+        helm.install(run, bundle({"a": (), "b": ()}))
+    assert late.refused
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("helm")]
 
 
 def test_a_lane_is_found_by_its_name() -> None:
