@@ -24,10 +24,10 @@ from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, Delivery, Ta
 from harness.cluster import Cluster
 from harness.gates import applications, releases, sources
 from harness.helm import Helm
-from harness.installers import argocd, manifests
+from harness.installers import Site, argocd, flux, manifests
 from harness.oci import digest_of
 from harness.packing import LAYER, MANIFEST, pack_chart, pack_directory
-from harness.snapshot import Kind
+from harness.snapshot import Kind, key_of
 from harness.waiting import Gate
 from lanes import flux_oci
 
@@ -140,10 +140,12 @@ class Consumers:
     """Argo CD, helm and Flux on `plane`, which find the registry at `address` and remote charts at `charts`."""
 
     plane: Plane
+    site: Site
     helm: Helm
     address: str
     charts: str
     count: int = 0
+    releasing: bool = False  # releases were given to Flux
 
     @property
     def cluster(self) -> Cluster:
@@ -204,6 +206,7 @@ class Consumers:
         return pusher.manifest(repository, target.tag, json.dumps(manifest).encode())
 
     def _flux(self, source: Mapping[str, Any], delivery: Delivery, target: Target, digest: str) -> Asked:
+        self.releasing = True
         asked: dict[str, Any] = {"interval": "1m", "ref": {"tag": target.tag}}
         asked["layerSelector"] = {"mediaType": LAYER, "operation": "extract"}
         self.cluster.apply(sources.OCIREPOSITORIES, {**source, "spec": {**source["spec"], **asked}})
@@ -237,3 +240,9 @@ class Consumers:
         self.helm.uninstall("bad", argocd.NAMESPACE, timeout=20)
         clear(self.cluster)
         self.cluster.delete(manifests.SECRETS, argocd.NAMESPACE, argocd.CREDENTIALS)
+        if self.releasing:  # one of a name that is worked on still would not be looked at for minutes
+            self.site.services.stop("helm-controller")
+            for record in self.cluster.list(manifests.SECRETS, field_selector="type=helm.sh/release.v1").items:
+                self.cluster.delete(manifests.SECRETS, *key_of(record))  # an install that was cut off has no successor
+            flux.install(self.site)
+            self.releasing = False

@@ -97,7 +97,7 @@ def consumers(tools: Callable[[str], Path], tmp_path_factory: pytest.TempPathFac
         flux.install(site)
         helm = Helm(tools("helm"), home / "helm", plane.running.kubeconfig)
         with forwarded("127.0.0.2", plane.settings.ports.registry) as address:
-            yield Consumers(plane, helm, address, charts)
+            yield Consumers(plane, site, helm, address, charts)
 
 
 @pytest.fixture(autouse=True)
