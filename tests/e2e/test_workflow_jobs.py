@@ -1,4 +1,4 @@
-"""The jobs of the workflow, carried out here: the selection of each event, and the summary that pull requests require."""
+"""The jobs of the workflow, carried out here: what each event selects, and the summary that is required."""
 
 import json
 import shutil
