@@ -81,6 +81,8 @@ def test_the_summary_always_has_its_turn() -> None:
     """Whatever became of the others, and it waits for each of them."""
     assert JOBS["summary"]["if"] == "always()"
     assert JOBS["summary"]["needs"] == [name for name in JOBS if name != "summary"]
+    needs = {"discover": {"result": "success"}, "tier1": {"result": "cancelled"}}
+    assert holds(JOBS["summary"]["steps"][-1]["if"], {"needs": needs, "status": "cancelled"})
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -90,3 +92,21 @@ def test_a_tier_without_cells_is_skipped(tier: str) -> None:
         outputs = {"discover": {"result": "success", "outputs": {tier: matrix}}}
         assert holds(JOBS[tier]["if"], {"needs": outputs, "status": "success"}) is has_turn
         assert f"outputs.{tier})" in JOBS[tier]["strategy"]["matrix"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "uploaded"),
+    [
+        ("success", "0", {"results"}),
+        ("failure", "1", {"results", "evidence"}),
+        ("cancelled", "143", {"results", "evidence"}),
+        ("cancelled", "", {"results", "evidence"}),
+    ],
+)
+def test_evidence_is_uploaded_unless_all_is_green(status: str, code: str, uploaded: set[str]) -> None:
+    """A job that ran out of time or was cancelled has evidence too, though failure() does not hold there."""
+    run = {"outputs": {"directory": "/somewhere", "exit-code": code}}
+    uploads = [step for step in steps(TEST / "action.yaml") if "upload-artifact" in step.get("uses", "")]
+    took = {step["name"] for step in uploads if holds(step["if"], {"steps": {"run": run}, "status": status})}
+    assert took == {f"Upload {name}" for name in uploaded}
+    assert not [step for step in uploads if holds(step["if"], {"steps": {}, "status": "failure"})]
