@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from expressions import filled, holds
 from jobs import TEST, TOOLS, WORKFLOW, read
 
@@ -110,3 +111,16 @@ def test_evidence_is_uploaded_unless_all_is_green(status: str, code: str, upload
     took = {step["name"] for step in uploads if holds(step["if"], {"steps": {"run": run}, "status": status})}
     assert took == {f"Upload {name}" for name in uploaded}
     assert not [step for step in uploads if holds(step["if"], {"steps": {}, "status": "failure"})]
+
+
+def test_the_page_names_every_input_and_output() -> None:
+    """docs/github-actions.md has a row for each, and its example gives no input that there is not."""
+    page = (ROOT / "docs" / "github-actions.md").read_text()
+    action = read(TEST / "action.yaml")
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == {*action["inputs"], *action["outputs"]}
+    [example] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    used = [step for job in yaml.safe_load(example)["jobs"].values() for step in job["steps"]]
+    assert set(used[-1]["with"]) <= set(action["inputs"])
+    for step in used:
+        directory = step["uses"].partition("@")[0].removeprefix("OWNER/kwok-harness/")
+        assert step["uses"].startswith("actions/") or (ROOT / directory / "action.yaml").is_file()
