@@ -65,7 +65,8 @@ def artifacts(tmp_path: Path) -> Artifacts:
 
 @pytest.fixture
 def runner(home: Path, artifacts: Artifacts, tmp_path: Path) -> Runner:
-    made = Runner(home, {**machine_environment(), "XDG_STATE_HOME": str(tmp_path / "state")})
+    own = {"XDG_STATE_HOME": str(tmp_path / "state"), "KWOK_DEADLINES_UNSCHEDULABLE": "5s"}
+    made = Runner(home, {**machine_environment(), **own})
     made.workspace = tmp_path / "workspace"  # of the repository that uses the action: nothing of the harness is in it
     made.workspace.mkdir()
     made.summary = tmp_path / "summary.md"
