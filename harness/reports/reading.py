@@ -47,9 +47,12 @@ def history(directories: Iterable[Path]) -> tuple[list[Results], list[str]]:
     return sorted(runs, key=lambda run: run.started), problems
 
 
-def merge(directories: Iterable[Path], *, leave_out: Path | None = None) -> Merged:
+def merge(
+    directories: Iterable[Path], *, leave_out: Path | None = None, expected: Iterable[tuple[str, str]] = ()
+) -> Merged:
     """One Results of all kwok-results.json at or below `directories`, but for those below `leave_out`.
 
+    A cell of `expected`, (recipe, lane), that is in none of them is in the whole as not run.
     Of a cell that is in several files the one whose run ended last is taken, unless it has no outcome there. A shard
     that is missing, a file that cannot be read, and a job that was stopped and not repeated leave the whole stopped,
     so not green. Raises DataError where there is nothing to read.
@@ -73,11 +76,12 @@ def merge(directories: Iterable[Path], *, leave_out: Path | None = None) -> Merg
     if len(names) > 1:
         remarks.append(f"the results are of {len(names)} runs: {', '.join(names)}")
     order = dict.fromkeys(cell.name for run in _by_shard(runs.values()) for cell in run.cells)
+    absent = [CellResult(*cell, reason="its job has left no results") for cell in dict.fromkeys(expected)]
     merged = Results(
         run_id=names[-1],
         started=min(run.started for run in runs.values()),
         ended=max(run.ended for run in runs.values()),
-        cells=tuple(taken[name][1] for name in order),
+        cells=(*(taken[name][1] for name in order), *(cell for cell in absent if cell.name not in taken)),
         stopped=next((run.stopped for _, run in stopped), None) or (Exit.FAILURE if reasons else None),
         reason="; ".join(reasons),
     )

@@ -4,7 +4,7 @@ Workflows put these words into command lines. So only words go in that mean noth
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.errors import DataError
@@ -24,6 +24,16 @@ def of_cells(cells: Sequence[Cell]) -> dict[str, Any]:
 def of_shards(parts: Sequence[Shard]) -> dict[str, Any]:
     """A job for each shard that has cells: there is nothing to do in the others."""
     return {"include": [{"shard": part.name, "cells": _words(part.cells)} for part in parts if part.cells]}
+
+
+def cells(matrix: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Recipe and lane of every cell in a matrix made here. Raises KeyError, TypeError or ValueError."""
+    found = []
+    for entry in matrix["include"]:
+        for key in entry["cells"].split():
+            recipe, deployer = key.split("/")
+            found.append((recipe, deployer))
+    return found
 
 
 def _words(cells: Sequence[Cell]) -> str:

@@ -93,3 +93,25 @@ def test_reports_that_cannot_be_written_are_not_green(capsys: pytest.CaptureFixt
 def test_without_results_there_is_nothing_to_say(words: list[str], code: Exit) -> None:
     """No directory, or none with results in it."""
     assert run(["report", *words]) is code
+
+
+def test_cells_of_the_matrix_that_are_in_no_results_are_not_green(capsys: pytest.CaptureFixture[str]) -> None:
+    """A job that has left nothing has shown nothing; a tier that had no turn, or nothing to do, is empty."""
+    reports.write(sweep(cell(recipe="a")), Path("one"))
+    asked = '{"include":[{"shard":"1/2","cells":"a/helm b/flux-oci"}]}'
+    assert run(["report", "one", "--matrix", '{"include":[{"cells":"a/helm"}]}', "--matrix", ""]) is Exit.OK
+    assert run(["report", "one", "--matrix", '{"include":[]}', "--matrix", asked]) is Exit.FAILURE
+    assert "its job has left no results" in capsys.readouterr().out
+    tests = json.loads(Path("kwok-report/kwok-results.json").read_text())["results"]["tests"]
+    assert [(test["name"], test["status"]) for test in tests] == [
+        ("kwok/a/helm", "passed"),
+        ("kwok/b/flux-oci", "pending"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"include":[{"recipe":"a"}]}', '{"include":[{"cells":"a"}]}'])
+def test_another_matrix_than_ours_is_an_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Read as empty it would turn green what nobody ran."""
+    reports.write(sweep(cell()), Path("one"))
+    assert run(["report", "one", "--matrix", text]) is Exit.USAGE
+    assert "--matrix" in capsys.readouterr().err
