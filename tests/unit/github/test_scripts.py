@@ -27,6 +27,11 @@ while :; do sleep 0.05; done
 RUN = {"CELLS": "", "RECIPES": "", "LANES": "helm", "SHARD": "", "RECIPES_DIRECTORY": "", "RUNTIME": "host"}
 
 
+def heard() -> None:
+    """Steps hear SIGINT, though it may be ignored where the tests were started: a shell could not undo that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Script]:
     """Start one of the scripts as a step of GitHub's does, with such an environment."""
@@ -45,8 +50,11 @@ def start(tmp_path: Path) -> Iterator[Script]:
             stdout=subprocess.PIPE,
             text=True,
             cwd=tmp_path,
+            preexec_fn=heard,
         )
-        return children.enter_context(child)
+        children.enter_context(child)
+        children.callback(child.kill)
+        return child
 
     with children:
         yield started
