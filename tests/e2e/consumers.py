@@ -17,7 +17,7 @@ from typing import Any
 import urllib3
 from bad_bundles import Published, good
 from bundle_data import GOLDEN, NAME, TARGETS
-from failing import Plane, clear
+from failing import Plane, clear, remove
 
 from harness import go_yaml, process
 from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, Delivery, Target, read_delivery
@@ -27,7 +27,7 @@ from harness.helm import Helm
 from harness.installers import Site, argocd, flux, manifests
 from harness.oci import digest_of
 from harness.packing import LAYER, MANIFEST, pack_chart, pack_directory
-from harness.snapshot import Kind, key_of
+from harness.snapshot import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Kind, key_of
 from harness.waiting import Gate
 from lanes import flux_oci
 
@@ -236,10 +236,13 @@ class Consumers:
         return applications.KINDS, applications.synced(root, delivery.applications, digest)
 
     def clear(self) -> None:
-        """Take all deliveries away; what they have brought into the cluster stays."""
+        """Take all deliveries away, and what they have brought to run; other objects stay."""
         self.helm.uninstall("bad", argocd.NAMESPACE, timeout=20)
         clear(self.cluster)
         self.cluster.delete(manifests.SECRETS, argocd.NAMESPACE, argocd.CREDENTIALS)
+        for kind in (DEPLOYMENTS, DAEMONSETS, STATEFULSETS, JOBS, PODS):  # Argo CD's hooks have a finalizer of its own
+            for item in self.cluster.list(kind).items:
+                remove(self.cluster, kind, item)
         if self.releasing:  # one of a name that is worked on still would not be looked at for minutes
             self.site.services.stop("helm-controller")
             for record in self.cluster.list(manifests.SECRETS, field_selector="type=helm.sh/release.v1").items:
