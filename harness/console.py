@@ -2,26 +2,19 @@
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime
-from types import TracebackType
 from typing import TextIO
 
-from rich.console import Console as RichConsole
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.display import Display, plainly
 from harness.errors import HarnessError
 from harness.outcome import Outcome
 from harness.reports.grid import SYMBOLS, counts, grid, lasted, verdict
 from harness.reports.plain import plain
 from harness.results import CellResult, Results, Status
-
-HEARTBEAT = 30.0  # seconds without a line after which a pipe is told what is still under way
 
 _STYLES = {"passed": "green", "failed": "red"} | {
     SYMBOLS[status]: style
@@ -34,7 +27,7 @@ _STYLES = {"passed": "green", "failed": "red"} | {
 }
 
 
-class Console(AbstractContextManager["Console"]):
+class Console(Display):
     """A Progress that writes to stderr; results go to stdout. Live only where both are a terminal."""
 
     def __init__(
@@ -42,34 +35,9 @@ class Console(AbstractContextManager["Console"]):
     ) -> None:
         out, err = stdout or sys.stdout, stderr or sys.stderr
         terminal = out.isatty() and err.isatty() and environment.get("TERM") != "dumb"
-        self.live = terminal and not environment.get("NO_COLOR") and not environment.get("CI")
-        self._out = RichConsole(
-            file=out, highlight=False, markup=False, soft_wrap=not self.live, no_color=not self.live
-        )
-        self._err = RichConsole(
-            file=err, highlight=False, markup=False, soft_wrap=not self.live, no_color=not self.live
-        )
+        super().__init__(err, live=terminal and not environment.get("NO_COLOR") and not environment.get("CI"))
+        self._out = plainly(out, live=self.live)
         self._active: dict[str, tuple[float, str]] = {}
-        self._lock = threading.RLock()
-        self._written = time.monotonic()
-        self._ended = threading.Event()
-        self._display: Live | None = None
-
-    def __enter__(self) -> "Console":
-        if self.live:
-            self._display = Live(console=self._err, get_renderable=self._picture, refresh_per_second=8, transient=True)
-            self._display.start()
-        else:
-            threading.Thread(target=self._heartbeat, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        if self._display is not None:
-            self._display.stop()
-            self._display = None
 
     # Progress
 
@@ -154,16 +122,7 @@ class Console(AbstractContextManager["Console"]):
         seconds = time.monotonic() - begun
         self._line(f"{task}: {detail} ({seconds:.1f} s)", mark, style)
 
-    def _line(self, text: str, mark: str = "", style: str = "") -> None:
-        with self._lock:
-            self._written = time.monotonic()
-            if self.live:
-                self._err.print(Text.assemble((f"{mark} " if mark else "  ", style), text))
-            else:
-                stamp = datetime.now(UTC).strftime("%H:%M:%S")
-                self._err.print(Text(f"{stamp} {f'{mark} ' if mark else ''}{text}"))
-
-    def _picture(self) -> Text:
+    def picture(self) -> Text:
         now = time.monotonic()
         with self._lock:
             active = list(self._active.items())
@@ -175,17 +134,10 @@ class Console(AbstractContextManager["Console"]):
             lines.append(f"{spinner} {text[:width]:<{width}} {now - begun:6.1f} s")
         return Text("\n".join(lines), style="cyan", no_wrap=True)
 
-    def _heartbeat(self) -> None:
-        while not self._ended.wait(HEARTBEAT / 6):
-            now = time.monotonic()
-            with self._lock:
-                quiet, active = now - self._written, list(self._active.items())
-            if active and quiet >= HEARTBEAT:
-                self._line(
-                    "; ".join(
-                        f"{task}: {detail or 'under way'} for {now - begun:.0f} s" for task, (begun, detail) in active
-                    )
-                )
+    def under_way(self, now: float) -> str:
+        return "; ".join(
+            f"{task}: {detail or 'under way'} for {now - begun:.0f} s" for task, (begun, detail) in self._active.items()
+        )
 
 
 def _cell(cell: CellResult | None) -> str:

@@ -4,25 +4,17 @@ On a terminal the rows stay below the lines; in a pipe there is a line when a ce
 is under way when nothing has been said for a while.
 """
 
-import os
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from types import TracebackType
 from typing import TextIO
 
-from rich.console import Console as RichConsole
 from rich.console import Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.console import HEARTBEAT
+from harness.display import Display
 from harness.results import CellResult, Status
 from harness.sweep import Task
 from harness.workers import Event
@@ -70,44 +62,22 @@ class _Row:
         return f"{now - self.begun:.0f} s"
 
 
-class SweepView(AbstractContextManager["SweepView"]):
+class SweepView(Display):
     """Shows a sweep of `total` cells on stderr."""
 
-    def __init__(
-        self, total: int, *, live: bool, stderr: TextIO | None = None, environment: Mapping[str, str] = os.environ
-    ) -> None:
-        self._live = live
+    refresh = 4
+
+    def __init__(self, total: int, *, live: bool, stderr: TextIO | None = None) -> None:
+        super().__init__(stderr or sys.stderr, live=live)
         self._total = total
-        self._err = RichConsole(
-            file=stderr or sys.stderr, highlight=False, markup=False, soft_wrap=not live, no_color=not live
-        )
         self._rows: dict[str, _Row] = {}
         self._ended: dict[str, Status] = {}  # by cell: a retry is not a second one
-        self._begun = self._written = time.monotonic()
-        self._lock = threading.RLock()
-        self._over = threading.Event()
-        self._display: Live | None = None
-
-    def __enter__(self) -> "SweepView":
-        if self._live:
-            self._display = Live(console=self._err, get_renderable=self.picture, refresh_per_second=4, transient=True)
-            self._display.start()
-        else:
-            threading.Thread(target=self._heartbeat, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        if self._display is not None:
-            self._display.stop()
-            self._display = None
+        self._begun = self._written
 
     def started(self, task: Task) -> None:
         with self._lock:
             self._rows[task.name] = _Row(task, time.monotonic())
-        if not self._live:
+        if not self.live:
             again = f", attempt {task.attempt}" if task.attempt > 1 else ""
             self._line(f"{task.name}: started on {task.cluster}{again}")
 
@@ -151,19 +121,6 @@ class SweepView(AbstractContextManager["SweepView"]):
         told = f"{ended.total()} of {self._total} cells have ended{f': {counts}' if counts else ''}"
         return Group(table, Text(f"{told}; {minutes}:{seconds:02}"))
 
-    def _line(self, text: str, mark: str = "", style: str = "") -> None:
-        with self._lock:
-            self._written = time.monotonic()
-            if self._live:
-                self._err.print(Text.assemble((f"{mark} " if mark else "  ", style), text))
-            else:
-                stamp = datetime.now(UTC).strftime("%H:%M:%S")
-                self._err.print(Text(f"{stamp} {f'{mark} ' if mark else ''}{text}"))
-
-    def _heartbeat(self) -> None:
-        while not self._over.wait(HEARTBEAT / 6):
-            now = time.monotonic()
-            with self._lock:
-                quiet, rows = now - self._written, list(self._rows.values())
-            if rows and quiet >= HEARTBEAT:
-                self._line("; ".join(f"{r.task.name}: {r.phase} {r.detail} ({r.clock(now)})" for r in rows))
+    def under_way(self, now: float) -> str:
+        rows = self._rows.values()
+        return "; ".join(f"{row.task.name}: {row.phase} {row.detail} ({row.clock(now)})" for row in rows)
