@@ -20,9 +20,9 @@ HARNESS = [sys.executable, "-m", "harness"]
 
 
 def busy() -> float:
-    """CPU seconds that the machine has spent on anything."""
+    """CPU seconds that the machine has spent on anything but what was started with `nice`."""
     times = psutil.cpu_times()
-    return float(times.user + times.system + times.nice + times.irq + times.softirq)
+    return float(times.user + times.system + times.irq + times.softirq)
 
 
 def swept(words: list[str], *more: str) -> tuple[float, float, str]:
