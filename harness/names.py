@@ -7,6 +7,7 @@ KWOK_NODE_ANNOTATION = "kwok.x-k8s.io/node"  # "fake" hands a node to the KWOK c
 KWOK_TAINT = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
 GPU_RESOURCE = "nvidia.com/gpu"
+INFRASTRUCTURE_NODE = ("kwok-harness.io/node", "infrastructure")  # label of a Kind cluster's real node
 
 # Never cleaned, never counted: the cluster's own and the harness's infrastructure (behaviour of the bash harness).
 # `default` is protected from cleaning, but pods in it are verified.

@@ -130,6 +130,7 @@ class Settings(_Closed):
     cluster: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?$")]
     release: str
     deployer: str
+    runtime: Literal["auto", "host", "kind"]
     bundler: Literal["builtin", "aicr"]
     aicr: str
     recipes: str
@@ -141,6 +142,7 @@ class Settings(_Closed):
     retries: Retries
     deadlines: Deadlines
     artifacts: Path
+    images: dict[str, str]
     volumes: Volumes
     tools: Tools
 
@@ -150,6 +152,8 @@ DOCUMENTED: Mapping[str, str] = {
     "KWOK_CLUSTER": "cluster",
     "KWOK_RELEASE": "release",
     "DEPLOYER": "deployer",
+    "RUNTIME": "runtime",
+    "KIND_NODE_IMAGE": "images.node",
     "AICR_BIN": "aicr",
     "KWOK_REGISTRY_HOST_PORT": "ports.registry",
     "KWOK_COMMAND_RETRIES": "retries.attempts",

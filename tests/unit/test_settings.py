@@ -61,6 +61,7 @@ def test_a_duration_without_a_unit_is_refused(value: object) -> None:
         ("KWOK_CLUSTER", "mine", "cluster", "mine"),
         ("KWOK_RELEASE", "r", "release", "r"),
         ("DEPLOYER", "flux-oci", "deployer", "flux-oci"),
+        ("RUNTIME", "kind", "runtime", "kind"),
         ("AICR_BIN", "dist/aicr", "aicr", "dist/aicr"),
         ("KWOK_REGISTRY_HOST_PORT", "5511", "ports.registry", 5511),
         ("KWOK_COMMAND_RETRIES", "2", "retries.attempts", 2),
