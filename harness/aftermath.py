@@ -14,6 +14,7 @@ from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.evidence import DEBUG, GREEN, Collector, EvidenceDirectory, collect, summary
 from harness.helm import Helm
+from harness.installers import Infrastructure
 from harness.isolation import Stay
 from harness.journal import Journal
 from harness.lane import Lane
@@ -24,7 +25,6 @@ from harness.recordings import prune
 from harness.redaction import Redactor
 from harness.settings import Settings
 from kwok.runtime import Runtime
-from kwok.services import Services
 
 QUICK = 2.0  # seconds for evidence when somebody wants the harness to end
 
@@ -46,7 +46,7 @@ class Aftermath:
     evidence: EvidenceDirectory | None = None
     _kept: EvidenceDirectory | None = None
 
-    def take_evidence(self, services: Services | None, outcome: Callable[[], Outcome], *, hurried: bool) -> None:
+    def take_evidence(self, services: Infrastructure | None, outcome: Callable[[], Outcome], *, hurried: bool) -> None:
         """What the collectors bring, run.json and summary.txt; `services` are those that the cell has started."""
         budget = Deadline.after(QUICK if hurried else self.settings.deadlines.evidence)
         try:
@@ -85,7 +85,9 @@ class Aftermath:
     def _directory(self, prefix: str) -> EvidenceDirectory:
         return EvidenceDirectory(self.settings.artifacts, self.recipe.name, self.lane.name, self.run_id, prefix=prefix)
 
-    def _collectors(self, directory: EvidenceDirectory, services: Services | None, budget: Deadline) -> list[Collector]:
+    def _collectors(
+        self, directory: EvidenceDirectory, services: Infrastructure | None, budget: Deadline
+    ) -> list[Collector]:
         found = [collectors.of_document("recipe", "recipe.yaml", self.recipe.document(), "the resolved recipe")]
         if (self.work / "bundle").is_dir():
             found.append(collectors.of_bundle(self.work / "bundle"))
@@ -94,7 +96,10 @@ class Aftermath:
             return found
         directory.redactor = Redactor(collectors.known_secrets(cluster, timeout=min(5.0, budget.remaining / 4)))
         kubectl = Kubectl(lambda: self.tools("kubectl"), running.kubeconfig, running.context, self.work / "kubectl")
-        own = self.lane.collectors(EvidenceSite(running.name, kubectl, _log_of(services))) if services else ()
+        own: list[Collector] = []
+        if services is not None:
+            site = EvidenceSite(running.name, kubectl, services.log)
+            own = [each for installer in self.lane.infrastructure for each in installer.collectors(site)]
         return [
             *collectors.of_cluster(running.name, kubectl),
             *own,
@@ -102,13 +107,3 @@ class Aftermath:
             *found,
             *collectors.of_logs(running.name, self.runtime.logs(running)),
         ]
-
-
-def _log_of(services: Services) -> Callable[[str, int], str]:
-    def log(service: str, lines: int) -> str:
-        file = services.logs().get(service)
-        if file is None:
-            raise HarnessError(f"{service} was never started")
-        return collectors.tail(file, lines)
-
-    return log

@@ -5,7 +5,7 @@ A lane knows how a bundle is delivered; everything else (waiting, verifying, pha
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,15 +15,14 @@ from harness.background import Background
 from harness.budget import Budget
 from harness.bundles.model import Bundle
 from harness.cluster import Cluster
-from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import SyncDeadline, VerdictFailed
-from harness.evidence import Collector
 from harness.gates import workloads
 from harness.gates.described import described
 from harness.hastening import Hasten, hastening
 from harness.helm import Helm
-from harness.installers import Site
+from harness.installers import Infrastructure, Installer
+from harness.installers import registry as registries
 from harness.journal import Journal
 from harness.oci import Published, Registry
 from harness.process import Scope
@@ -36,7 +35,6 @@ from harness.timeline import Timeline
 from harness.verdict import Passed, Verdict
 from harness.verify import Expectation
 from harness.waiting import Cancelled, Expired, Gate, Judged, Observe, wait
-from kwok.services import Services
 
 Watched = Callable[[Verdict, float], None]  # what a wait says of what it sees, and how many seconds it has in all
 
@@ -62,7 +60,7 @@ class Run:
     helm: Helm
     journal: Journal
     scope: Scope
-    services: Services
+    services: Infrastructure
     recorder: Recorder
     publication: Publication | None = None
     name: str = ""
@@ -96,7 +94,7 @@ class Run:
         if self.publication is None:
             raise ValueError("this lane's shape is not one that is published")
         with self.journal.phase("push") as phase:
-            host = self.publication.target.host
+            host = registries.address(self.settings)
             registry = Registry(host, retries=self.settings.retries, cancelled=self.services.died)
             self._pushed = self.publication.push(registry)
             published = self._pushed.published
@@ -230,34 +228,26 @@ def _both(first: Observe, second: Observe) -> Observe:
     return observe
 
 
-def nothing(site: Site) -> None:
-    """The infrastructure of a lane that needs none."""
-
-
 def at_nothing(run: Run) -> None:
     """What a lane without controllers looks at once more."""
-
-
-def no_collectors(site: EvidenceSite) -> Sequence[Collector]:
-    """The evidence of a lane that has none of its own."""
-    return ()
 
 
 @dataclass(frozen=True)
 class Lane:
     """A delivery path: the bundle's shape, the tools beyond the runtime's own, and the story.
 
-    `infrastructure` has to be on the cluster before the story begins; it is put there while the bundle is made.
-    `look_again` has the controllers reconcile everything once more, without being told of a change.
-    `reconcilers` are its services that would make again what cleaning takes away, or know of it when it is gone.
-    `collectors` are the evidence that only this lane has.
+    `infrastructure` has to be on the cluster before the story begins, in this order; it is put there while the bundle
+    is made. `look_again` has the controllers reconcile everything once more, without being told of a change.
     """
 
     name: str
     shape: str
-    tools: tuple[str, ...]
     story: Callable[[Run], Passed]
-    infrastructure: Callable[[Site], None] = nothing
+    tools: tuple[str, ...] = ()
+    infrastructure: tuple[Installer, ...] = ()
     look_again: Callable[[Run], None] = at_nothing
-    reconcilers: tuple[str, ...] = ()
-    collectors: Callable[[EvidenceSite], Sequence[Collector]] = no_collectors
+
+    @property
+    def reconcilers(self) -> tuple[str, ...]:
+        """What has to stand still while a cluster is cleaned."""
+        return tuple(name for installer in self.infrastructure for name in installer.reconcilers)

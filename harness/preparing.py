@@ -33,9 +33,18 @@ class Prepared:
 
 
 def prepare(
-    recipe: Recipe, lane: Lane, *, settings: Settings, bundler: Bundler, helm: Helm, journal: Journal, work: Path
+    recipe: Recipe,
+    lane: Lane,
+    *,
+    settings: Settings,
+    registry: str,
+    bundler: Bundler,
+    helm: Helm,
+    journal: Journal,
+    work: Path,
 ) -> Prepared:
-    """Make, render and pack, each a phase. `work` is an empty directory of the caller's.
+    """Make, render and pack, each a phase. `registry` is where controllers will pull from ("localhost:5500"); `work` is
+    an empty directory of the caller's.
 
     Raises DataError, HarnessError of a bundler, or ContractBroken: before anything was touched. What its bundler makes
     only as it pushes is made, and may break its contract, when the lane pushes it.
@@ -51,7 +60,6 @@ def prepare(
     if lane.shape == REFERENCE:
         return Prepared(recipe, bundle, rendered, expectation, None)
     with journal.phase("pack") as phase:
-        registry = f"localhost:{settings.ports.registry}"
         made = publication(bundler, recipe, lane.shape, lane.name, reference, registry, work / lane.shape)
         phase.detail = f"{made.target.path}:{made.target.tag}"
     return Prepared(recipe, bundle, rendered, expectation, made)

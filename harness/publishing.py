@@ -92,7 +92,7 @@ class Ordered:
         return self._delivery
 
     def push(self, registry: Registry) -> Pushed:
-        asked = self.target
+        asked = self.target.at(registry.host)
         if self.bundler.mirrors:
             asked = replace(asked, repository=f"{asked.host}/{AS_MADE}/{self.recipe.name}")
         before = registry.resolve(asked.path, asked.tag)
@@ -120,7 +120,8 @@ class Ordered:
 def publication(
     bundler: Bundler, recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: str, directory: Path
 ) -> Publication:
-    """The bundle of `shape` on its way to `registry` ("localhost:5500"), packed where its bundler does not push.
+    """The bundle of `shape` on its way to `registry`, as controllers call it ("localhost:5500"); packed where its
+    bundler does not push.
 
     `reference` is the same recipe's bundle of the helm shape; `directory` is where the files will be.
     """

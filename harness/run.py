@@ -24,11 +24,12 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError, Terminated
 from harness.exits import Exit
 from harness.helm import Helm
-from harness.installers import Site
+from harness.installers import Infrastructure
 from harness.isolation import Stay
 from harness.journal import Journal
-from harness.lane import Lane, Run, Watched, nothing, unwatched
+from harness.lane import Lane, Run, Watched, unwatched
 from harness.outcome import Outcome
+from harness.platforms import Platform
 from harness.preparing import Prepared, prepare
 from harness.process import Scope
 from harness.publishing import content_of
@@ -38,8 +39,6 @@ from harness.redaction import Redactor
 from harness.settings import Settings
 from harness.snapshot import Kind, Object
 from harness.upgrading import converged, require_change
-from kwok.runtime import Runtime
-from kwok.services import Services
 
 BEFORE = "before"  # the stage that an upgrade starts from
 WEBHOOKS = tuple(
@@ -69,7 +68,7 @@ class Cell:
     lane: Lane
     settings: Settings
     bundler: Bundler
-    runtime: Runtime
+    platform: Platform
     stay: Stay
     tools: Callable[[str], Path]
     cancel: Callable[[], None]
@@ -86,8 +85,7 @@ class Cell:
     _scope: Scope = field(default_factory=Scope)
     _background: tuple[Background[Any], ...] = ()
     _aftermath: Aftermath | None = None
-    _services: Services | None = None
-    _site: Site | None = None
+    _services: Infrastructure | None = None
     _passed: str = ""
     _error: BaseException | None = None  # the first one: what the cell ends with
     _hurried: bool = False  # somebody wants the harness to end
@@ -184,21 +182,24 @@ class Cell:
                 report.require()
                 phase.detail = f"{report.compared} objects are those that helm would make"
 
-    def _boot(self) -> tuple[Cluster, Services]:
+    def _boot(self) -> tuple[Cluster, Infrastructure]:
         with self.journal.phase("tools") as phase:
-            for name in self.runtime.tools:
+            for name in self.platform.runtime.tools:
                 self.tools(name)
-            phase.detail = f"{len(self.runtime.tools)} for the cluster"
+            phase.detail = f"{len(self.platform.runtime.tools)} for the cluster"
         with self.journal.phase("cluster") as phase:
             running, cluster = self.stay.begin(self.nodes)
             phase.detail = f"{self.stay.name}, {len(self.nodes)} nodes"
-        services = self._services = Services(running.directory)
-        if self.lane.infrastructure is not nothing:
+        services = self._services = self.platform.infrastructure(running, cluster, self.tools, self.journal.progress)
+        if self.lane.infrastructure:
             with self.journal.phase("infrastructure"):
-                self._site = Site(self.settings, self.tools, running, cluster, services, self.journal.progress)
-                self.lane.infrastructure(self._site)
+                self._install(services)
         self.stay.remember()
         return cluster, services
+
+    def _install(self, services: Infrastructure) -> None:
+        for installer in self.lane.infrastructure:
+            services.install(installer)
 
     def _deliver_first(self, before: Prepared, run: Run) -> None:
         """What an upgrade starts from: delivered as if it were all, under the name of what comes after it."""
@@ -233,6 +234,7 @@ class Cell:
             recipe,
             self.lane,
             settings=self.settings,
+            registry=self.platform.registry,
             bundler=self.bundler,
             helm=self._helm(work),
             journal=journal,
@@ -265,7 +267,7 @@ class Cell:
             recipe=self.recipe,
             lane=self.lane,
             settings=self.settings,
-            runtime=self.runtime,
+            runtime=self.platform.runtime,
             stay=self.stay,
             tools=self.tools,
             helm=lambda kubeconfig: self._helm(work, kubeconfig),
@@ -307,11 +309,11 @@ class Cell:
 
     def _resume(self) -> None:
         """Have the infrastructure running again for the next cell, which would otherwise do it."""
-        if self._site is None:
+        if self._services is None or not self.lane.infrastructure:
             return
         try:
             with self.journal.phase("infrastructure again"):
-                self.lane.infrastructure(self._site)
+                self._install(self._services)
         except HarnessError as error:
             self.journal.note(f"the next run has to put the infrastructure right: {error}")
 
@@ -323,7 +325,7 @@ class Cell:
             recipe=self.recipe.name,
             deployer=self.lane.name,
             run_id=self.run_id,
-            runtime=self.runtime.name,
+            runtime=self.platform.runtime.name,
             cluster=self.stay.name,
             started=self._started,
             seconds=time.monotonic() - self._begun,

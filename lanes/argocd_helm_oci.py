@@ -12,14 +12,14 @@ from lanes import argocd_oci
 
 def story(run: Run) -> Passed:
     """Push, install the wrapper, and expect its root and all its children."""
-    published = run.push()
+    published, target = run.push(), run.pushed.target
     with run.journal.phase("sync") as phase:
         run.helm.install_chart(
             f"{run.settings.release}-stack",
             ARGOCD_NAMESPACE,
-            f"{run.pushed.target.parent}/{run.pushed.target.name}",
+            target.at(published.registry).url,
             version=published.tag,
-            values={"repoURL": run.pushed.target.parent, "targetRevision": published.tag},
+            values={"repoURL": target.parent, "targetRevision": published.tag},
             timeout=run.settings.deadlines.release,
         )
         phase.detail = argocd_oci.synced(run, published).reason
@@ -29,10 +29,7 @@ def story(run: Run) -> Passed:
 LANE = Lane(
     name="argocd-helm-oci",
     shape="argocd-helm",
-    tools=argocd_oci.LANE.tools,
     story=story,
-    infrastructure=argocd_oci.infrastructure,
+    infrastructure=argocd_oci.LANE.infrastructure,
     look_again=argocd_oci.look_again,
-    reconcilers=argocd_oci.LANE.reconcilers,
-    collectors=argocd_oci.collectors,
 )

@@ -5,14 +5,12 @@ the bundle names, each bound to the pushed digest, in one of the four states tha
 """
 
 from harness.bundles.delivery import ENTRY
-from harness.collectors import EvidenceSite
 from harness.errors import RootMissing, SyncDeadline
-from harness.evidence import Collector
 from harness.gates import applications, combining, workloads
 from harness.gates.described import described
 from harness.go_yaml import load_all
 from harness.hastening import Hasten
-from harness.installers import Site, argocd, registry
+from harness.installers.catalog import ARGOCD, REGISTRY
 from harness.lane import Lane, Run
 from harness.oci import Published
 from harness.snapshot import key_of
@@ -21,16 +19,6 @@ from harness.verdict import Passed
 REFRESH = "argocd.argoproj.io/refresh"
 SERVED_WITHIN = 1.0  # seconds that a CRD may take until an operation that still waits for it is looked at
 KINDS = (*applications.KINDS, *workloads.SCHEDULING_KINDS)
-
-
-def infrastructure(site: Site) -> None:
-    """A registry and Argo CD's controllers, which are told that the registry has no TLS."""
-    argocd.install(site, registry.install(site))
-
-
-def collectors(site: EvidenceSite) -> list[Collector]:
-    """What the registry and Argo CD can tell afterwards."""
-    return [*argocd.collectors(site), *registry.collectors(site)]
 
 
 def story(run: Run) -> Passed:
@@ -71,10 +59,7 @@ def look_again(run: Run) -> None:
 LANE = Lane(
     name="argocd-oci",
     shape="argocd",
-    tools=("registry", *argocd.TOOLS),
     story=story,
-    infrastructure=infrastructure,
+    infrastructure=(REGISTRY, ARGOCD),
     look_again=look_again,
-    reconcilers=argocd.SERVICES,
-    collectors=collectors,
 )

@@ -7,32 +7,18 @@ and helm-controller installs a HelmRelease for each release of the recipe. Each 
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE
-from harness.collectors import EvidenceSite
+from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE, Target
 from harness.errors import RootMissing, SyncDeadline
-from harness.evidence import Collector
 from harness.gates import combining, releases, sources, workloads
 from harness.gates.described import described
 from harness.hastening import Hasten
-from harness.installers import Site, flux, registry
+from harness.installers.catalog import FLUX, REGISTRY
 from harness.lane import Lane, Run
-from harness.oci import Published
 from harness.packing import LAYER
 from harness.snapshot import key_of
 from harness.verdict import Passed
 
 KINDS = (*releases.KINDS, *workloads.SCHEDULING_KINDS)
-
-
-def infrastructure(site: Site) -> None:
-    """A registry and Flux's controllers; neither needs the bundle."""
-    registry.install(site)
-    flux.install(site)
-
-
-def collectors(site: EvidenceSite) -> list[Collector]:
-    """What the registry and Flux can tell afterwards."""
-    return [*flux.collectors(site), *registry.collectors(site)]
 
 
 def story(run: Run) -> Passed:
@@ -41,7 +27,7 @@ def story(run: Run) -> Passed:
     root = (FLUX_NAMESPACE, f"aicr-{run.name}")
     deadlines = run.settings.deadlines
     with run.journal.phase("sync") as phase:
-        run.apply(sources.OCIREPOSITORIES, source(published))
+        run.apply(sources.OCIREPOSITORIES, source(run.pushed.target))
         run.apply(sources.KUSTOMIZATIONS, kustomization(root[1]))
         grace = described(sources.kustomization_there, root)
         run.expect((sources.KUSTOMIZATIONS,), grace, within=deadlines.flux_root_grace, late=RootMissing)
@@ -80,7 +66,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def source(published: Published) -> dict[str, Any]:
+def source(target: Target) -> dict[str, Any]:
     """Where the artifact is; `aicr-bundle` is the name that the bundle's ArtifactGenerators refer to."""
     return {
         "apiVersion": sources.OCIREPOSITORIES.api_version,
@@ -89,8 +75,8 @@ def source(published: Published) -> dict[str, Any]:
         "spec": {
             "interval": "1m",
             "insecure": True,
-            "url": f"oci://{published.registry}/{published.repository}",
-            "ref": {"tag": published.tag},
+            "url": target.url,
+            "ref": {"tag": target.tag},
             "layerSelector": {"mediaType": LAYER, "operation": "extract"},
         },
     }
@@ -116,10 +102,7 @@ def kustomization(name: str) -> dict[str, Any]:
 LANE = Lane(
     name="flux-oci",
     shape="flux",
-    tools=("registry", *flux.TOOLS),
     story=story,
-    infrastructure=infrastructure,
+    infrastructure=(REGISTRY, FLUX),
     look_again=look_again,
-    reconcilers=flux.CONTROLLERS,
-    collectors=collectors,
 )

@@ -13,7 +13,7 @@ import fnmatch
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import DataError, UsageError, did_you_mean
@@ -60,6 +60,10 @@ class Target:
     def name(self) -> str:
         """The last step: the recipe, and the name that a wrapper chart must have."""
         return self.repository.rpartition("/")[2]
+
+    def at(self, host: str) -> "Target":
+        """The same artifact, as those call it who reach its registry at `host`."""
+        return replace(self, repository=f"{host}/{self.path}")
 
     def plain(self, url: str) -> bool:
         """Whether `url` is an OCI address without TLS: the registry of the run itself, or one of this machine."""

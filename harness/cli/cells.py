@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from harness.cli.context import Context, as_json, recipe_names
 from harness.exits import Exit
 from harness.isolation import Marks, Stay, sweep_abandoned
 from harness.journal import Journal
+from harness.lane import Lane
 from harness.preparing import REFERENCE
 from harness.progress import Progress
 from harness.publishing import packed
@@ -23,7 +25,6 @@ from harness.recipes.model import Recipe
 from harness.recipes.resolve import resolve
 from harness.recipes.values import SetOverride, check_sets, parse_set
 from harness.run import Cell, new_run_id
-from kwok.runtime import state_directory
 from lanes import LANES
 
 deployer = click.option(
@@ -75,18 +76,19 @@ def run(
     with context.console as console, context.toolbox as tools:
         bundler = bundler_of(context, overrides, console)
         journal = Journal(console)
-        marks = Marks(state_directory(os.environ))
+        marks = Marks(context.platform.state)
         sweep_abandoned(context.runtime, marks, journal)
-        tools.prepare((*context.runtime.tools, "helm", *lane.tools, "kubectl"))
+        tools.prepare(tools_of(context, [lane]))
         run_id = new_run_id()
+        named = reuse or context.platform.shared
         stay = Stay(
             context.runtime,
             marks,
             journal,
             context.settings.deadlines,
             cell=f"{recipe} under {lane.name}",
-            name=context.settings.cluster if reuse else f"{context.settings.cluster}-{run_id.rpartition('-')[2]}",
-            reuse=reuse,
+            name=context.settings.cluster if named else f"{context.settings.cluster}-{run_id.rpartition('-')[2]}",
+            reuse=named,
         )
         outcome = Cell(
             recipe=resolved,
@@ -94,7 +96,7 @@ def run(
             lane=lane,
             settings=context.settings,
             bundler=bundler,
-            runtime=context.runtime,
+            platform=context.platform,
             stay=stay,
             tools=tools.path,
             cancel=tools.close,
@@ -134,8 +136,7 @@ def bundle(
     else:
         with tempfile.TemporaryDirectory(prefix="kwok-harness-") as directory:
             made = bundler.make(resolved, REFERENCE, Path(directory) / "reference")
-            registry = f"localhost:{context.settings.ports.registry}"
-            ready = packed(bundler, resolved, lane.shape, lane.name, made, registry, output)
+            ready = packed(bundler, resolved, lane.shape, lane.name, made, context.platform.registry, output)
         document |= {"address": f"{ready.target.url}:{ready.target.tag}", "digest": ready.artifact.digest}
     rows = [(f"{f.number:03}", f.release, f.namespace, ", ".join(f.depends_on)) for f in made.folders]
     headings = ("number", "release", "namespace", "after")
@@ -155,6 +156,13 @@ def _earlier(context: Context, recipe: str, source: str) -> Recipe:
     else:
         catalog, name = context.catalog, source
     return mirrored(resolve(catalog, name), context.settings.mirrors)
+
+
+def tools_of(context: Context, lanes: Iterable[Lane]) -> tuple[str, ...]:
+    """Every program that cells under these lanes need, the cluster's first."""
+    lanes = tuple(lanes)
+    needed = context.platform.tools(installer for lane in lanes for installer in lane.infrastructure)
+    return tuple(dict.fromkeys((*needed, "helm", *(name for lane in lanes for name in lane.tools), "kubectl")))
 
 
 def overrides_of(context: Context, sets: tuple[str, ...]) -> tuple[SetOverride, ...]:

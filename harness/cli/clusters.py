@@ -1,7 +1,5 @@
 """`up`, `down`, `status`, `nodes`: the simulated cluster by itself."""
 
-import os
-
 import click
 
 from harness.cli.context import Context, as_json, recipe_names
@@ -15,7 +13,7 @@ from harness.recipes.resolve import resolve
 from harness.snapshot import NODES, Object
 from kwok.guard import require_ours
 from kwok.nodes import apply_nodes, delete_nodes
-from kwok.runtime import RunningCluster, state_directory
+from kwok.runtime import RunningCluster
 
 name_argument = click.argument("name", required=False)
 
@@ -45,7 +43,7 @@ def up(context: Context, name: str | None, recipe: str | None, as_json: bool) ->
 def down(context: Context, name: str | None, everything: bool) -> None:
     """Take the cluster NAME (the setting `cluster` by default) down: no process and no file of it is left."""
     names = context.runtime.names() if everything else [name or context.settings.cluster]
-    marks = Marks(state_directory(os.environ))
+    marks = Marks(context.platform.state)
     for each in names:
         there = each in context.runtime.names()
         context.runtime.down(each)
@@ -58,7 +56,7 @@ def down(context: Context, name: str | None, everything: bool) -> None:
 @click.pass_obj
 def status(context: Context, as_json: bool) -> None:
     """Show the clusters, whether they run, who uses them, and their nodes by type."""
-    marks = Marks(state_directory(os.environ))
+    marks = Marks(context.platform.state)
     rows = []
     for name in context.runtime.names():
         running = context.runtime.get(name)

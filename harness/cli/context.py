@@ -14,15 +14,15 @@ from harness import reports
 from harness.console import Console
 from harness.errors import UsageError
 from harness.lane import Lane
+from harness.platforms import Platform, platform_of
 from harness.recipes.load import Catalog
 from harness.recipes.model import Criteria
 from harness.results import Results
 from harness.settings import ROOT, Settings, load
 from harness.snapshot import Object
-from kwok.host import HostRuntime
 from kwok.nodes import NodePlan, node_objects
 from kwok.profiles import Profiles
-from kwok.runtime import Runtime, state_directory
+from kwok.runtime import Runtime
 from kwok.tools import Toolbox, cache_directory
 from lanes import find
 
@@ -38,7 +38,7 @@ class Context:
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: settings and data as they are now, whoever changes the files meanwhile."""
-        return {key: value for key, value in self.__dict__.items() if key not in ("console", "toolbox", "runtime")}
+        return {key: value for key, value in self.__dict__.items() if key not in ("console", "toolbox", "platform")}
 
     @cached_property
     def settings(self) -> Settings:
@@ -64,8 +64,12 @@ class Context:
         )
 
     @cached_property
+    def platform(self) -> Platform:
+        return platform_of(self.settings, self.toolbox.path, os.environ)
+
+    @property
     def runtime(self) -> Runtime:
-        return HostRuntime(self.settings, self.toolbox.path, state_directory(os.environ))
+        return self.platform.runtime
 
     @cached_property
     def catalog(self) -> Catalog:

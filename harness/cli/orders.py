@@ -16,13 +16,12 @@ from harness.errors import HarnessError
 from harness.isolation import Marks, Stay
 from harness.journal import Journal, first_line
 from harness.outcome import Cause, CauseKind, Outcome
+from harness.platforms import platform_of
 from harness.recipes.resolve import resolve
 from harness.run import Cell
 from harness.sweep import Task
 from harness.verdict import Failed, Verdict
 from harness.workers import Event, Tell
-from kwok.host import HostRuntime
-from kwok.runtime import state_directory
 
 _LONGEST = 400  # characters of what is told: more than anybody sees of a line
 _PAUSE = 0.5  # seconds between two words about the same wait
@@ -96,8 +95,8 @@ def _cell(order: Order, telling: Telling) -> Cell:
     settings = context.settings.model_copy(
         update={"ports": context.settings.ports.model_copy(update={"registry": order.registry})}
     )
-    state = state_directory(os.environ)
-    runtime, journal, marks = HostRuntime(settings, order.tools.__getitem__, state), Journal(telling), Marks(state)
+    platform = platform_of(settings, order.tools.__getitem__, os.environ)
+    journal = Journal(telling)
     lane = context.lane(task.deployer)
     resolved = mirrored(resolve(context.catalog, task.recipe), settings.mirrors)
     return Cell(
@@ -106,15 +105,15 @@ def _cell(order: Order, telling: Telling) -> Cell:
         lane=lane,
         settings=settings,
         bundler=bundler_of(context, overrides_of(context, order.sets), telling),
-        runtime=runtime,
+        platform=platform,
         stay=Stay(
-            runtime,
-            marks,
+            platform.runtime,
+            Marks(platform.state),
             journal,
             settings.deadlines,
             cell=f"{task.recipe} under {lane.name}",
             name=task.cluster,
-            reuse=False,
+            reuse=platform.shared,
         ),
         tools=order.tools.__getitem__,
         cancel=lambda: None,  # nothing is built here
@@ -136,7 +135,7 @@ def _never_began(order: Order, began: datetime, error: Exception) -> Outcome:
         recipe=task.recipe,
         deployer=task.deployer,
         run_id=task.run_id,
-        runtime=HostRuntime.name,
+        runtime=order.context.settings.runtime,
         cluster=task.cluster,
         started=began,
         seconds=(datetime.now(UTC) - began).total_seconds(),

@@ -11,7 +11,7 @@ import click
 
 from harness import jobs, reports, workers
 from harness.budget import Budget
-from harness.cli.cells import overrides_of, sets
+from harness.cli.cells import overrides_of, sets, tools_of
 from harness.cli.context import Context, as_json, earlier, recipe_names
 from harness.cli.orders import Order, carry_out
 from harness.errors import HarnessError, Terminated, UsageError
@@ -19,7 +19,7 @@ from harness.exits import Exit
 from harness.history import mark_flaky, settled
 from harness.isolation import Marks, sweep_abandoned
 from harness.journal import Journal
-from harness.lane import Lane, nothing
+from harness.lane import Lane
 from harness.live import SweepView
 from harness.outcome import Outcome
 from harness.results import CellResult, Results
@@ -31,7 +31,6 @@ from harness.spares import Spares
 from harness.sweep import Sweep, Task
 from harness.workers import Worker
 from kwok.ports import is_free
-from kwok.runtime import state_directory
 from lanes import LANES, find
 
 RESULTS_VARIABLE = "KWOK_RESULTS_FILE"
@@ -90,9 +89,9 @@ def sweep(
     lanes = _lanes(context, deployers)
     plan = _plan(context, _cells(keys) if keys else None, (*names, *globs), lanes, shard)
     lanes = [find(name) for name in dict.fromkeys(cell.deployer for cell in plan if not cell.skipped)]
-    heavy = any(lane.infrastructure is not nothing for lane in lanes)
+    heavy = any(lane.infrastructure for lane in lanes)
     fit, why = jobs.jobs_for(jobs.cores(), jobs.memory(), jobs.GITOPS_CELL if heavy else jobs.CELL)
-    run_id, marks = _run_id(os.environ), Marks(state_directory(os.environ))
+    run_id, marks = _run_id(os.environ), Marks(context.platform.state)
     started = _Started(context, {}, sets=sets, parity=parity, keep=keep)
     count = sum(not cell.skipped for cell in plan)
     side_by_side = min(wanted or fit, max(1, count))
@@ -204,8 +203,7 @@ def _part(cells: Sequence[Cell], shard: str) -> Sequence[Cell]:
 
 def _tools(context: Context, lanes: Sequence[Lane]) -> dict[str, Path]:
     """The programs that the lanes need, all made ready: workers build nothing."""
-    names = [*context.runtime.tools, "helm", "kubectl", *(name for lane in lanes for name in lane.tools)]
-    names = list(dict.fromkeys(names))
+    names = tools_of(context, lanes)
     context.toolbox.prepare(names)
     return {name: context.toolbox.path(name) for name in names}
 

@@ -120,7 +120,7 @@ def _nodes_of_daemon_set(
     want: ExpectedWorkload, ownership: Ownership, empty_allowed: Collection[str]
 ) -> Iterator[Finding]:
     """What the manifest and the nodes say, whatever the controller does."""
-    nodes = list(ownership.nodes.values())
+    nodes = [node for node in ownership.nodes.values() if simulated(node)]
     matched = matching(want, ownership)
     if not matched and f"{want.namespace}/{want.name}" not in empty_allowed:
         unwell = Fit(patient(want.spec))
@@ -130,16 +130,16 @@ def _nodes_of_daemon_set(
         else:
             yield Finding(Level.FAILED, str(want), f"matches no node: {nearest(want.spec, nodes)}")
     if want.declared.accelerated and not want.declared.system:
-        others = [n for n in matched if simulated(ownership.nodes[n]) and node_type(ownership.nodes[n]) != ACCELERATED]
+        others = [name for name in matched if node_type(ownership.nodes[name]) != ACCELERATED]
         if others:
             text = "though its component declares node selectors for accelerated nodes only"
             yield Finding(Level.FAILED, str(want), f"matches {_some(others)} as well, {text}")
 
 
 def matching(want: ExpectedWorkload, ownership: Ownership) -> list[str]:
-    """The names of the nodes on which a DaemonSet wants a pod."""
+    """The names of the simulated nodes on which a DaemonSet wants a pod; real ones are fenced off for every workload."""
     fit = Fit(want.spec)
-    return [name for name, node in ownership.nodes.items() if not fit.obstacles(node)]
+    return [name for name, node in ownership.nodes.items() if simulated(node) and not fit.obstacles(node)]
 
 
 def _daemon_set(want: ExpectedWorkload, live: Object, ownership: Ownership) -> Iterator[Finding]:

@@ -104,12 +104,17 @@ def by_chance(ownership: Ownership, expected: Expected) -> Iterator[str]:
 
 
 def table(ownership: Ownership, expected: Expected) -> dict[str, Any]:
-    """Where everything is, as JSON-ready data: pods by node and workload, GPUs, totals. For reports, not decisions."""
+    """Where everything is, as JSON-ready data: pods by simulated node and workload, GPUs, totals. For reports, not
+    decisions. What runs on a real node is infrastructure, and left out.
+    """
+    nodes = {name: node for name, node in sorted(ownership.nodes.items()) if simulated(node)}
     placed: dict[str, Counter[str]] = defaultdict(Counter)
     totals: Counter[str] = Counter()
     for pod in ownership.pods:
         owner = ownership.owner(pod)
         counted = owner.identity in expected.by_identity
+        if not counted and pod["spec"].get("nodeName") in ownership.nodes.keys() - nodes.keys():
+            continue
         totals["pods"] += counted
         totals["other"] += not counted
         if node := pod["spec"].get("nodeName"):
@@ -117,7 +122,7 @@ def table(ownership: Ownership, expected: Expected) -> dict[str, Any]:
             totals["running"] += counted and phase(pod) == "Running"
             placed[node][str(owner)] += 1
     used = _gpus_by_node(ownership)
-    rows = [_row(node, placed[name], used.get(name, Fraction())) for name, node in sorted(ownership.nodes.items())]
+    rows = [_row(node, placed[name], used.get(name, Fraction())) for name, node in nodes.items()]
     totals["gpus"], totals["gpusUsed"] = sum(row["gpus"] for row in rows), sum(row["gpusUsed"] for row in rows)
     return {"totals": {"workloads": len(expected.workloads), **totals}, "nodes": rows}
 

@@ -16,7 +16,7 @@ from harness.deadline import Deadline
 from harness.errors import ArgocdCrdMissing, ArgocdInstallFailed, RepositorySecretRefused
 from harness.evidence import Collector
 from harness.gates.applications import APPLICATIONS
-from harness.installers import Site, failing_as, manifests
+from harness.installers import Site, failing_as, manifests, registry
 from harness.progress import task
 from harness.registry_connection import plain_http
 from harness.snapshot import Kind
@@ -38,8 +38,8 @@ RENDERINGS = 4  # helm processes at once; no limit by default
 WAVE_SECONDS = 1  # between two sync waves, asleep; 2 by default
 
 
-def install(site: Site, registry: str) -> None:
-    """Have Argo CD running on the cluster, healthy, its kinds served, with access to `registry` ("localhost:5500").
+def install(site: Site) -> None:
+    """Have Argo CD running on the cluster, healthy, its kinds served, with access to the registry.
 
     Raises ArgocdInstallFailed (30), ArgocdCrdMissing (31) or RepositorySecretRefused (40).
     """
@@ -65,7 +65,7 @@ def install(site: Site, registry: str) -> None:
             # Before the controller looks for it, and not before its kind is served: it would stay unfound for minutes.
             cluster.apply(PROJECTS, default_project())
         with failing_as(RepositorySecretRefused):
-            manifests.apply(cluster, repository_credentials(registry, site.settings.mirrors))
+            manifests.apply(cluster, repository_credentials(registry.address(site.settings), site.settings.mirrors))
         with failing_as(ArgocdInstallFailed):
             site.services.ensure(
                 lambda ports: plan(tools, commands, ports, site.services.directory, site.running.kubeconfig),

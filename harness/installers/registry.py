@@ -20,6 +20,7 @@ from harness.errors import RegistryNotReady, RegistryUnreachable
 from harness.evidence import Collector
 from harness.installers import Site, failing_as
 from harness.progress import task
+from harness.settings import Settings
 from kwok.services import Probe, Service, ServiceDied
 
 NAME = "registry"
@@ -30,6 +31,11 @@ _PROBE_SECONDS = 2.0
 _LOOK_SECONDS = 0.2
 _OURS = re.compile(r"/clusters/([a-z0-9-]+)/services/registry/")
 _ANOTHER_PORT = "choose another port: KWOK_REGISTRY_HOST_PORT"
+
+
+def address(settings: Settings) -> str:
+    """Where programs on this machine reach the cluster's registry, on either runtime: "localhost:5500"."""
+    return f"localhost:{settings.ports.registry}"
 
 
 def install(site: Site) -> str:
@@ -58,7 +64,7 @@ def install(site: Site) -> str:
                     require_free(port)
                 raise
         until_reachable(port, site.running.identity, Deadline.after(deadlines.registry_reachable))
-    return f"localhost:{port}"
+    return address(site.settings)
 
 
 def collectors(site: EvidenceSite) -> list[Collector]:

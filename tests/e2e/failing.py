@@ -25,6 +25,7 @@ from harness.journal import Journal
 from harness.lane import Lane, Run
 from harness.oci import Published
 from harness.outcome import Outcome
+from harness.platforms import HostPlatform, Platform
 from harness.progress import Silent
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
@@ -33,11 +34,10 @@ from harness.settings import ROOT, Settings, load
 from harness.snapshot import DEPLOYMENTS, JOBS, PODS, Kind, Object
 from harness.verdict import Passed
 from kwok import launch
-from kwok.host import HostRuntime
 from kwok.nodes import NodePlan, apply_nodes, node_objects
 from kwok.ports import free_ports
 from kwok.profiles import select
-from kwok.runtime import RunningCluster, Runtime
+from kwok.runtime import RunningCluster
 from lanes import find
 
 Act = Callable[[Run, Published | None], None]  # what was pushed, once it is
@@ -158,7 +158,7 @@ class Plane:
 
     settings: Settings
     tools: Callable[[str], Path]
-    runtime: Runtime
+    platform: Platform
     running: RunningCluster
     cluster: Cluster
     cells: list[str] = field(default_factory=list)
@@ -175,7 +175,8 @@ class Plane:
             "deadlines.settle": "500ms",
         }
         settings = load(environment={}, overrides=overrides)
-        runtime = HostRuntime(settings, tools, home)
+        platform = HostPlatform(settings, tools, home)
+        runtime = platform.runtime
         running = runtime.up("plane", Silent())
         try:
             cluster = Cluster(running.kubeconfig, context=running.context)
@@ -184,7 +185,7 @@ class Plane:
             for node in nodes if not tainted else ():
                 node["spec"].pop("taints", None)
             apply_nodes(cluster, nodes, Deadline.after(settings.deadlines.nodes_ready), Silent())
-            yield cls(settings, tools, runtime, running, cluster)
+            yield cls(settings, tools, platform, running, cluster)
         finally:
             runtime.down("plane")
 
@@ -219,7 +220,7 @@ class Plane:
             lane=find(lane) if isinstance(lane, str) else lane,
             settings=settings,
             bundler=BuiltinBundler(),
-            runtime=self.runtime,
+            platform=self.platform,
             stay=Resident(self.running, self.cluster),
             tools=tools or self.tools,
             cancel=lambda: None,

@@ -93,7 +93,8 @@ def consumers(tools: Callable[[str], Path], tmp_path_factory: pytest.TempPathFac
     with Plane.up(tools, home, tainted=False) as plane, chart_repository(tools("helm"), home / "charts") as charts:
         services = Services(plane.running.directory)
         site = Site(plane.settings, tools, plane.running, plane.cluster, services, Silent())
-        argocd.install(site, registry.install(site))
+        registry.install(site)
+        argocd.install(site)
         flux.install(site)
         helm = Helm(tools("helm"), home / "helm", plane.running.kubeconfig)
         with forwarded("127.0.0.2", plane.settings.ports.registry) as address:

@@ -13,11 +13,10 @@ from failing import Act, Plane, denied, tapped
 
 from harness.exits import Exit
 from harness.gates import sources
-from harness.installers import Site, argocd
+from harness.installers import argocd
 from harness.lane import Lane, Run
 from harness.oci import Artifact, Published, pack_chart, pack_directory
 from harness.outcome import Outcome
-from harness.progress import Silent
 from harness.publishing import Pushed
 from harness.snapshot import DEPLOYMENTS, Kind
 from lanes import find
@@ -78,8 +77,8 @@ def test_a_controller_that_is_started_again_goes_on(plane: Plane, tmp_path: Path
 
     def restart(run: Run) -> None:
         run.services.stop(argocd.CONTROLLER)
-        site = Site(run.settings, plane.tools, plane.running, plane.cluster, run.services, Silent())
-        find(ARGOCD).infrastructure(site)
+        for installer in find(ARGOCD).infrastructure:
+            run.services.install(installer)
 
     act, threads = later(0.5, restart)
     outcome = plane.cell("controller", tapped(find(ARGOCD), after=act), tmp_path, deadlines={"unschedulable": 20.0})

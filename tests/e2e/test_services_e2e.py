@@ -297,12 +297,12 @@ def test_argo_cd_from_nothing_to_a_synced_application(site: Site) -> None:
     begun = time.monotonic()
     address = registry.install(site)
     client = Client(address)
-    argocd.install(site, address)
+    argocd.install(site)
     print(f"Argo CD ready after {time.monotonic() - begun:.1f} s, {memory(site)}")
     services = (argocd.REDIS, argocd.REPO_SERVER, argocd.CONTROLLER)
     before = {name: site.services.identity(name) for name in services}
     begun = time.monotonic()
-    argocd.install(site, address)
+    argocd.install(site)
     print(f"and again: {time.monotonic() - begun:.2f} s")
     assert {name: site.services.identity(name) for name in services} == before
 
@@ -335,7 +335,7 @@ def test_argo_cd_from_nothing_to_a_synced_application(site: Site) -> None:
         assert site.services.died.wait(5)
         with pytest.raises(ServiceDied, match=rf"{name} was killed by SIGKILL"):
             site.services.check()
-        argocd.install(site, address)
+        argocd.install(site)
         site.services.check()
     digest = client.artifact("aicr/trivial", "v2", {"greeting.yaml": GREETING | {"data": {"hello": "again"}}})
     change = {"spec": {"source": {"targetRevision": "v2"}}}

@@ -15,7 +15,7 @@ from harness.collectors import EvidenceSite, Kubectl
 from harness.errors import ClusterError, HarnessError
 from harness.evidence import Collector, Files, Incomplete
 from harness.process import CommandFailed, CommandMissing, Completed
-from lanes import LANES, find
+from lanes import find
 
 Script = Callable[[str], Kubectl]
 
@@ -160,7 +160,8 @@ def test_a_lane_brings_its_own_objects_and_logs(kubectl: Script, tmp_path: Path)
         return f"{service} ended\n"
 
     site = EvidenceSite("c", kubectl("echo 'items: []'"), log)
-    found = {each.file: text(each) for name in ("flux-oci", "argocd-oci") for each in find(name).collectors(site)}
+    installers = [each for name in ("flux-oci", "argocd-oci") for each in find(name).infrastructure]
+    found = {each.file: text(each) for installer in installers for each in installer.collectors(site)}
     assert found.keys() == {
         "c-argo-apps.yaml",
         "c-argo-appcontroller.log",
@@ -180,7 +181,7 @@ def test_a_lane_brings_its_own_objects_and_logs(kubectl: Script, tmp_path: Path)
     for kind in ("ocirepositories.source", "helmrepositories.source", "kustomizations.kustomize", "helmreleases.helm"):
         assert f"{kind}.toolkit.fluxcd.io" in flux
     assert argo == "applications.argoproj.io,appprojects.argoproj.io -A -o yaml"
-    assert [each.collectors for each in LANES if each.name == "argocd-helm-oci"] == [find("argocd-oci").collectors]
+    assert find("argocd-helm-oci").infrastructure == find("argocd-oci").infrastructure
 
 
 def test_a_program_that_cannot_be_built_costs_its_own_files(tmp_path: Path) -> None:

@@ -15,15 +15,15 @@ from harness.cluster import Cluster
 from harness.collectors import of_document
 from harness.errors import ClusterError, DataError, Terminated, ToolError, VerdictFailed
 from harness.exits import Exit
+from harness.installers import Installer
 from harness.journal import Journal
-from harness.lane import Lane, Run, nothing
+from harness.lane import Lane, Run
 from harness.outcome import Cause, CauseKind, Outcome
 from harness.parity import ParityBroken
 from harness.progress import Silent
 from harness.run import Cell, new_run_id
 from harness.settings import load
 from harness.verdict import Passed
-from kwok.services import Services
 
 Step = Callable[[], Any]
 
@@ -35,8 +35,8 @@ class World:
         self.events: list[str] = []
         self.open = False
         self.restorable = False
-        self.infrastructure: Callable[[object], None] | None = None
-        self.directory = artifacts.parent / "c"
+        self.install: Step | None = None  # of a lane that has infrastructure
+        self.stop: Step = lambda: None
         self.boot: Step = lambda: None
         self.make: Step = lambda: None
         self.story: Step = lambda: Passed("46 pods are where they belong")
@@ -63,7 +63,7 @@ class World:
                 world.events.append("begin")
                 world.open = True
                 world.boot()
-                return SimpleNamespace(directory=world.directory), cast(Cluster, cluster)
+                return SimpleNamespace(), cast(Cluster, cluster)
 
             def remember(self) -> None:
                 world.events.append("remember")
@@ -74,6 +74,25 @@ class World:
                 world.open = False
                 self.cleaned = self.restorable and not hurried and not keep
                 return "cleaned" if self.cleaned else "taken down"
+
+        class Services:
+            died = threading.Event()
+
+            def install(self, installer: Installer) -> None:
+                world.events.append(installer.name)
+                assert world.install is not None
+                world.install()
+
+            def stop(self, *names: str) -> None:
+                world.stop()
+                world.events.append(f"stop {' '.join(names)}")
+
+            def close(self) -> None:
+                if world.install is not None:
+                    world.events.append("close")
+
+            def log(self, name: str, lines: int) -> str:
+                return ""
 
         class Bundler:
             def make(self, recipe: object, shape: str, directory: Path) -> Bundle:
@@ -87,13 +106,19 @@ class World:
             return passed
 
         fake: Any = SimpleNamespace
+        nowhere: Any = None
+        needed = Installer("infrastructure", nowhere, lambda site: (), ("controller",))
         return Cell(
             recipe=fake(name="eks", components=(), document=lambda: {"kind": "RecipeResult"}),
             nodes=[],
-            lane=Lane("helm", "helm", (), story, self.infrastructure or nothing, reconcilers=("controller",)),
+            lane=Lane("helm", "helm", story, infrastructure=(needed,) if self.install else ()),
             settings=self.settings,
             bundler=cast(Any, Bundler()),
-            runtime=fake(name="host", tools=(), logs=lambda running: {}),
+            platform=fake(
+                runtime=fake(name="host", tools=(), logs=lambda running: {}),
+                registry="localhost:5500",
+                infrastructure=lambda *_: Services(),
+            ),
             stay=cast(Any, Stay()),
             tools=lambda name: Path(name),
             cancel=lambda: self.events.append("cancel"),
@@ -247,12 +272,10 @@ def test_an_interrupt_cleans_in_a_hurry(world: World, error: BaseException, code
 
 
 @pytest.fixture
-def kept(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+def kept(world: World) -> World:
     """A cluster that can be cleaned, and a lane with infrastructure and a controller."""
     world.restorable = True
-    world.infrastructure = lambda site: world.events.append("infrastructure")
-    monkeypatch.setattr(Services, "stop", lambda self, *names: world.events.append(f"stop {' '.join(names)}"))
-    monkeypatch.setattr(Services, "close", lambda self: world.events.append("close"))
+    world.install = lambda: None
     return world
 
 
@@ -278,9 +301,9 @@ def test_a_cluster_that_goes_takes_its_controllers_along(kept: World) -> None:
     assert kept.events[-2:] == ["close", "end in a hurry"]
 
 
-def test_a_controller_that_does_not_stop_costs_the_cluster(kept: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_controller_that_does_not_stop_costs_the_cluster(kept: World) -> None:
     """It would make again what is taken away; the verdict stands."""
-    monkeypatch.setattr(Services, "stop", lambda *_: failing(ClusterError("process 7 does not end"))())
+    kept.stop = failing(ClusterError("process 7 does not end"))
     outcome = kept.carry_out()
     assert outcome.exit is Exit.OK
     assert kept.events[-2:] == ["close", "end in a hurry"]
@@ -290,11 +313,11 @@ def test_a_controller_that_does_not_stop_costs_the_cluster(kept: World, monkeypa
 def test_infrastructure_that_does_not_come_back_is_a_note(kept: World) -> None:
     """The cell's verdict stands: the next run puts the infrastructure right."""
 
-    def infrastructure(site: object) -> None:
+    def install() -> None:
         if "end" in kept.events:
             raise ClusterError("no port is free")
 
-    kept.infrastructure = infrastructure
+    kept.install = install
     outcome = kept.carry_out()
     assert outcome.exit is Exit.OK
     assert any("no port is free" in note for note in outcome.notes)

@@ -619,6 +619,24 @@ def test_a_pod_on_a_real_node_fails() -> None:
     is_failed(verdict, "pod web-p0 is on the real node kind-control-plane")
 
 
+def test_a_real_node_is_nobodys() -> None:
+    """A DaemonSet that tolerates everything has a pod on every simulated node, and none is wanted on the real one."""
+    everywhere, four = agent(spec=spec()), [agent_pod(name) for name in ("gpu-0", "gpu-1", "system-0", "system-1")]
+    is_passed(judged(everywhere, daemon_set(desired=4), *four, real_node()), "4 pods")
+    leaked = agent_pod("kind-control-plane")
+    is_failed(judged(everywhere, daemon_set(desired=5), *four, leaked, real_node()), "on the real node")
+
+
+def test_the_table_leaves_the_real_node_and_its_pods_out() -> None:
+    """Both runtimes show the same placement; a workload's pod that is there all the same is counted."""
+    controller = pod("controller", namespace="flux-system", on="kind-control-plane")
+    expected = Expected((want(),), frozenset())
+    simulated = facts(snapshot(*NODES, deployment(), web_pod()), expected)
+    assert facts(snapshot(*NODES, deployment(), web_pod(), controller, real_node()), expected) == simulated
+    leaked = facts(snapshot(*NODES, deployment(), web_pod(on="kind-control-plane"), real_node()), expected)
+    assert leaked["totals"]["scheduled"] == 1
+
+
 def test_a_pod_on_the_wrong_type_fails() -> None:
     """Its component declares node selectors for system nodes; one on the right type is fine."""
     system = Declared(system=True)

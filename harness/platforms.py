@@ -1,0 +1,80 @@
+"""Where cells run: a runtime, and what follows from it for everything that a lane delivers through.
+
+Both platforms give the same verdicts. They differ in who runs the controllers (processes of this machine, or pods on
+the real node), in the name by which controllers find the registry, and in whether each cell gets a control plane of its
+own: one of ordinary processes is there in seconds, a Kind cluster is worth sharing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from harness.cluster import Cluster
+from harness.installers import Infrastructure, Installer, Site, registry
+from harness.installers.host import HostInfrastructure
+from harness.progress import Progress
+from harness.settings import Settings
+from kwok.host import HostRuntime
+from kwok.runtime import RunningCluster, Runtime, state_directory
+from kwok.services import Services
+
+Tools = Callable[[str], Path]
+
+
+class Platform(Protocol):
+    """`registry` is the address that controllers pull from; `shared`: cells run on one cluster, one after another.
+
+    `state` is the directory in which its clusters are, and who uses which.
+    """
+
+    @property
+    def runtime(self) -> Runtime: ...
+
+    @property
+    def state(self) -> Path: ...
+
+    @property
+    def registry(self) -> str: ...
+
+    @property
+    def shared(self) -> bool: ...
+
+    def tools(self, installers: Iterable[Installer]) -> tuple[str, ...]:
+        """The programs that the cluster and these installers need, in that order, each once."""
+        ...
+
+    def infrastructure(
+        self, running: RunningCluster, cluster: Cluster, tools: Tools, progress: Progress
+    ) -> Infrastructure:
+        """What lanes deliver through on a cluster that is up; nothing of it is installed by this."""
+        ...
+
+
+class HostPlatform:
+    """Every cell on a control plane of its own, with its own registry and controllers as processes."""
+
+    shared = False
+
+    def __init__(self, settings: Settings, tools: Tools, state: Path) -> None:
+        self.runtime: Runtime = HostRuntime(settings, tools, state)
+        self.state = state
+        self._settings = settings
+
+    @property
+    def registry(self) -> str:
+        return registry.address(self._settings)
+
+    def tools(self, installers: Iterable[Installer]) -> tuple[str, ...]:
+        names = [*self.runtime.tools, *(name for each in installers for name in each.host.tools)]
+        return tuple(dict.fromkeys(names))
+
+    def infrastructure(
+        self, running: RunningCluster, cluster: Cluster, tools: Tools, progress: Progress
+    ) -> Infrastructure:
+        services = Services(running.directory)
+        return HostInfrastructure(Site(self._settings, tools, running, cluster, services, progress))
+
+
+def platform_of(settings: Settings, tools: Tools, environment: Mapping[str, str]) -> Platform:
+    """The platform of `settings.runtime`, which has been decided ("host" or "kind")."""
+    return HostPlatform(settings, tools, state_directory(environment))
