@@ -6,6 +6,7 @@ own: one of ordinary processes is there in seconds, a Kind cluster is worth shar
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,11 +15,13 @@ from harness.installers import Infrastructure, Installer, Site, registry
 from harness.installers.host import HostInfrastructure
 from harness.progress import Progress
 from harness.settings import Settings
+from kwok.engine import Engine, EngineMissing
 from kwok.host import HostRuntime
 from kwok.runtime import RunningCluster, Runtime, state_directory
 from kwok.services import Services
 
 Tools = Callable[[str], Path]
+ANSWER = 2.0  # seconds for an engine to say that it is there
 
 
 class Platform(Protocol):
@@ -75,6 +78,25 @@ class HostPlatform:
         return HostInfrastructure(Site(self._settings, tools, running, cluster, services, progress))
 
 
-def platform_of(settings: Settings, tools: Tools, environment: Mapping[str, str]) -> Platform:
-    """The platform of `settings.runtime`, which has been decided ("host" or "kind")."""
+@dataclass(frozen=True)
+class Choice:
+    """The runtime to use, "host" or "kind", and why."""
+
+    runtime: str
+    why: str
+
+
+def choose(settings: Settings, environment: Mapping[str, str]) -> Choice:
+    """What the settings say; where they leave it open, Kind if a container engine answers. Takes seconds at most."""
+    if settings.runtime != "auto":
+        return Choice(settings.runtime, "as the settings say")
+    try:
+        engine = Engine.connect(environment, timeout=ANSWER)
+    except EngineMissing:
+        return Choice("host", "no container engine answers; RUNTIME=kind says more")
+    return Choice("kind", f"{engine.name} answers; RUNTIME=host does without")
+
+
+def platform_of(runtime: str, settings: Settings, tools: Tools, environment: Mapping[str, str]) -> Platform:
+    """The platform of a runtime that has been chosen."""
     return HostPlatform(settings, tools, state_directory(environment))

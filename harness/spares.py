@@ -86,3 +86,22 @@ class Spares:
     def _take_down(self, name: str) -> None:
         self._runtime.down(name)
         self._marks.remove(name)
+
+
+class NoSpares:
+    """Where cells share one cluster: there is no next one, and the next cell replaces what a dead one has left."""
+
+    def prepare(self, task: Task) -> None:
+        """Nothing to prepare."""
+
+    def give(self, task: Task) -> None:
+        """Nothing to give."""
+
+    def abandoned(self, task: Task) -> None:
+        """Left to the next cell, which must not find its new cluster taken down."""
+
+    def stop(self) -> None:
+        """Nothing to stop."""
+
+    def close(self) -> None:
+        """Nothing to leave behind."""

@@ -91,6 +91,8 @@ class _Running:
 class Sweep:
     """`plan` are the cells in their order, those that are skipped among them; the others are carried out.
 
+    `shared`: all cells run on `cluster`; otherwise each has one of its own, whose name begins so.
+
     `start` begins an attempt. `written` gets the results after every cell. A failed cell is tried up to `retries`
     times more, and `settled` says what its attempts come to.
     """
@@ -102,6 +104,7 @@ class Sweep:
     spares: Spares
     run_id: str
     cluster: str
+    shared: bool = False
     jobs: int = 1
     retries: int = 0
     settled: Callable[[Sequence[Outcome]], CellResult] = last_attempt
@@ -181,7 +184,8 @@ class Sweep:
 
     def _task(self, recipe: str, deployer: str, attempt: int = 1) -> Task:
         token = secrets.token_hex(3)
-        return Task(recipe, deployer, f"{self.cluster}-{token}", f"{self.run_id}-{token}", attempt=attempt)
+        cluster = self.cluster if self.shared else f"{self.cluster}-{token}"
+        return Task(recipe, deployer, cluster, f"{self.run_id}-{token}", attempt=attempt)
 
     def _fill(self) -> None:
         """Every free slot gets a cell; then the cluster of the one after is prepared."""

@@ -14,7 +14,7 @@ from harness import reports
 from harness.console import Console
 from harness.errors import UsageError
 from harness.lane import Lane
-from harness.platforms import Platform, platform_of
+from harness.platforms import Choice, Platform, choose, platform_of
 from harness.recipes.load import Catalog
 from harness.recipes.model import Criteria
 from harness.results import Results
@@ -64,12 +64,21 @@ class Context:
         )
 
     @cached_property
+    def choice(self) -> Choice:
+        """The runtime that is used, and why; told to people before anything is done with it."""
+        return choose(self.settings, os.environ)
+
+    @cached_property
     def platform(self) -> Platform:
-        return platform_of(self.settings, self.toolbox.path, os.environ)
+        return platform_of(self.choice.runtime, self.settings, self.toolbox.path, os.environ)
 
     @property
     def runtime(self) -> Runtime:
         return self.platform.runtime
+
+    def tell_runtime(self, console: Console) -> None:
+        """The line that says which runtime it is, and why."""
+        console.note(f"runtime {self.choice.runtime}: {self.choice.why}")
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -33,6 +33,7 @@ class Order:
 
     task: Task
     context: Context
+    runtime: str
     tools: Mapping[str, Path]
     registry: int
     sets: tuple[str, ...] = ()
@@ -95,7 +96,7 @@ def _cell(order: Order, telling: Telling) -> Cell:
     settings = context.settings.model_copy(
         update={"ports": context.settings.ports.model_copy(update={"registry": order.registry})}
     )
-    platform = platform_of(settings, order.tools.__getitem__, os.environ)
+    platform = platform_of(order.runtime, settings, order.tools.__getitem__, os.environ)
     journal = Journal(telling)
     lane = context.lane(task.deployer)
     resolved = mirrored(resolve(context.catalog, task.recipe), settings.mirrors)
@@ -135,7 +136,7 @@ def _never_began(order: Order, began: datetime, error: Exception) -> Outcome:
         recipe=task.recipe,
         deployer=task.deployer,
         run_id=task.run_id,
-        runtime=order.context.settings.runtime,
+        runtime=order.runtime,
         cluster=task.cluster,
         started=began,
         seconds=(datetime.now(UTC) - began).total_seconds(),

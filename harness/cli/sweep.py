@@ -27,7 +27,7 @@ from harness.run import new_run_id
 from harness.selection.model import Cell, Selection, Tier, Wanted
 from harness.selection.shards import shards
 from harness.selection.tiers import NO_NODES, select
-from harness.spares import Spares
+from harness.spares import NoSpares, Spares
 from harness.sweep import Sweep, Task
 from harness.workers import Worker
 from kwok.ports import is_free
@@ -91,6 +91,9 @@ def sweep(
     lanes = [find(name) for name in dict.fromkeys(cell.deployer for cell in plan if not cell.skipped)]
     heavy = any(lane.infrastructure for lane in lanes)
     fit, why = jobs.jobs_for(jobs.cores(), jobs.memory(), jobs.GITOPS_CELL if heavy else jobs.CELL)
+    shared = context.platform.shared
+    if shared:
+        plan, fit, why = _sharing(plan, lanes, wanted, keep=keep), 1, "they share a cluster"
     run_id, marks = _run_id(os.environ), Marks(context.platform.state)
     started = _Started(context, {}, sets=sets, parity=parity, keep=keep)
     count = sum(not cell.skipped for cell in plan)
@@ -102,9 +105,10 @@ def sweep(
         start=started,
         written=writing,
         view=view,
-        spares=Spares(context.runtime, marks, lambda: jobs.memory() > jobs.SPARE + jobs.RESERVE, keep=keep),
+        spares=NoSpares() if shared else Spares(context.runtime, marks, _room, keep=keep),
         run_id=run_id,
         cluster=context.settings.cluster,
+        shared=shared,
         jobs=side_by_side,
         retries=retries,
         settled=settled,
@@ -116,6 +120,7 @@ def sweep(
     try:
         workers.warm_up("harness.cli.orders")
         with context.console as console, context.toolbox:
+            context.tell_runtime(console)
             sweep_abandoned(context.runtime, marks, Journal(console))
             started.tools = _tools(context, lanes)
             workers.warm()
@@ -183,6 +188,25 @@ def _plan(
     if not plan:
         raise UsageError("there is nothing to run", where=f"--shard {shard}" if shard else "")
     return plan
+
+
+def _sharing(plan: list[CellResult], lanes: Sequence[Lane], wanted: int | None, *, keep: bool) -> list[CellResult]:
+    """The plan for one cluster that all cells share: lane by lane, so that its infrastructure is put there once."""
+    if wanted not in (None, 1):
+        do = "leave --jobs out, or RUNTIME=host, where each cell has a control plane of its own"
+        raise UsageError("cells of the Kind runtime share one cluster, one after another", where="--jobs", do=do)
+    if keep and sum(not cell.skipped for cell in plan) > 1:
+        do = "`run` that one cell with --keep"
+        raise UsageError(
+            "cells of the Kind runtime share one cluster: it cannot be kept for one", where="--keep", do=do
+        )
+    order = [lane.name for lane in lanes]
+    return sorted(plan, key=lambda cell: order.index(cell.deployer) if cell.deployer in order else len(order))
+
+
+def _room() -> bool:
+    """Whether there is memory for a spare control plane."""
+    return jobs.memory() > jobs.SPARE + jobs.RESERVE
 
 
 def _skipped(selection: Selection, deployers: Sequence[str]) -> list[CellResult]:
@@ -259,7 +283,8 @@ class _Started:
         self._ports: dict[int, int] = {}  # by slot: of cells under way
 
     def __call__(self, task: Task) -> Worker[Order, Outcome]:
-        order = Order(task, self.context, self.tools, self._port(task.slot), self.sets, self.parity, self.keep)
+        runtime, port = self.context.choice.runtime, self._port(task.slot)
+        order = Order(task, self.context, runtime, self.tools, port, self.sets, self.parity, self.keep)
         return Worker(carry_out, order)
 
     def _port(self, slot: int) -> int:

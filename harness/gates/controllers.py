@@ -137,7 +137,7 @@ def _nodes_of_daemon_set(
 
 
 def matching(want: ExpectedWorkload, ownership: Ownership) -> list[str]:
-    """The names of the simulated nodes on which a DaemonSet wants a pod; real ones are fenced off for every workload."""
+    """The names of the nodes on which a DaemonSet wants a pod; real ones are fenced off from every workload."""
     fit = Fit(want.spec)
     return [name for name, node in ownership.nodes.items() if simulated(node) and not fit.obstacles(node)]
 

@@ -40,6 +40,9 @@ def swept(words: list[str], *more: str) -> tuple[float, float, str]:
             sys.exit(done.stderr)
         cells = [cell["outcome"] for cell in json.loads(done.stdout)["cells"]]
         passed = [outcome for outcome in cells if outcome and outcome["passed"]]
+        for outcome in cells:
+            if outcome and not outcome["passed"]:
+                print(f"  {outcome['recipe']}/{outcome['deployer']} ended with {outcome['exit']}: {outcome['reason']}")
         longest = max((outcome["seconds"] for outcome in cells if outcome), default=0.0)
         first = next(line for line in done.stderr.splitlines() if "side by side" in line)
         print(f"  {first.partition(' ')[2]}")

@@ -67,6 +67,23 @@ def test_the_command_line_pushes_by_itself_and_its_digest_is_read_back(
     assert "charts.example.com" in "".join(file.read_text() for file in pushed.directory.rglob("*.yaml"))
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("pushes", [True, False], ids=["aicr", "builtin"])
+def test_controllers_may_call_the_registry_by_another_name(
+    pushes: bool, shape: str, fake: FakeRegistry, answer: Path, tmp_path: Path
+) -> None:
+    """In a Kind cluster they do: pushed to one address, delivered from the other, by either bundler."""
+    inside = "registry.aicr-registry.svc.cluster.local:5000"
+    bundler = AicrBundler(StandIn(tmp_path, answer).binary) if pushes else BuiltinBundler()
+    made = publication(bundler, small(), shape, LANES[shape], reference(tmp_path / "r"), inside, tmp_path / shape)
+    pushed = made.push(client(fake))
+    assert pushed.published.registry == fake.host
+    assert pushed.target.url == f"oci://{inside}/aicr/{NAME}"
+    named = "".join(file.read_text() for file in pushed.directory.rglob("*.yaml"))
+    assert fake.host not in named
+    assert (inside in named) is (shape == "argocd")
+
+
 @pytest.mark.parametrize(
     ("shape", "repo"), [("argocd", [f"/aicr/{NAME}"]), ("argocd-helm", []), ("flux", [])], ids=SHAPES
 )

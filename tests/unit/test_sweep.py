@@ -263,3 +263,17 @@ def test_settled_attempts_are_what_counts() -> None:
 
 
 TASK = replace(Task("a", "helm", "test-1", "1"), attempt=2)
+
+
+@pytest.mark.parametrize(("shared", "clusters"), [(True, 1), (False, 2)])
+def test_cells_that_share_a_cluster_are_told_its_name(shared: bool, clusters: int) -> None:
+    """The one that is named; where each cell has its own, no two are called alike, and none like that one."""
+    seen: list[str] = []
+
+    def code(task: Task) -> Exit:
+        seen.append(task.cluster)
+        return Exit.OK
+
+    replace(sweep(plan("a/helm", "b/helm"), code), shared=shared).carry_out()
+    assert len(set(seen)) == clusters
+    assert ("test" in seen) is shared

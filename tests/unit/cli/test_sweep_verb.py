@@ -13,7 +13,7 @@ from harness import reports
 from harness.cli import orders
 from harness.cli.context import Context
 from harness.cli.orders import Order, Telling, carry_out
-from harness.cli.sweep import _cells, _lanes, _place, _plan, _run_id, _Started, _Writing
+from harness.cli.sweep import _cells, _lanes, _place, _plan, _run_id, _sharing, _Started, _Writing
 from harness.errors import UsageError
 from harness.exits import Exit
 from harness.outcome import CauseKind
@@ -49,6 +49,28 @@ def test_all_is_every_lane_in_its_order(context: Context) -> None:
     """By recipe, then by lane; a lane named twice is one."""
     assert planned(context, "eks", deployers=("all",)) == [f"eks/{lane.name}" for lane in LANES]
     assert planned(context, "eks", deployers=("flux-oci", "helm", "helm")) == ["eks/flux-oci", "eks/helm"]
+
+
+def test_cells_that_share_a_cluster_run_lane_by_lane(context: Context) -> None:
+    """Infrastructure is put there once; what is skipped stays in the plan."""
+    lanes = _lanes(context, ("flux-oci", "helm"))
+    plan = _plan(context, None, ("eks", "eks-training"), lanes, None)
+    shared = _sharing(plan, lanes, None, keep=False)
+    assert [cell.deployer for cell in shared] == ["flux-oci"] * 2 + ["helm"] * 2
+    assert sorted(shared, key=str) == sorted(plan, key=str)
+
+
+@pytest.mark.parametrize(("jobs", "keep", "word"), [(2, False, "--jobs"), (None, True, "--keep"), (1, True, "--keep")])
+def test_what_cells_that_share_a_cluster_cannot_have_is_refused(
+    context: Context, jobs: int | None, keep: bool, word: str
+) -> None:
+    """Not side by side, and not kept for one of several; one alone may be kept."""
+    lanes = _lanes(context, ("helm",))
+    plan = _plan(context, None, ("eks", "eks-training"), lanes, None)
+    with pytest.raises(UsageError) as caught:
+        _sharing(plan, lanes, jobs, keep=keep)
+    assert caught.value.where == word
+    assert _sharing(plan[:1], lanes, 1, keep=True) == plan[:1]
 
 
 def test_cells_can_be_named_one_by_one(context: Context) -> None:
@@ -147,7 +169,7 @@ def test_a_context_goes_to_a_worker_with_settings_and_data(context: Context) -> 
 def test_a_recipe_that_is_not_there_is_a_failed_cell(context: Context) -> None:
     """With its own exit code; the worker does not die of it."""
     events: list[Event] = []
-    outcome = carry_out(Order(Task("nothing", "helm", "c", "1"), context, {}, 5500), events.append)
+    outcome = carry_out(Order(Task("nothing", "helm", "c", "1"), context, "host", {}, 5500), events.append)
     assert outcome.exit is Exit.USAGE
     assert "nothing" in outcome.reason
     assert outcome.cause is not None
@@ -161,7 +183,7 @@ def test_a_defect_is_a_failed_cell_with_its_traceback(context: Context, monkeypa
         raise ZeroDivisionError("x")
 
     monkeypatch.setattr(orders, "_cell", broken)
-    outcome = carry_out(Order(TASK, context, {}, 5500), lambda event: None)
+    outcome = carry_out(Order(TASK, context, "host", {}, 5500), lambda event: None)
     assert outcome.exit is Exit.FAILURE
     assert "a defect of the harness: ZeroDivisionError: x" in outcome.reason
     assert "Traceback" in outcome.notes[0]
