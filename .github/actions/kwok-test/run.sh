@@ -2,8 +2,8 @@
 # Runs the cells that the inputs ask for. What GitHub needs to upload is said before anything is run, so that it is
 # known however this ends.
 set -euo pipefail
-if [[ $RUNTIME != host ]]; then
-  printf '::error::runtime is %q; there is no other than host\n' "$RUNTIME"
+if ! [[ $RUNTIME =~ ^(host|kind|auto)$ ]]; then
+  printf '::error::runtime is %q; there are host, kind and auto\n' "$RUNTIME"
   exit 64
 fi
 mkdir -p "$RUNNER_TEMP/kwok-harness"

@@ -149,10 +149,18 @@ def test_a_cancelled_job_waits_for_the_harness(start: Script, tmp_path: Path, nu
     assert outputs(tmp_path)["directory"]
 
 
-def test_there_is_no_other_runtime_yet(start: Script, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runtime", ["host", "kind", "auto"])
+def test_the_runtime_is_handed_on(start: Script, tmp_path: Path, runtime: str) -> None:
+    """As the variable that the harness reads."""
+    assert start("run.sh", {**RUN, "RUNTIME": runtime}).wait(10) == 0
+    assert f"RUNTIME={runtime}" in (tmp_path / "environment").read_text().splitlines()
+
+
+@pytest.mark.parametrize("runtime", ["", "docker", "kind host"])
+def test_a_runtime_that_there_is_not_is_refused(start: Script, tmp_path: Path, runtime: str) -> None:
     """Said, instead of running on something else than was asked for."""
-    child = start("run.sh", {**RUN, "RUNTIME": "kind"})
+    child = start("run.sh", {**RUN, "RUNTIME": runtime})
     out, _ = child.communicate(timeout=10)
     assert child.returncode == 64
-    assert "runtime is kind" in out
+    assert "there are host, kind and auto" in out
     assert not (tmp_path / "words").exists()
