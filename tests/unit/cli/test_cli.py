@@ -40,6 +40,7 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         "report",
         "recipes",
         "tools",
+        "images",
         "doctor",
         "completion",
     ):

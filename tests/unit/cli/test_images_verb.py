@@ -1,0 +1,87 @@
+"""`images`: what is printed, and which way a file goes. The engine behind the socket is a fake."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_engine import FakeEngine, Stored
+
+from harness.__main__ import run
+from harness.exits import Exit
+from harness.settings import load
+
+REFERENCES = load(environment={}).images
+REGISTRY = Stored("sha256:" + "1" * 64, tags=(REFERENCES["registry"],), size=53_000_000)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
+    with FakeEngine() as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.environment["DOCKER_HOST"])
+        yield engine
+
+
+def test_every_image_is_listed(fake: FakeEngine, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each, with its state; for people a size that can be read."""
+    fake.images = [REGISTRY]
+    assert run(["images", "list"]) is Exit.OK
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert set(lines) == {"image", *REFERENCES}
+    assert "here" in lines["registry"]
+    assert "53 MB" in lines["registry"]
+    assert "missing" in lines["node"]
+
+
+def test_the_list_for_scripts(fake: FakeEngine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whole ids, and bytes."""
+    fake.images = [REGISTRY]
+    assert run(["images", "list", "--json"]) is Exit.OK
+    [found] = [each for each in json.loads(capsys.readouterr().out) if each["name"] == "registry"]
+    assert found == {
+        "name": "registry",
+        "reference": REFERENCES["registry"],
+        "state": "here",
+        "tag": REFERENCES["registry"],
+        "size": 53_000_000,
+        "id": REGISTRY.id,
+    }
+
+
+def test_images_go_into_a_file_and_out_of_it(
+    fake: FakeEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`save` pulls what is missing, of those that are named; `load` says what is there now."""
+    fake.answers = {REFERENCES["registry"]: [REGISTRY]}
+    file = str(tmp_path / "images.tar")
+    assert run(["images", "save", file, "registry"]) is Exit.OK
+    assert capsys.readouterr().out.strip() == file
+    assert fake.pulled == [REFERENCES["registry"]]
+    fake.images = []
+    assert run(["images", "load", file]) is Exit.OK
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("registry ")] == [
+        "here"
+    ]
+
+
+def test_without_an_engine_the_ways_out_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And no traceback."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
+    assert run(["images", "pull"]) is Exit.FAILURE
+    assert "no container engine answers" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("fake")
+def test_an_unknown_image_is_a_wrong_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the nearest known one."""
+    assert run(["images", "pull", "registyr"]) is Exit.USAGE
+    assert "did you mean registry" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("fake")
+def test_an_image_that_cannot_be_had_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the reason of the registry."""
+    assert run(["images", "pull", "registry"]) is Exit.FAILURE
+    assert "manifest unknown" in capsys.readouterr().err
