@@ -59,6 +59,7 @@ class Deadlines(_Closed):
     """All in seconds, once loaded."""
 
     tool_build: Duration
+    images: Duration
     cluster_ready: Duration
     nodes_ready: Duration
     release: Duration

@@ -1,13 +1,14 @@
 """The container engine of this machine: Docker, or Podman by the same interface. No other module speaks to it.
 
-What is read from it is typed here; what it answers as an error becomes an EngineError, without credentials. Each call
-that takes long has a connection of its own, so that threads never share one.
+What it answers as an error becomes an EngineError, without credentials. Each call has a connection of its own, so that
+threads never share one.
 """
 
 import os
 import re
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -19,9 +20,14 @@ from docker.errors import APIError, DockerException, NotFound
 
 from harness.errors import ClusterError
 from harness.redaction import Redactor
+from kwok.engine_answers import Container as Container
+from kwok.engine_answers import Image as Image
+from kwok.engine_answers import PullEvent as PullEvent
+from kwok.engine_answers import read_container, read_inspected, read_listed, read_pull_event
 
 _ANSWER = 60  # seconds for a question that the engine answers by itself; a loaded machine takes its time
 _CHUNK = 1024 * 1024
+_UNIX = "unix://"
 _QUERY = re.compile(r"(https?://[^\s\"'?]+)\?[^\s\"']+")  # signed addresses of layers carry a key there
 _REMEDY = (
     "start it (systemctl start docker), join its group where permission is denied (usermod -aG docker $USER),\n"
@@ -39,46 +45,6 @@ class EngineError(ClusterError):
     def __init__(self, what: str, *, status: int = 0) -> None:
         super().__init__(what)
         self.status = status
-
-
-@dataclass(frozen=True)
-class Container:
-    """`exit_code` is None while it runs; `ports` are the host's TCP ports and the container's behind them."""
-
-    id: str
-    name: str
-    running: bool
-    exit_code: int | None
-    image: str
-    labels: Mapping[str, str]
-    ports: Mapping[int, int]
-
-
-@dataclass(frozen=True)
-class Image:
-    """An image as the engine has it: `tags` are name:tag, `digests` name@sha256:…, `size` bytes, `created` seconds.
-
-    `layers` are the digests of the unpacked layers: the same wherever an image is, which its id is not.
-    """
-
-    id: str
-    tags: tuple[str, ...]
-    digests: tuple[str, ...]
-    labels: Mapping[str, str]
-    size: int
-    created: int = 0
-    layers: tuple[str, ...] = ()
-    architecture: str = ""
-
-
-@dataclass(frozen=True)
-class PullEvent:
-    """One line of a pull: what happens, to which layer (empty: the image), and how many bytes of it."""
-
-    status: str
-    layer: str = ""
-    current: int = 0
-    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,10 +68,10 @@ class Engine:
         tried = []
         for address in _addresses(environment):
             try:
-                client = _client(environment, address, "auto", timeout)
-                version = client.version()
-                client.timeout = _ANSWER
-                info = client.info()
+                with closing(_client(environment, address, "auto", timeout)) as client:
+                    version = client.version()
+                    client.timeout = _ANSWER
+                    info = client.info()
             except (DockerException, OSError, urllib3.exceptions.HTTPError, ValueError) as error:
                 tried.append(f"{_clean(address)}: {_why(error)}")
                 continue
@@ -134,7 +100,7 @@ class Engine:
     @property
     def local(self) -> bool:
         """Whether it runs on this machine's own files, so that its `root` may be looked at."""
-        return self.address.startswith("unix://")
+        return self.address.startswith(_UNIX)
 
     # Containers
 
@@ -142,7 +108,7 @@ class Engine:
         """The container of that name or id, running or not."""
         with self._told("inspect a container") as client:
             try:
-                return _container(client.inspect_container(name))
+                return read_container(client.inspect_container(name))
             except NotFound:
                 return None
 
@@ -165,13 +131,13 @@ class Engine:
         """All images, or those that carry a label (its name); without their layers."""
         with self._told("list images") as client:
             listed = client.images(filters={"label": label} if label else None)
-        return [_listed(each) for each in listed]
+        return [read_listed(each) for each in listed]
 
     def image(self, name: str) -> Image | None:
         """The image of a tag, digest or id, with everything that is known of it."""
         with self._told("inspect an image") as client:
             try:
-                return _inspected(client.inspect_image(name))
+                return read_inspected(client.inspect_image(name))
             except NotFound:
                 return None
 
@@ -182,16 +148,10 @@ class Engine:
 
     def pull(self, reference: str) -> Iterator[PullEvent]:
         """Pull name:tag or name@digest; the last event is followed by the end, an error by EngineError."""
-        with self._told(f"pull {reference}", None) as client:
+        with self._told("pull it", None) as client:
             for line in client.pull(reference, stream=True, decode=True):
                 _raise_told(line)
-                detail = line.get("progressDetail") or {}
-                yield PullEvent(
-                    str(line.get("status") or line.get("stream") or ""),
-                    str(line.get("id") or ""),
-                    int(detail.get("current") or 0),
-                    int(detail.get("total") or 0),
-                )
+                yield read_pull_event(line)
 
     def save(self, tags: Sequence[str]) -> Iterator[bytes]:
         """One tar of several images under these tags, layers that they share only once."""
@@ -212,11 +172,8 @@ class Engine:
     def _told(self, doing: str, seconds: float | None = _ANSWER) -> Iterator[docker.APIClient]:
         """A connection of its own; whatever fails is an EngineError that says what could not be done."""
         try:
-            client = self._open(seconds)
-            try:
+            with closing(self._open(seconds)) as client:
                 yield client
-            finally:
-                client.close()
         except EngineError as error:
             raise EngineError(f"{self.name} cannot {doing}: {error.what}", status=error.status) from error
         except (DockerException, OSError, urllib3.exceptions.HTTPError, ValueError) as error:
@@ -229,11 +186,17 @@ def _addresses(environment: Mapping[str, str]) -> list[str]:
         return [environment["DOCKER_HOST"]]
     own = environment.get("XDG_RUNTIME_DIR")
     rootless = [f"{own}/docker.sock", f"{own}/podman/podman.sock"] if own else []
-    return [f"unix://{path}" for path in ("/var/run/docker.sock", *rootless, "/run/podman/podman.sock")]
+    return [f"{_UNIX}{path}" for path in ("/var/run/docker.sock", *rootless, "/run/podman/podman.sock")]
 
 
 def _client(environment: Mapping[str, str], address: str, version: str, timeout: float | None) -> docker.APIClient:
-    """Proxies of the environment are for what the engine pulls, never for the way to the engine."""
+    """Proxies of the environment are for what the engine pulls, never for the way to the engine.
+
+    A socket is tried first: the library leaves one open that it could not connect, and wraps the reason seven times.
+    """
+    if address.startswith(_UNIX):
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.connect(address.removeprefix(_UNIX))
     connection = utils.kwargs_from_env({**environment, "DOCKER_HOST": address})
     client = docker.APIClient(**connection, version=version, timeout=timeout)  # type: ignore[arg-type]  # None: no end
     client.trust_env = False
@@ -262,57 +225,3 @@ def _raise_told(line: Mapping[str, Any]) -> None:
     if line.get("error") or line.get("errorDetail"):
         detail = line.get("errorDetail") or {}
         raise EngineError(_clean(str(line.get("error") or detail.get("message"))), status=int(detail.get("code") or 0))
-
-
-def _container(data: Mapping[str, Any]) -> Container:
-    state, config = data["State"], data["Config"]
-    running = bool(state.get("Running"))
-    bound = (data.get("NetworkSettings") or {}).get("Ports") or (data.get("HostConfig") or {}).get("PortBindings") or {}
-    ports = {
-        int(each["HostPort"]): int(inner.partition("/")[0])
-        for inner, outer in bound.items()
-        for each in outer or []
-        if inner.endswith("/tcp") and each.get("HostPort")
-    }
-    return Container(
-        id=data["Id"],
-        name=str(data.get("Name", "")).removeprefix("/"),
-        running=running,
-        exit_code=None if running else int(state.get("ExitCode") or 0),
-        image=str(config.get("Image") or data.get("Image") or ""),
-        labels=dict(config.get("Labels") or {}),
-        ports=ports,
-    )
-
-
-def _listed(data: Mapping[str, Any]) -> Image:
-    return Image(
-        id=_id(data),
-        tags=_named(data.get("RepoTags")),
-        digests=_named(data.get("RepoDigests")),
-        labels=dict(data.get("Labels") or {}),
-        size=int(data.get("Size") or 0),
-        created=int(data.get("Created") or 0),
-    )
-
-
-def _inspected(data: Mapping[str, Any]) -> Image:
-    return Image(
-        id=_id(data),
-        tags=_named(data.get("RepoTags")),
-        digests=_named(data.get("RepoDigests")),
-        labels=dict((data.get("Config") or {}).get("Labels") or {}),
-        size=int(data.get("Size") or 0),
-        layers=tuple((data.get("RootFS") or {}).get("Layers") or ()),
-        architecture=str(data.get("Architecture") or ""),
-    )
-
-
-def _id(data: Mapping[str, Any]) -> str:
-    """Podman leaves the algorithm out in some answers."""
-    found = str(data["Id"])
-    return found if ":" in found else f"sha256:{found}"
-
-
-def _named(names: Sequence[str] | None) -> tuple[str, ...]:
-    return tuple(name for name in names or () if not name.startswith("<none>"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli import cells, clusters, compare, doctor, explain, matrix, recipes, report, sweep, tools
+from harness.cli import cells, clusters, compare, doctor, explain, images, matrix, recipes, report, sweep, tools
 from harness.cli.context import Context
 from harness.settings import DEFAULT_FILE
 
@@ -48,6 +48,7 @@ for command in (
     recipes.recipes,
     matrix.matrix,
     tools.tools,
+    images.images,
     doctor.doctor,
     doctor.completion,
 ):
