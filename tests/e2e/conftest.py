@@ -11,6 +11,7 @@ from own_registry import Running
 
 from harness.progress import Silent
 from harness.settings import ROOT, Settings, load
+from kwok.engine import Engine, EngineMissing
 from kwok.host import HostRuntime
 from kwok.ports import free_ports
 from kwok.tools import Toolbox, cache_directory
@@ -38,6 +39,15 @@ def tools(pytestconfig: pytest.Config) -> Iterator[Callable[[str], Path]]:
                 return box.path(name)
 
         yield path
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The container engine, where one answers."""
+    try:
+        return Engine.connect()
+    except EngineMissing as missing:
+        pytest.skip(f"NOT TESTED: {missing.what}")
 
 
 @pytest.fixture
