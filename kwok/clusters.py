@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,26 +12,28 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.errors import ClusterError, NotOurs
-from kwok import launch, state
-from kwok.components import CONFIGURATION, EGRESS, PORTS
-from kwok.launch import KUBECONFIG
+from kwok import state
 from kwok.runtime import checked_name
+from kwok.state import Record
 
-ChoosePorts = Callable[[int, set[int]], list[int]]  # how many, and which not
+ChoosePorts = Callable[[set[int]], Mapping[str, int]]  # by what they are for; given those that are reserved
+Stop = Callable[[Path, Record | None], None]  # ends whatever runs for the cluster of a directory, recorded or not
 
-# What `up` and kwokctl may have made when they were killed before anything was written down.
-_HALF_MADE = frozenset(
-    {state.FILE, f"{state.FILE}.new", CONFIGURATION, EGRESS, KUBECONFIG}
-    | {"kwok.yaml", "bin", "etcd", "logs", "pids", "pki"}
-)
+_DRAFTS = frozenset({state.FILE, f"{state.FILE}.new"})
 _PORTS_SECONDS = 30.0
 
 
 class Clusters:
-    """The directories under `home`/clusters, with their locks beside them."""
+    """The directories under `home`/clusters, with their locks beside them.
 
-    def __init__(self, home: Path) -> None:
+    `stop` is called before a directory is deleted. `half_made` names what may lie in the directory of one who was
+    killed before anything was written down.
+    """
+
+    def __init__(self, home: Path, half_made: Collection[str], stop: Stop) -> None:
         self.home = home.absolute()
+        self._half_made = _DRAFTS | set(half_made)
+        self._stop = stop
 
     def directory(self, name: str) -> Path:
         return self.home / "clusters" / checked_name(name)
@@ -43,7 +45,7 @@ class Clusters:
         clusters = self.home / "clusters"
         return sorted(each.name for each in clusters.iterdir()) if clusters.is_dir() else []
 
-    def record(self, name: str) -> state.Record | None:
+    def record(self, name: str) -> Record | None:
         return state.read(self.directory(name))
 
     @contextmanager
@@ -68,7 +70,7 @@ class Clusters:
         finally:
             lock.release()
 
-    def reserve(self, name: str, made_with: Mapping[str, str], choose: ChoosePorts) -> state.Record:
+    def reserve(self, name: str, made_with: Mapping[str, str], choose: ChoosePorts) -> Record:
         """A new directory, an identity, and ports that no other cluster here has: written down before they are used.
 
         The caller is `alone` with the name.
@@ -78,12 +80,12 @@ class Clusters:
         with FileLock(self.home / "ports.lock", timeout=_PORTS_SECONDS):
             others = [record for each in self.names() if (record := state.read(self.home / "clusters" / each))]
             reserved = {port for record in others for port in record.ports.values()}
-            record = state.Record(
+            record = Record(
                 name=name,
                 identity=str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
                 made_with=made_with,
-                ports=dict(zip(PORTS, choose(len(PORTS), reserved), strict=True)),
+                ports=choose(reserved),
             )
             state.write(directory, record)
         return record
@@ -95,14 +97,14 @@ class Clusters:
         if not self.exists(name):
             return
         directory, record = self.directory(name), self.record(name)
-        strange = _strange(directory, record)
+        strange = self._strange(directory, record)
         if strange:
             raise NotOurs(
                 f"it was not made by the harness ({strange}); it was left alone",
                 where=str(directory),
                 do="move it away, or use another name for the cluster",
             )
-        launch.stop(directory, record.components if record is not None else {})
+        self._stop(directory, record)
         shutil.rmtree(directory)
 
     def forget(self, name: str) -> None:
@@ -112,12 +114,22 @@ class Clusters:
     def _lock_file(self, name: str) -> Path:
         return self.home / "locks" / f"{checked_name(name)}.lock"
 
+    def _strange(self, directory: Path, record: Record | None) -> str:
+        """Why a directory is not a cluster's; empty where it is."""
+        if directory.is_symlink() or not directory.is_dir():
+            return "it is no directory"
+        if record is not None:
+            return "" if record.name == directory.name else f"its {state.FILE} names {record.name!r}"
+        unknown = sorted(each.name for each in directory.iterdir() if each.name not in self._half_made)
+        return f"it holds {unknown[0]}, and no {state.FILE}" if unknown else ""
 
-def _strange(directory: Path, record: state.Record | None) -> str:
-    """Why a directory is not a cluster's; empty where it is."""
-    if directory.is_symlink() or not directory.is_dir():
-        return "it is no directory"
-    if record is not None:
-        return "" if record.name == directory.name else f"its {state.FILE} names {record.name!r}"
-    unknown = sorted(each.name for each in directory.iterdir() if each.name not in _HALF_MADE)
-    return f"it holds {unknown[0]}, and no {state.FILE}" if unknown else ""
+
+@contextmanager
+def file_errors() -> Iterator[None]:
+    """A full or read-only disk is told as such."""
+    try:
+        yield
+    except OSError as error:
+        raise ClusterError(
+            f"cannot be written: {error.strerror or error}", where=str(error.filename or ""), do="see XDG_STATE_HOME"
+        ) from error

@@ -74,14 +74,9 @@ def configuration(
         **{_BINARY_OPTIONS[component]: str(binaries[component]) for component in PROGRAMS},
         **{option: ports[option] for option in PORTS},
     }
-    # A new node gets no taint until the controller manager looks at it: a write less, and whoever uses nodes waits for
-    # Ready anyway.
-    without = ["TaintNodesByCondition"]
-    if webhooks == "skip":
-        without += ["MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"]
     apiserver = {
         "advertise-address": ADVERTISED,
-        "disable-admission-plugins": ",".join(without),
+        "disable-admission-plugins": ",".join(disabled_admission(webhooks)),
         "egress-selector-config-file": str(directory / EGRESS),
         "service-cluster-ip-range": SERVICE_RANGE,
     }
@@ -102,16 +97,33 @@ def configuration(
                 for name, arguments in extra.items()
             ],
         },
-        {
-            "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
-            "kind": "KwokConfiguration",
-            "options": {
-                "cidr": POD_RANGE,
-                "nodePlayStageParallelism": _STAGES_AT_ONCE,
-                "podPlayStageParallelism": _STAGES_AT_ONCE,
-            },
-        },
+        simulation(),
     ]
+
+
+def disabled_admission(webhooks: Webhooks) -> list[str]:
+    """The admission plug-ins that the API server goes without.
+
+    A new node gets no taint until the controller manager looks at it: a write less, and whoever uses nodes waits for
+    Ready anyway.
+    """
+    without = ["TaintNodesByCondition"]
+    if webhooks == "skip":
+        without += ["MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"]
+    return without
+
+
+def simulation() -> dict[str, Any]:
+    """The configuration of the KWOK controller. It has stages of its own, the fast ones, where none are given."""
+    return {
+        "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+        "kind": "KwokConfiguration",
+        "options": {
+            "cidr": POD_RANGE,
+            "nodePlayStageParallelism": _STAGES_AT_ONCE,
+            "podPlayStageParallelism": _STAGES_AT_ONCE,
+        },
+    }
 
 
 def egress(directory: Path) -> dict[str, Any]:

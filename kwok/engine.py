@@ -125,6 +125,28 @@ class Engine:
         with self._told(f"wait for container {name}", None) as client:
             return int(client.wait(name)["StatusCode"])
 
+    def execute(self, name: str, argv: Sequence[str], seconds: float = _ANSWER) -> tuple[int, bytes]:
+        """Run a command in a running container: its exit code, and what it says on both streams.
+
+        EngineError where it says nothing for `seconds`.
+        """
+        with self._told(f"run {argv[0]} in container {name}", seconds) as client:
+            started = client.exec_create(name, list(argv))["Id"]
+            said = client.exec_start(started)
+            return int(client.exec_inspect(started)["ExitCode"]), bytes(said)
+
+    def remove(self, name: str) -> None:
+        """Kill and remove a container with its anonymous volumes; one that is not there is gone already."""
+        with self._told(f"remove container {name}") as client:
+            try:
+                client.remove_container(name, v=True, force=True)
+            except NotFound:
+                return
+            except APIError as error:
+                if error.status_code != 409:  # somebody else is removing it
+                    raise
+                client.wait(name, condition="removed")
+
     # Images
 
     def images(self, label: str = "") -> list[Image]:

@@ -7,7 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Container:
-    """`exit_code` is None while it runs; `ports` are the host's TCP ports and the container's behind them."""
+    """`exit_code` is None while it runs; `ports` are the host's TCP ports and the container's behind them.
+
+    `mounts` are the host's directories that it sees.
+    """
 
     id: str
     name: str
@@ -16,6 +19,7 @@ class Container:
     image: str
     labels: Mapping[str, str]
     ports: Mapping[int, int]
+    mounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def read_container(data: Mapping[str, Any]) -> Container:
         image=str(config.get("Image") or data.get("Image") or ""),
         labels=dict(config.get("Labels") or {}),
         ports=ports,
+        mounts=tuple(each["Source"] for each in data.get("Mounts") or [] if each.get("Type") == "bind"),
     )
 
 

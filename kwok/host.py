@@ -1,31 +1,32 @@
 """The host runtime: a control plane of ordinary processes, started by kwokctl; no container engine is needed."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
 from harness import process
 from harness.cluster import Cluster
 from harness.deadline import Deadline
-from harness.errors import ClusterError, HarnessError
+from harness.errors import HarnessError
 from harness.process import Identity
 from harness.progress import Progress, task
 from harness.settings import Settings
 from harness.snapshot import CONFIGMAPS
 from kwok import launch, state
 from kwok.boot import Boot
-from kwok.clusters import ChoosePorts, Clusters
-from kwok.components import PROGRAMS, files
+from kwok.clusters import Clusters, file_errors
+from kwok.components import CONFIGURATION, EGRESS, PORTS, PROGRAMS, files
 from kwok.guard import marker, require_ours
 from kwok.launch import KUBECONFIG, ComponentDied
-from kwok.ports import free_ports
+from kwok.ports import FreePorts, free_ports
 from kwok.runtime import RunningCluster
 from kwok.storage import furnish
 
 _TASK = "control plane"
 _HEALTHY_SECONDS = 5.0  # a server that does not answer for so long is made anew
+_MADE_BY_KWOKCTL = {CONFIGURATION, EGRESS, KUBECONFIG, "kwok.yaml", "bin", "etcd", "logs", "pids", "pki"}
 _OTHERS_SECONDS = 60.0  # what somebody else may take beyond the time for a boot, before waiting is given up
 
 
@@ -36,16 +37,16 @@ class HostRuntime:
     tools: ClassVar[tuple[str, ...]] = (*PROGRAMS.values(), "kwokctl")
 
     def __init__(
-        self, settings: Settings, tools: Callable[[str], Path], home: Path, *, choose_ports: ChoosePorts = free_ports
+        self, settings: Settings, tools: Callable[[str], Path], home: Path, *, choose_ports: FreePorts = free_ports
     ) -> None:
         self._settings = settings
         self._path_of = tools
-        self._clusters = Clusters(home)
+        self._clusters = Clusters(home, _MADE_BY_KWOKCTL, _stop)
         self._choose_ports = choose_ports
         self._patience = settings.deadlines.cluster_ready + _OTHERS_SECONDS
 
     def up(self, name: str, progress: Progress) -> RunningCluster:
-        with task(progress, _TASK, name), _file_errors():
+        with task(progress, _TASK, name), file_errors():
             with self._clusters.alone(name, self._patience):
                 found = self._healthy(name)
             if found is not None:
@@ -58,7 +59,7 @@ class HostRuntime:
                 return self._healthy(name) or self._make(name, kwokctl, programs, progress)
 
     def down(self, name: str) -> None:
-        with _file_errors():
+        with file_errors():
             if not self._clusters.exists(name):
                 return
             with self._clusters.alone(name, self._patience):
@@ -93,14 +94,7 @@ class HostRuntime:
         record = self._clusters.record(name)
         if record is None or not record.running:
             return None
-        wanted = self._made_with()
-        if record.made_with != wanted:
-            keys = [key for key in {**wanted, **record.made_with} if wanted.get(key) != record.made_with.get(key)]
-            told = ", ".join(f"{key}: {record.made_with.get(key)} (settings: {wanted.get(key)})" for key in keys)
-            raise ClusterError(
-                f"the cluster {name!r} was made with other settings: {told}",
-                do=f"kwok-harness down {name}, or another name (KWOK_CLUSTER)",
-            )
+        record.require_made_with(self._made_with())
         running = self._running(record)
         cluster = Cluster(running.kubeconfig)
         if not cluster.healthy(_HEALTHY_SECONDS):
@@ -108,6 +102,9 @@ class HostRuntime:
         require_ours(cluster, running)
         furnish(cluster, self._settings.volumes)
         return running
+
+    def _ports(self, reserved: set[int]) -> dict[str, int]:
+        return dict(zip(PORTS, self._choose_ports(len(PORTS), reserved), strict=True))
 
     def _made_with(self) -> dict[str, str]:
         """What cannot be changed while a cluster runs."""
@@ -139,7 +136,7 @@ class HostRuntime:
 
         try:
             deadline = Deadline.after(self._settings.deadlines.cluster_ready)
-            record = self._clusters.reserve(name, self._made_with(), self._choose_ports)
+            record = self._clusters.reserve(name, self._made_with(), self._ports)
             progress.step(_TASK, "starting the control plane")
             plan = files(programs, record.ports, directory, self._settings.webhooks, launch.true_program())
             components = launch.start(kwokctl, self._clusters.home, name, plan)
@@ -163,12 +160,5 @@ class HostRuntime:
             raise
 
 
-@contextmanager
-def _file_errors() -> Iterator[None]:
-    """A full or read-only disk is told as such."""
-    try:
-        yield
-    except OSError as error:
-        raise ClusterError(
-            f"cannot be written: {error.strerror or error}", where=str(error.filename or ""), do="see XDG_STATE_HOME"
-        ) from error
+def _stop(directory: Path, record: state.Record | None) -> None:
+    launch.stop(directory, record.components if record is not None else {})

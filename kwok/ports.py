@@ -1,15 +1,24 @@
-"""Free ports on loopback for a control plane that is about to start.
+"""Free ports on loopback for a control plane that is about to start, and who holds the registry's fixed one.
 
-Below the range from which the system takes ports for outgoing connections, so that none of those gets in between; at
-random, so that two harnesses with state directories of their own rarely want the same. Within one state directory
-the caller passes what is reserved. What remains of the race shows when a component cannot listen.
+Free ones are below the range from which the system takes ports for outgoing connections, so that none of those gets in
+between; at random, so that two harnesses with state directories of their own rarely want the same. Within one state
+directory the caller passes what is reserved. What remains of the race shows when a component cannot listen.
 """
 
 import random
+import re
+import shlex
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
-from harness.errors import ClusterError
+import psutil
+
+from harness import process
+from harness.errors import ClusterError, RegistryNotReady
+
+ANOTHER_PORT = "choose another port: KWOK_REGISTRY_HOST_PORT"
+_REGISTRY = re.compile(r"/clusters/([a-z0-9-]+)/services/registry/")
+FreePorts = Callable[[int, set[int]], list[int]]  # how many, and which not
 
 LOWEST, HIGHEST = 10_000, 32_767
 
@@ -40,3 +49,26 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def require_free(port: int) -> None:
+    """Raise RegistryNotReady, with who it is and what to do, where somebody listens on the registry's port."""
+    found = [each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    found = [each for each in found if each.laddr and each.laddr.port == port and each.laddr.ip != "::1"]
+    if not found:
+        return
+    pid = found[0].pid
+    words = process.command_line(pid) if pid is not None else ()
+    cluster = _REGISTRY.search(words[0]) if words else None
+    if cluster is not None:
+        who, do = f"the registry of the cluster {cluster[1]!r} (process {pid})", f"kwok-harness down {cluster[1]}"
+    elif pid is not None:
+        who, do = f"process {pid}: {shlex.join(words)[:200]}", "end it"
+    else:
+        who, do = "a process of another user", "see who it is (as root): ss -ltnp"
+    raise taken(port, who, do)
+
+
+def taken(port: int, who: str, do: str) -> RegistryNotReady:
+    """The error of a registry's port that somebody else has."""
+    return RegistryNotReady(f"the port is taken by {who}", where=f"127.0.0.1:{port}", do=f"{do}; or {ANOTHER_PORT}")

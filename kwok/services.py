@@ -18,9 +18,8 @@ from pathlib import Path
 from harness import process
 from harness.deadline import Deadline
 from harness.process import Identity
-from kwok.clusters import ChoosePorts
 from kwok.launch import MARK, last_lines
-from kwok.ports import free_ports
+from kwok.ports import FreePorts, free_ports
 from kwok.service_plan import Plan, Ports, Probe, Service, ServiceDied, ServiceFailed, ServiceNotReady
 
 __all__ = ["Plan", "Ports", "Probe", "Service", "ServiceDied", "ServiceFailed", "ServiceNotReady", "Services"]
@@ -49,7 +48,7 @@ class Services:
     """
 
     def __init__(
-        self, cluster: Path, *, choose_ports: ChoosePorts = free_ports, environment: Mapping[str, str] = os.environ
+        self, cluster: Path, *, choose_ports: FreePorts = free_ports, environment: Mapping[str, str] = os.environ
     ) -> None:
         self.directory = cluster / "services"
         self.died = threading.Event()

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.errors import ClusterError
 from harness.process import Identity, alive
 
 FILE = "cluster.json"
@@ -19,7 +20,8 @@ FILE = "cluster.json"
 class Record:
     """`made_with` is what a cluster cannot change later (versions, policies); `ready` is set when it was seen ready.
 
-    `ports` are reserved from the moment the record is written, before anything listens on them.
+    `ports` are reserved from the moment the record is written, before anything listens on them. A cluster runs as
+    processes of this machine (`components`), or in one `container` of the engine, named by its id.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Record:
     made_with: Mapping[str, str]
     ports: Mapping[str, int]
     components: Mapping[str, Identity] = field(default_factory=dict)
+    container: str = ""
     context: str = ""
     server: str = ""
     ready: bool = False
@@ -35,12 +38,26 @@ class Record:
     def started(self, components: Mapping[str, Identity], *, context: str, server: str) -> "Record":
         return replace(self, components=dict(components), context=context, server=server)
 
+    def contained(self, container: str, *, context: str, server: str) -> "Record":
+        return replace(self, container=container, context=context, server=server)
+
     def seen_ready(self, components: Mapping[str, Identity]) -> "Record":
         return replace(self, components=dict(components), ready=True)
 
+    def require_made_with(self, wanted: Mapping[str, str]) -> None:
+        """Raise ClusterError where the cluster was made with anything else: a person decides what becomes of it."""
+        if self.made_with == wanted:
+            return
+        keys = [key for key in {**wanted, **self.made_with} if wanted.get(key) != self.made_with.get(key)]
+        told = ", ".join(f"{key}: {self.made_with.get(key)} (settings: {wanted.get(key)})" for key in keys)
+        raise ClusterError(
+            f"the cluster {self.name!r} was made with other settings: {told}",
+            do=f"kwok-harness down {self.name}, or another name (KWOK_CLUSTER)",
+        )
+
     @property
     def running(self) -> bool:
-        """Whether every component is still the process that was started."""
+        """Whether every component is still the process that was started. A container is the engine's to ask for."""
         return self.ready and bool(self.components) and all(alive(each) for each in self.components.values())
 
 

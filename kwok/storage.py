@@ -14,6 +14,7 @@ from harness.snapshot import Kind
 STORAGE_CLASSES = Kind("storage.k8s.io/v1", "storageclasses", "StorageClass", namespaced=False)
 PERSISTENT_VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 CLASS_NAME = "standard"
+_UNCHANGEABLE = ("provisioner", "reclaimPolicy", "volumeBindingMode")
 
 
 def storage_class() -> dict[str, Any]:
@@ -47,8 +48,15 @@ def volumes(settings: Volumes) -> list[dict[str, Any]]:
 
 
 def furnish(cluster: Cluster, settings: Volumes) -> None:
-    """Make the class and the volumes that are missing, and free those whose claim is gone."""
-    cluster.apply(STORAGE_CLASSES, storage_class())
+    """Make the class and the volumes that are missing, and free those whose claim is gone.
+
+    A class of that name which others have made is replaced: none of what it says can be changed.
+    """
+    wanted = storage_class()
+    found = cluster.get(STORAGE_CLASSES, "", CLASS_NAME)
+    if found is not None and any(found.get(key) != wanted[key] for key in _UNCHANGEABLE):
+        cluster.delete(STORAGE_CLASSES, "", CLASS_NAME)
+    cluster.apply(STORAGE_CLASSES, wanted)
     there = {item["metadata"]["name"]: item for item in cluster.list(PERSISTENT_VOLUMES).items}
 
     def ensure(volume: dict[str, Any]) -> None:

@@ -5,15 +5,11 @@ may lead to another registry: each answer carries the cluster's identity, since 
 """
 
 import http.client
-import re
-import shlex
 import socket
 import time
 
-import psutil
 import yaml
 
-from harness import process
 from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import RegistryNotReady, RegistryUnreachable
@@ -21,6 +17,7 @@ from harness.evidence import Collector
 from harness.installers import Site, failing_as
 from harness.progress import task
 from harness.settings import Settings
+from kwok.ports import ANOTHER_PORT, require_free
 from kwok.services import Probe, Service, ServiceDied
 
 NAME = "registry"
@@ -29,8 +26,6 @@ _CONFIGURATION = "config.yml"
 LOG_LINES = 200  # of evidence, as documented
 _PROBE_SECONDS = 2.0
 _LOOK_SECONDS = 0.2
-_OURS = re.compile(r"/clusters/([a-z0-9-]+)/services/registry/")
-_ANOTHER_PORT = "choose another port: KWOK_REGISTRY_HOST_PORT"
 
 
 def address(settings: Settings) -> str:
@@ -89,24 +84,6 @@ def configuration(port: int, identity: str) -> str:
     )
 
 
-def require_free(port: int) -> None:
-    """Raise RegistryNotReady, with who it is and what to do, where somebody listens on the port."""
-    found = [each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
-    found = [each for each in found if each.laddr and each.laddr.port == port and each.laddr.ip != "::1"]
-    if not found:
-        return
-    pid = found[0].pid
-    words = process.command_line(pid) if pid is not None else ()
-    cluster = _OURS.search(words[0]) if words else None
-    if cluster is not None:
-        who, do = f"the registry of the cluster {cluster[1]!r} (process {pid})", f"kwok-harness down {cluster[1]}"
-    elif pid is not None:
-        who, do = f"process {pid}: {shlex.join(words)[:200]}", "end it"
-    else:
-        who, do = "a process of another user", "see who it is (as root): ss -ltnp"
-    raise RegistryNotReady(f"the port is taken by {who}", where=f"127.0.0.1:{port}", do=f"{do}; or {_ANOTHER_PORT}")
-
-
 def until_reachable(port: int, identity: str, deadline: Deadline) -> None:
     """See that `localhost` leads to this registry, by whichever of its addresses a client may try.
 
@@ -126,7 +103,7 @@ def until_reachable(port: int, identity: str, deadline: Deadline) -> None:
                 raise RegistryUnreachable(
                     f"localhost leads to {address}, where something else answers than the cluster's registry",
                     where=where,
-                    do=f"see who listens there: ss -ltnp; or {_ANOTHER_PORT}",
+                    do=f"see who listens there: ss -ltnp; or {ANOTHER_PORT}",
                 )
         if answers:
             return

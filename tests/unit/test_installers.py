@@ -21,6 +21,7 @@ from harness.errors import ClusterError, HarnessError, RegistryNotReady, Registr
 from harness.exits import Exit
 from harness.installers import argocd, failing_as, flux, manifests, registry
 from harness.settings import load
+from kwok.ports import require_free
 from kwok.services import Ports, Service
 
 DIRECTORY, KUBECONFIG = Path("/state/clusters/one/services"), Path("/state/clusters/one/kubeconfig.yaml")
@@ -424,9 +425,9 @@ def test_whoever_holds_the_port_is_named(called: str, who: str, do: str) -> None
         assert child.stdout is not None
         port = int(child.stdout.readline())
         with pytest.raises(RegistryNotReady) as caught:
-            registry.require_free(port)
+            require_free(port)
         child.communicate("")
-    registry.require_free(port)
+    require_free(port)
     assert caught.value.what.startswith(f"the port is taken {who.format(pid=child.pid)}")
     assert caught.value.where == f"127.0.0.1:{port}"
     assert do in caught.value.do

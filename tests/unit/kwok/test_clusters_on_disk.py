@@ -11,14 +11,14 @@ import pytest
 
 from harness import process
 from harness.errors import ClusterError, NotOurs, UsageError
-from kwok import state
+from kwok import launch, state
 from kwok.clusters import Clusters
 from kwok.components import PORTS
 
 
 @pytest.fixture
 def clusters(tmp_path: Path) -> Clusters:
-    return Clusters(tmp_path / "home")
+    return Clusters(tmp_path / "home", {"kwok.yaml", "pki", "etcd", "bin", "logs"}, stop)
 
 
 @pytest.fixture
@@ -30,9 +30,14 @@ def bystander() -> Iterator["subprocess.Popen[bytes]"]:
     child.wait()
 
 
-def numbered(count: int, reserved: set[int]) -> list[int]:
+def numbered(reserved: set[int]) -> dict[str, int]:
     """Ports from 10001 on, as a chooser that gives the lowest would."""
-    return [port for port in range(10_001, 10_100) if port not in reserved][:count]
+    return dict(zip(PORTS, (port for port in range(10_001, 10_100) if port not in reserved), strict=False))
+
+
+def stop(directory: Path, record: state.Record | None) -> None:
+    """As the host runtime does it."""
+    launch.stop(directory, record.components if record is not None else {})
 
 
 def test_a_new_cluster_has_a_private_directory_and_a_record_before_anything_runs(clusters: Clusters) -> None:

@@ -29,8 +29,8 @@ def settings() -> Settings:
 
 def record_running(home: Path, made_with: dict[str, str]) -> state.Record:
     """A cluster whose one component is this test's own process."""
-    clusters = Clusters(home)
-    record = clusters.reserve("one", made_with, lambda count, _: list(range(20_000, 20_000 + count)))
+    clusters = Clusters(home, (), lambda directory, record: None)
+    record = clusters.reserve("one", made_with, lambda _: {"etcdPort": 20_000})
     record = record.started({}, context="kwok-one", server="https://127.0.0.1:20002")
     record = record.seen_ready({"etcd": process.this()})
     state.write(clusters.directory("one"), record)

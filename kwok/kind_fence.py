@@ -1,0 +1,139 @@
+"""The fence of a Kind cluster: workloads on simulated nodes only, the cluster's own things on its real node only.
+
+A taint cannot be the fence, for there are workloads that tolerate everything, and the controller of DaemonSets counts
+the nodes that a template matches before any scheduler is asked. So the API server itself adds the label of simulated
+nodes to what pods and DaemonSets select. Left alone is what selects the real node by its own label (which nobody else
+knows), what is bound to a node already (the control plane's static pods), and what selects a node type by that very
+key: it matches no real node anyway.
+
+The patch is a JSON patch: a node selector is an atomic map, which server-side apply could only replace.
+"""
+
+import time
+from typing import Any
+
+from harness.cluster import ApiError, Cluster, address
+from harness.deadline import Deadline
+from harness.errors import ClusterError
+from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_LABEL
+from harness.snapshot import DAEMONSETS, DEPLOYMENTS, PODS, Kind
+
+_GROUP = "admissionregistration.k8s.io/v1beta1"
+POLICIES = Kind(_GROUP, "mutatingadmissionpolicies", "MutatingAdmissionPolicy", namespaced=False)
+BINDINGS = Kind(_GROUP, "mutatingadmissionpolicybindings", "MutatingAdmissionPolicyBinding", namespaced=False)
+_LOOK_SECONDS = 0.2
+_NAMESPACE = "kube-system"
+
+
+def policy(kind: Kind, operations: list[str], spec: str) -> dict[str, Any]:
+    """The policy for one kind whose pod spec is at the CEL path `spec`, such as object.spec.template.spec."""
+    key, value = KWOK_NODE_LABEL
+    path = spec.removeprefix("object").replace(".", "/") + "/nodeSelector"
+    added = f"""has({spec}.nodeSelector)
+      ? [JSONPatch{{op: "add", path: "{path}/{key}", value: "{value}"}}]
+      : [JSONPatch{{op: "add", path: "{path}", value: {{"{key}": "{value}"}}}}]"""
+    conditions = {
+        "free": f"!has({spec}.nodeName) || {spec}.nodeName == ''",
+        "selects-no-node-of-its-own": f"!has({spec}.nodeSelector) || "
+        f"!('{INFRASTRUCTURE_NODE[0]}' in {spec}.nodeSelector || '{key}' in {spec}.nodeSelector)",
+    }
+    rule = {
+        "apiGroups": [kind.group],
+        "apiVersions": ["v1"],
+        "operations": operations,
+        "resources": [kind.plural],
+    }
+    return {
+        "apiVersion": POLICIES.api_version,
+        "kind": POLICIES.kind,
+        "metadata": {"name": f"simulated-{kind.plural}"},
+        "spec": {
+            "failurePolicy": "Fail",
+            "reinvocationPolicy": "IfNeeded",
+            "matchConstraints": {"resourceRules": [rule]},
+            "matchConditions": [{"name": name, "expression": each} for name, each in conditions.items()],
+            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": added}}],
+        },
+    }
+
+
+def policies() -> list[dict[str, Any]]:
+    return [
+        policy(PODS, ["CREATE"], "object.spec"),
+        policy(DAEMONSETS, ["CREATE", "UPDATE"], "object.spec.template.spec"),
+    ]
+
+
+def binding(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": BINDINGS.api_version,
+        "kind": BINDINGS.kind,
+        "metadata": {"name": name},
+        "spec": {"policyName": name},
+    }
+
+
+def pin(cluster: Cluster) -> None:
+    """Keep what is there (the cluster's own, in a cluster that has just been made) on the real node, one of each."""
+    selector = {"spec": {"template": {"spec": {"nodeSelector": dict([INFRASTRUCTURE_NODE])}}}}
+    for kind in (DAEMONSETS, DEPLOYMENTS):
+        for item in cluster.list(kind).items:
+            metadata = item["metadata"]
+            patch: dict[str, Any] = {"spec": {"replicas": 1} | selector["spec"]} if kind == DEPLOYMENTS else selector
+            cluster.patch_merge(kind, metadata["namespace"], metadata["name"], patch)
+
+
+def fence(cluster: Cluster) -> None:
+    """Have the policies in the cluster; they come into force a moment later."""
+    for each in policies():
+        cluster.apply(POLICIES, each)
+        cluster.apply(BINDINGS, binding(each["metadata"]["name"]))
+
+
+def until_in_force(cluster: Cluster, deadline: Deadline) -> None:
+    """See what becomes of a pod and a DaemonSet that tolerate everything, without making them. Raises ClusterError."""
+    for kind, obj in ((PODS, _probe_pod()), (DAEMONSETS, _probe_daemonset())):
+        while (why := _leaks(cluster, kind, obj)) != "":
+            if deadline.expired:
+                raise ClusterError(
+                    f"the fence round the real node is not in force after {deadline.budget:g} s: {why}",
+                    where=f"{POLICIES.kind} simulated-{kind.plural}",
+                    do="the API server must serve admissionregistration.k8s.io/v1beta1 (MutatingAdmissionPolicy)",
+                )
+            time.sleep(_LOOK_SECONDS)
+
+
+def _leaks(cluster: Cluster, kind: Kind, obj: dict[str, Any]) -> str:
+    """Why such an object could go to the real node; empty where it cannot."""
+    try:
+        made = cluster.request("POST", address(kind, _NAMESPACE), query={"dryRun": "All"}, body=obj)
+    except ApiError as error:
+        return str(error)  # the account that pods run under comes a moment after the namespace
+    spec = made["spec"]["template"]["spec"] if kind == DAEMONSETS else made["spec"]
+    key, value = KWOK_NODE_LABEL
+    return "" if spec.get("nodeSelector", {}).get(key) == value else f"a {kind.kind} was let through as it was"
+
+
+def _probe_pod() -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": PODS.kind,
+        "metadata": {"name": "kwok-harness-probe", "namespace": _NAMESPACE},
+        "spec": {
+            "tolerations": [{"operator": "Exists"}],
+            "containers": [{"name": "main", "image": "kwok-harness/nothing"}],
+        },
+    }
+
+
+def _probe_daemonset() -> dict[str, Any]:
+    labels = {"app": "kwok-harness-probe"}
+    return {
+        "apiVersion": DAEMONSETS.api_version,
+        "kind": DAEMONSETS.kind,
+        "metadata": {"name": "kwok-harness-probe", "namespace": _NAMESPACE},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": _probe_pod()["spec"]},
+        },
+    }
