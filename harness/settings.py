@@ -99,11 +99,12 @@ class Pin(_Closed):
 
     `probe` are the words that make it say its version. A program that cannot names a Go `module` instead, which it
     must carry at that version; `files` are directories of that module that are kept beside the program.
+    Without a `package` there is no program: nothing is compiled, the files are all that is wanted.
     """
 
     version: str
     wrapper: str
-    package: str
+    package: str = ""
     probe: tuple[str, ...] = ()
     module: str = ""
     files: tuple[str, ...] = ()
@@ -117,6 +118,8 @@ class Pin(_Closed):
             raise ValueError("names neither a probe nor a module: its version could not be told")
         if self.files and (not self.module or self.archives):
             raise ValueError("has files, which come from its module: it needs one, and no archives")
+        if not self.package and (not self.files or self.probe or self.stamps):
+            raise ValueError("names no package to build: it has files of a module then, and neither probe nor stamps")
         return self
 
 
