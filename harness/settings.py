@@ -123,6 +123,23 @@ class Pin(_Closed):
         return self
 
 
+class Chart(_Closed):
+    """A Helm chart of a repository at one version; `values` by their path, all of them strings."""
+
+    repository: str
+    name: str
+    version: str
+    values: dict[str, str]
+
+
+class Kind(_Closed):
+    """How what lanes deliver through is put into a Kind cluster."""
+
+    argocd: Literal["manifests", "chart"]
+    argocd_chart: Chart
+    flux: Literal["manifests", "command"]
+
+
 class Tools(_Closed):
     go: str
     go_wheel: str
@@ -146,6 +163,7 @@ class Settings(_Closed):
     deadlines: Deadlines
     artifacts: Path
     images: dict[str, str]
+    kind: Kind
     volumes: Volumes
     tools: Tools
 

@@ -94,13 +94,25 @@ def pods_of(workloads: Sequence[Workload], snapshot: Snapshot) -> dict[Workload,
 def crashes(pod: Object) -> Iterator[Crash]:
     """Containers of the pod that are down after they ended, or have been started again since."""
     metadata = pod["metadata"]
-    for status in _statuses(pod):
-        state, last = status.get("state") or {}, status.get("lastState") or {}
-        ended = state.get("terminated") or {}
-        before = last.get("terminated") or {}
-        if ended.get("exitCode") or before:
-            how = _ended(ended or before)
+    for status in _unfinished(pod):
+        ended = (status.get("state") or {}).get("terminated")
+        before = (status.get("lastState") or {}).get("terminated")
+        if ended or before:
+            how = _ended(ended or before or {})
             yield Crash(metadata["namespace"], metadata["name"], status["name"], how, previous=not ended)
+
+
+def ended_since(before: Object, now: Object) -> str:
+    """How a pod that was ready has ended since, in a word or two of its container; empty where it has not."""
+    if now["status"].get("phase") in ("Failed", "Succeeded") and now["status"].get("reason"):
+        return f"has ended ({now['status']['reason']}): {shortened(now['status'].get('message'))}"
+    starts = {each["name"]: each.get("restartCount", 0) for each in before["status"].get("containerStatuses") or ()}
+    for status in now["status"].get("containerStatuses") or ():
+        ended = (status.get("state") or {}).get("terminated")
+        last = (status.get("lastState") or {}).get("terminated")
+        if ended or status.get("restartCount", 0) > starts.get(status["name"], 0):
+            return _ended(ended or last or {})
+    return ""
 
 
 def _findings(workload: Workload, snapshot: Snapshot) -> Iterator[Finding]:
@@ -149,9 +161,8 @@ def _told(pod: Object) -> tuple[Level, str]:
             unschedulable = condition.get("reason") == "Unschedulable"
             level = Level.DOOMED if unschedulable else Level.WAITING
             return level, f"has no node: {shortened(condition.get('message'))}"
-    statuses = _statuses(pod)
     return max(
-        (_container(each, pod) for each in statuses),
+        (_container(each, pod) for each in _unfinished(pod)),
         key=lambda each: each[0],
         default=(Level.WAITING, "is about to be started" if pod["spec"].get("nodeName") else "is about to get a node"),
     )
@@ -167,9 +178,9 @@ def _container(status: Mapping[str, Any], pod: Object) -> tuple[Level, str]:
         return Level.DOOMED, f"cannot have the image {image}: {reason}: {shortened(waiting.get('message'))}"
     if reason in _START:
         return Level.DOOMED, f"cannot start {name}: {reason}: {shortened(waiting.get('message'))}"
-    if not status.get("ready") and last.get("exitCode") and (reason == _CRASH or restarts >= _CRASHES):
-        return Level.DOOMED, f"does not stay: {name} {_ended(last)}, {restarts + bool(ended)} times so far"
-    if ended.get("exitCode"):
+    if not status.get("ready") and last and (reason == _CRASH or restarts >= _CRASHES):
+        return Level.DOOMED, f"does not stay: {name} {_ended(last)}"
+    if ended:
         return Level.WAITING, f"{name} {_ended(ended)}"
     if reason:
         return Level.WAITING, f"{name} is not started yet ({reason})"
@@ -200,9 +211,11 @@ def _pods(workload: Object, snapshot: Snapshot) -> list[Object]:
     ]
 
 
-def _statuses(pod: Object) -> list[Mapping[str, Any]]:
+def _unfinished(pod: Object) -> list[Mapping[str, Any]]:
+    """The statuses of its containers, without those of init containers that have done what they were for."""
     status = pod.get("status") or {}
-    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    first = [each for each in status.get("initContainerStatuses") or () if not each.get("ready")]
+    return [*first, *(status.get("containerStatuses") or ())]
 
 
 def _containers(pod: Object) -> list[Mapping[str, Any]]:
