@@ -5,6 +5,7 @@ about, so what it says afterwards is no verdict: each ending is noticed when it 
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -99,7 +100,7 @@ class KindInfrastructure:
                 return
             watching = self._watching = Watching(self.site.cluster, (PODS,))
             watching.__enter__()
-        followers = {"infrastructure pods": partial(self._follow_pods, watching), "its node": self._follow_node}
+        followers: dict[str, Callable[[], None]] = {"infrastructure pods": partial(self._follow_pods, watching), "its node": self._follow_node}
         for name, work in followers.items():
             threading.Thread(target=work, name=name, daemon=True).start()
 

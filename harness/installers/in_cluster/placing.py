@@ -18,7 +18,7 @@ def placed(
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The Deployment or StatefulSet as it runs here; `arguments` and `environment` come after its container's own.
+    """The Deployment or StatefulSet as it runs here; `arguments` come after its container's own, `environment` over it.
 
     It is asked every second whether it is ready. It is not asked whether it lives: on a machine that is busy, that
     would end what is only slow. What it may use of the node is not bounded, nobody else is there.
@@ -45,10 +45,8 @@ def placed(
     if arguments:
         container["args"] = [*container.get("args", ()), *arguments]
     if environment:
-        container["env"] = [
-            *container.get("env", ()),
-            *({"name": key, "value": environment[key]} for key in environment),
-        ]
+        own = [each for each in container.get("env", ()) if each["name"] not in environment]
+        container["env"] = [*own, *({"name": name, "value": value} for name, value in environment.items())]
     if "readinessProbe" in container:
         container["readinessProbe"] |= {"initialDelaySeconds": 0, "periodSeconds": 1, "timeoutSeconds": 3}
     return found
