@@ -100,7 +100,10 @@ class KindInfrastructure:
                 return
             watching = self._watching = Watching(self.site.cluster, (PODS,))
             watching.__enter__()
-        followers: dict[str, Callable[[], None]] = {"infrastructure pods": partial(self._follow_pods, watching), "its node": self._follow_node}
+        followers: dict[str, Callable[[], None]] = {
+            "infrastructure pods": partial(self._follow_pods, watching),
+            "its node": self._follow_node,
+        }
         for name, work in followers.items():
             threading.Thread(target=work, name=name, daemon=True).start()
 
