@@ -21,7 +21,7 @@ import yaml
 from kubernetes import client, config
 
 from harness.errors import ClusterError
-from harness.snapshot import Kind
+from harness.snapshot import PODS, Kind
 from harness.wire import ApiError, Interrupted, Unreachable, Watch, api_error, read_body, transient, wire_errors
 
 __all__ = ["ApiError", "Cluster", "Interrupted", "Listing", "Resources", "Unreachable", "Watch", "transient"]
@@ -241,6 +241,17 @@ class Cluster:
         }
         response = self._open(_Call("GET", _with(address(kind), query)), read=timeout + grace)
         return Watch(response, where=f"WATCH {address(kind)}", seconds=timeout + grace)
+
+    def log(
+        self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False, timeout: float = 5.0
+    ) -> str:
+        """The last lines of a container's log; `previous`: of what ran before it was started again.
+
+        Raises ClusterError, an ApiError where the kubelet has no such log.
+        """
+        query = {"container": container, "tailLines": str(lines)} | ({"previous": "true"} if previous else {})
+        call = _Call("GET", _with(f"{address(PODS, namespace, pod)}/log", query), accept="*/*")
+        return self._answer(call, time.monotonic() + timeout).decode(errors="replace")
 
     def resources(self) -> Resources:
         """Every kind that can be listed, once per group, at the version that the server prefers.

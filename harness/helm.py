@@ -90,11 +90,24 @@ class Helm:
             ) from error
 
     def install_chart(
-        self, release: str, namespace: str, chart: str, *, version: str, values: Mapping[str, str], timeout: float
+        self,
+        release: str,
+        namespace: str,
+        chart: str,
+        *,
+        version: str,
+        values: Mapping[str, str],
+        timeout: float,
+        repository: str = "",
+        wait: bool = False,
     ) -> Completed:
-        """Install a chart from a registry of this machine, which has no TLS. Raises InstallFailed."""
-        words = ["upgrade", "--install", release, f"{chart}", "--version", version, "--plain-http"]
+        """Install a chart from a `repository`, or from a registry of this machine, which has no TLS; `wait` until what
+        it brings is ready. Raises InstallFailed.
+        """
+        words = ["upgrade", "--install", release, f"{chart}", "--version", version]
+        words += ["--repo", repository] if repository else ["--plain-http"]
         words += ["--namespace", namespace, "--create-namespace", "--timeout", f"{timeout:.0f}s"]
+        words += ["--wait"] if wait else []
         for key, value in values.items():
             words += ["--set-string", f"{key}={value}"]
         try:

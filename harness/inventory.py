@@ -11,7 +11,8 @@ from typing import Any
 
 from harness.cluster import ApiError, Cluster, address
 from harness.errors import ClusterError
-from harness.snapshot import NODES, Kind
+from harness.names import SYSTEM_NAMESPACES
+from harness.snapshot import NODES, PODS, REPLICASETS, Kind
 
 PERSISTENT_VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 
@@ -43,6 +44,8 @@ _MADE_BY_THE_API_SERVER = (  # labels and annotations by which it marks what it 
     ("labels", "kubernetes.io/bootstrapping"),
     ("annotations", "apf.kubernetes.io/autoupdate-spec"),
 )
+# Where workloads of the cluster's own run, these come and go with each of their rollouts; their owners are counted.
+_MADE_BY_WORKLOADS = frozenset({str(PODS), str(REPLICASETS), "controllerrevisions.apps"})
 _CONDITION_TAINTS = "node.kubernetes.io/"  # the node controller's own
 
 
@@ -173,6 +176,8 @@ def _items(cluster: Cluster, kind: Kind, timeout: float) -> list[dict[str, Any]]
 def _lives_by_itself(kind: Kind, metadata: Mapping[str, Any]) -> bool:
     if (str(kind), metadata["name"]) in _MADE_BY_THE_CONTROL_PLANE:
         return True
+    if str(kind) in _MADE_BY_WORKLOADS and metadata.get("namespace") in SYSTEM_NAMESPACES:
+        return any(each.get("controller") for each in metadata.get("ownerReferences") or ())
     return any(mark in (metadata.get(where) or {}) for where, mark in _MADE_BY_THE_API_SERVER)
 
 

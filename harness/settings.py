@@ -100,11 +100,12 @@ class Pin(_Closed):
 
     `probe` are the words that make it say its version. A program that cannot names a Go `module` instead, which it
     must carry at that version; `files` are directories of that module that are kept beside the program.
+    Without a `package` there is no program: nothing is compiled, the files are all that is wanted.
     """
 
     version: str
     wrapper: str
-    package: str
+    package: str = ""
     probe: tuple[str, ...] = ()
     module: str = ""
     files: tuple[str, ...] = ()
@@ -118,7 +119,26 @@ class Pin(_Closed):
             raise ValueError("names neither a probe nor a module: its version could not be told")
         if self.files and (not self.module or self.archives):
             raise ValueError("has files, which come from its module: it needs one, and no archives")
+        if not self.package and (not self.files or self.probe or self.stamps):
+            raise ValueError("names no package to build: it has files of a module then, and neither probe nor stamps")
         return self
+
+
+class Chart(_Closed):
+    """A Helm chart of a repository at one version; `values` by their path, all of them strings."""
+
+    repository: str
+    name: str
+    version: str
+    values: dict[str, str]
+
+
+class Kind(_Closed):
+    """How what lanes deliver through is put into a Kind cluster."""
+
+    argocd: Literal["manifests", "chart"]
+    argocd_chart: Chart
+    flux: Literal["manifests", "command"]
 
 
 class Tools(_Closed):
@@ -144,6 +164,7 @@ class Settings(_Closed):
     deadlines: Deadlines
     artifacts: Path
     images: dict[str, str]
+    kind: Kind
     volumes: Volumes
     tools: Tools
 

@@ -20,9 +20,11 @@ from harness import process
 from harness.errors import ToolError
 from harness.settings import Pin, Tools
 from kwok.tool_cache import exclusive, full_disk_in, sha256, staged
+from kwok.tool_files import FILES, require_files
+
+__all__ = ["FILES", "FLAGS", "PLATFORM", "Go", "Toolchain", "build_environment"]
 
 FLAGS = ("-mod=readonly", "-trimpath")
-FILES = "files"  # beside the program: the directories of its module that a pin asks for
 _LDFLAGS = ("-s", "-w")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 GOOS, GOARCH = platform.system().lower(), _MACHINES.get(platform.machine(), platform.machine())
@@ -72,6 +74,9 @@ class Toolchain:
     def ingredients(self, pin: Pin, go: Go) -> dict[str, Any]:
         """Everything that decides what a build makes: the key of the tool in the cache."""
         wrapper = self._wrapper(pin)
+        if not pin.package:  # whichever Go fetches them, the files are the same
+            locked = [sha256(wrapper / "go.mod"), sha256(wrapper / "go.sum")]
+            return {"module": pin.module, "files": list(pin.files), "wrapper": locked}
         sources = [wrapper / "go.mod", wrapper / "go.sum", *sorted(wrapper.glob("*.go"))]
         return {
             "package": pin.package,
@@ -136,18 +141,22 @@ class Toolchain:
         ldflags = " ".join([*_LDFLAGS, *(f"-X {name}={value}" for name, value in sorted(pin.stamps.items()))])
         self._run_go(pin, go, ["build", *FLAGS, "-ldflags", ldflags, "-o", program, pin.package], work, timeout)
 
+    def download(self, pin: Pin, go: Go, work: Path, timeout: float) -> None:
+        """Have the pin's module in Go's cache, checked against the committed go.sum: instead of `build`."""
+        self._run_go(pin, go, ["mod", "download", pin.module], work, timeout)
+
     def keep_files(self, pin: Pin, go: Go, target: Path, work: Path, timeout: float) -> None:
         """Copy the directories `pin.files` of the pin's module to `target`, at the paths that they have in the module.
 
-        Of the very module that `build` has just compiled, which go downloaded and checked against go.sum.
+        Of the very module that was compiled or downloaded before, which go has checked against go.sum.
         """
-        words = ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", pin.module]
-        module = Path(self._run_go(pin, go, words, work, timeout).stdout.strip())
+        words = ["list", "-mod=readonly", "-m", "-f", "{{.Version}} {{.Dir}}", pin.module]
+        version, _, directory = self._run_go(pin, go, words, work, timeout).stdout.strip().partition(" ")
+        if version != pin.version:
+            raise ToolError(f"the wrapper {pin.wrapper} has {pin.module} {version}, not {pin.version}")
+        module = Path(directory)
         for name in pin.files:
-            found = [file for file in (module / name).rglob("*") if file.is_file()]
-            if not found:
-                raise ToolError(f"{pin.module} {pin.version} has no files in {name}", do="correct the pin's `files`")
-            for file in found:
+            for file in require_files(pin.module, pin.version, module, name):
                 copy = target / file.relative_to(module)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)  # without its mode: a module cache is read-only
@@ -217,14 +226,13 @@ class Toolchain:
     def _explain(self, error: process.CommandFailed, pin: Pin, timeout: float) -> ToolError:
         """What a failed build means; go's own words are kept, without its list of downloads."""
         output = error.completed.stderr
+        work = f"go build {pin.package}" if pin.package else f"go mod download {pin.module}"
         if error.timed_out:
-            return ToolError(
-                f"go build {pin.package}: not done after {timeout:g} s", do="raise settings deadlines.tool_build"
-            )
+            return ToolError(f"{work}: not done after {timeout:g} s", do="raise settings deadlines.tool_build")
         full = full_disk_in(output, self._cache)
         if full is not None:
             return full
-        said = f"go build {pin.package}: exit status {error.completed.returncode}\n{_last_lines(output, 20)}".rstrip()
+        said = f"{work}: exit status {error.completed.returncode}\n{_last_lines(output, 20)}".rstrip()
         if "SECURITY ERROR" in output or "checksum mismatch" in output:
             return ToolError(
                 said,

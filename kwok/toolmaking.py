@@ -15,8 +15,9 @@ from harness.settings import Archive, Pin, Tools
 from kwok import tool_archive, tool_cache
 from kwok.tool_archive import Patience
 from kwok.tool_cache import Record, Stage
+from kwok.tool_files import FILES, changed_file, write_list
 from kwok.tool_probe import mismatch, module_mismatch
-from kwok.toolchain import FILES, PLATFORM, Toolchain
+from kwok.toolchain import PLATFORM, Go, Toolchain
 
 PATH, CACHE, ARCHIVE, BUILD = PLACES = ("PATH", "tool cache", "release archive", "build")
 Tried = dict[str, ToolError]  # place -> why the tool could not be had there
@@ -133,6 +134,8 @@ class Maker:
 
     def _mismatch(self, name: str, program: Path) -> str:
         pin = self._pins[name]
+        if not pin.package:
+            return changed_file(program)
         if pin.module:
             return module_mismatch(program, pin.module, pin.version)
         return mismatch(program, pin.probe, pin.version, environment=self._environment, scope=self._scope)
@@ -162,6 +165,10 @@ class Maker:
 
     def _from_wrapper(self, name: str, pin: Pin) -> _Way:
         go = self._go.choose(pin)
+        slot = tool_cache.slot(self._root, name, pin.version, self._go.ingredients(pin, go))
+        if not pin.package:
+            origin = f"files of {pin.module} {pin.version}"
+            return _Way(BUILD, "fetched", origin, slot, lambda program, work: self._fetch(name, pin, go, program, work))
 
         def make(program: Path, work: Path) -> str:
             self._go.install(go, self._timeout, lambda text: self._progress.step(f"tool {name}", text))
@@ -171,8 +178,16 @@ class Maker:
                 self._go.keep_files(pin, go, program.with_name(FILES), work, self._timeout)
             return go.version
 
-        slot = tool_cache.slot(self._root, name, pin.version, self._go.ingredients(pin, go))
         return _Way(BUILD, "built", f"{pin.package} built with go {go.version}", slot, make)
+
+    def _fetch(self, name: str, pin: Pin, go: Go, program: Path, work: Path) -> str:
+        """The files of a module, and the list of them that stands for its program."""
+        self._go.install(go, self._timeout, lambda text: self._progress.step(f"tool {name}", text))
+        self._progress.step(f"tool {name}", f"fetching {pin.module}")
+        self._go.download(pin, go, work, self._timeout)
+        self._go.keep_files(pin, go, program.with_name(FILES), work, self._timeout)
+        write_list(program)
+        return ""
 
     def _make_or_find(self, name: str, tried: Tried) -> tuple[Path, str] | None:
         """The program and how it was had. None where no way worked; `tried` then says why."""

@@ -9,7 +9,7 @@ step.
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from harness.cluster import Cluster
 from harness.collectors import EvidenceSite
 from harness.errors import HarnessError, InfrastructureError, ToolError
 from harness.evidence import Collector
+from harness.gates.rollouts import Workload
 from harness.progress import Progress
 from harness.settings import Settings
 from kwok.runtime import RunningCluster
@@ -42,7 +43,8 @@ class KindSite:
     """Where something is installed on the Kind runtime, and with what.
 
     `images` has the images of these names on the node, and says how a pod calls each; `until_stopped` blocks until the
-    node has stopped, and returns its exit code.
+    node has stopped, and returns its exit code. `died` is set when something has ended without being told to, and ends
+    what is waited for.
     """
 
     settings: Settings
@@ -52,6 +54,7 @@ class KindSite:
     images: Callable[[Sequence[str]], Mapping[str, str]]
     until_stopped: Callable[[], int]
     progress: Progress
+    died: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,11 @@ class HostInstallation:
 
 @dataclass(frozen=True)
 class KindInstallation:
-    """How something is put into a cluster of the Kind runtime, and the tools that it takes."""
+    """How something is put into a cluster of the Kind runtime, and the tools that it takes; `workloads` run there."""
 
     tools: tuple[str, ...]
     install: Callable[[KindSite], object]
+    workloads: tuple[Workload, ...]
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Installer:
 
     name: str
     host: HostInstallation
+    kind: KindInstallation
     collectors: Callable[[EvidenceSite], Sequence[Collector]]
     reconcilers: tuple[str, ...] = ()
 

@@ -37,6 +37,23 @@ RESYNC_SECONDS = 10  # what was degraded is looked at again; 120 to 180 by defau
 RENDERINGS = 4  # helm processes at once; no limit by default
 WAVE_SECONDS = 1  # between two sync waves, asleep; 2 by default
 
+# How both of its servers behave, whatever they run in.
+OPTIONS = {
+    CONTROLLER: (
+        "--repo-server-plaintext",
+        f"--app-resync={RESYNC_SECONDS}",
+        "--app-resync-jitter=0",
+        f"--self-heal-backoff-cap-seconds={RESYNC_SECONDS}",
+    ),
+    REPO_SERVER: ("--disable-tls", f"--parallelismlimit={RENDERINGS}"),
+}
+ENVIRONMENT = {
+    "ARGOCD_GPG_ENABLED": "false",
+    "ARGOCD_SYNC_WAVE_DELAY": str(WAVE_SECONDS),
+    "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS": "0",  # else the third failure of a chart is remembered for an hour
+    "ARGOCD_K8S_CLIENT_QPS": "500",
+}
+
 
 def install(site: Site) -> None:
     """Have Argo CD running on the cluster, healthy, its kinds served, with access to the registry.
@@ -46,11 +63,7 @@ def install(site: Site) -> None:
     tools = {name: site.tools(name) for name in TOOLS}
     git = shutil.which("git")  # which bundles in a registry do without
     commands = {name: tools[name] for name in ("helm", "kustomize")} | ({"git": Path(git)} if git else {})
-    manifests_of = tools["argocd"].parent / FILES / "manifests"
-    definitions = manifests.read(manifests_of / "crds" / name for name in _CRDS)
-    configuration = manifests.read(
-        file for file in sorted((manifests_of / "base/config").glob("*.yaml")) if file.name != "kustomization.yaml"
-    )
+    definitions, configuration = crds(tools["argocd"]), configured(tools["argocd"], site.running.identity)
     deadlines, cluster = site.settings.deadlines, site.cluster
     deadline = Deadline.after(deadlines.argocd_install)
     with task(site.progress, "argocd"):
@@ -58,7 +71,7 @@ def install(site: Site) -> None:
             if not manifests.defined(cluster, definitions):
                 site.services.stop(*SERVICES)  # those that run look for a kind that went only after half a minute
             manifests.apply(cluster, [manifests.namespace(NAMESPACE), *definitions])
-            manifests.apply(cluster, [_configured(each, site.running.identity) for each in configuration])
+            manifests.apply(cluster, configuration)
         with failing_as(ArgocdCrdMissing):
             manifests.until_served(cluster, definitions, deadline.within(deadlines.argocd_crd))
         with failing_as(ArgocdInstallFailed):
@@ -78,6 +91,24 @@ def collectors(site: EvidenceSite) -> list[Collector]:
     """The Applications and their projects, and the end of each service's log."""
     logs = [site.log_of(service, name) for name, service in _LOGS.items()]
     return [site.objects("argo-apps", (APPLICATIONS, PROJECTS)), *logs]
+
+
+def crds(program: Path) -> list[dict[str, Any]]:
+    """The CRDs of Argo CD's module, beside its program."""
+    return manifests.read(program.parent / FILES / "manifests/crds" / name for name in _CRDS)
+
+
+def configured(program: Path, identity: str) -> list[dict[str, Any]]:
+    """Argo CD's own configuration in its namespace; the Secret with the key that the controller asks for, and nothing
+    here uses.
+    """
+    files = (program.parent / FILES / "manifests/base/config").glob("*.yaml")
+    found = manifests.read(file for file in sorted(files) if file.name != "kustomization.yaml")
+    for each in found:
+        each["metadata"]["namespace"] = NAMESPACE
+        if each["kind"] == "Secret":  # the same each time: installing again changes nothing
+            each["data"] = encoded({"server.secretkey": hashlib.sha256(identity.encode()).hexdigest()})
+    return found
 
 
 def default_project() -> dict[str, Any]:
@@ -110,7 +141,7 @@ def repository_credentials(registry: str, mirrors: Mapping[str, str]) -> list[di
                 "namespace": NAMESPACE,
                 "labels": {"argocd.argoproj.io/secret-type": "repo-creds"},
             },
-            "data": _encoded({"type": "oci", "url": url, "insecureOCIForceHttp": "true"}),
+            "data": encoded({"type": "oci", "url": url, "insecureOCIForceHttp": "true"}),
         }
         for name, url in addresses.items()
     ]
@@ -141,8 +172,7 @@ def plan(
                 f"--port={repo_server}",
                 "--metrics-address=127.0.0.1",
                 f"--metrics-port={repo_metrics}",
-                "--disable-tls",
-                f"--parallelismlimit={RENDERINGS}",
+                *OPTIONS[REPO_SERVER],
             ),
             # Not /healthz?full=true: it dials itself by the name localhost, for which gRPC asks the network's DNS.
             probes=(Probe(repo_server), Probe(repo_metrics, "/healthz")),
@@ -156,12 +186,9 @@ def plan(
             arguments=(
                 f"--redis=127.0.0.1:{cache}",
                 f"--repo-server=127.0.0.1:{repo_server}",
-                "--repo-server-plaintext",
                 f"--namespace={NAMESPACE}",
                 f"--metrics-port={metrics}",
-                f"--app-resync={RESYNC_SECONDS}",
-                "--app-resync-jitter=0",
-                f"--self-heal-backoff-cap-seconds={RESYNC_SECONDS}",
+                *OPTIONS[CONTROLLER],
             ),
             probes=(Probe(metrics, "/healthz"),),
             environment=_environment(directory / CONTROLLER, kubeconfig),
@@ -174,23 +201,12 @@ def _environment(home: Path, kubeconfig: Path) -> dict[str, str]:
     return {
         "KUBECONFIG": str(kubeconfig),
         "ARGOCD_FAKE_IN_CLUSTER": "true",
-        "ARGOCD_GPG_ENABLED": "false",
+        **ENVIRONMENT,
         **{f"ARGOCD_{name}": str(home) for name in ("GNUPGHOME", "GPG_DATA_PATH", "TLS_DATA_PATH", "SSH_DATA_PATH")},
         "ARGOCD_PLUGINSOCKFILEPATH": str(home),
         "ARGOCD_ASK_PASS_SOCK": "ask-pass.sock",  # else in /tmp, one for all; a Unix socket's path must be short
-        "ARGOCD_SYNC_WAVE_DELAY": str(WAVE_SECONDS),
-        "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS": "0",  # else the third failure of a chart is remembered for an hour
-        "ARGOCD_K8S_CLIENT_QPS": "500",
     }
 
 
-def _configured(manifest: Mapping[str, Any], identity: str) -> Mapping[str, Any]:
-    """The manifest for our namespace; the Secret with the key that the controller asks for, and nothing here uses."""
-    changed = {**manifest, "metadata": {**manifest["metadata"], "namespace": NAMESPACE}}
-    if manifest["kind"] == "Secret":  # the same each time: installing again changes nothing
-        changed["data"] = _encoded({"server.secretkey": hashlib.sha256(identity.encode()).hexdigest()})
-    return changed
-
-
-def _encoded(texts: Mapping[str, str]) -> dict[str, str]:
+def encoded(texts: Mapping[str, str]) -> dict[str, str]:
     return {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}

@@ -33,7 +33,6 @@ REQUEUE_DEPENDENCY = "1s"
 LONGEST_RETRY = "10s"
 _COMMON = (
     "--enable-leader-election=false",
-    "--metrics-addr=0",  # none
     "--log-level=info",
     "--watch-all-namespaces=true",
     f"--requeue-dependency={REQUEUE_DEPENDENCY}",
@@ -85,6 +84,11 @@ def crds(program: Path) -> list[dict[str, Any]]:
     return manifests.read(sorted((program.parent / FILES / "config/crd/bases").glob("*.yaml")))
 
 
+def options(controller: str) -> tuple[str, ...]:
+    """How a controller behaves, whatever it runs in."""
+    return (*_COMMON, *_OWN.get(controller, ()))
+
+
 def plan(programs: Mapping[str, Path], ports: Ports, directory: Path, kubeconfig: Path) -> Sequence[Service]:
     """The controllers as services; `directory` is that of all services."""
     return [_controller(name, programs[name], ports, directory / name, kubeconfig) for name in CONTROLLERS]
@@ -92,7 +96,7 @@ def plan(programs: Mapping[str, Path], ports: Ports, directory: Path, kubeconfig
 
 def _controller(name: str, program: Path, ports: Ports, home: Path, kubeconfig: Path) -> Service:
     health = ports[f"{name} health"]
-    arguments = [f"--health-addr=127.0.0.1:{health}", *_COMMON, *_OWN.get(name, ())]
+    arguments = [f"--health-addr=127.0.0.1:{health}", "--metrics-addr=0", *options(name)]
     probes = [Probe(health, "/readyz")]
     files: dict[str, str] = {}
     if name in STORES:

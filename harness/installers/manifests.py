@@ -12,11 +12,21 @@ from harness import go_yaml
 from harness.cluster import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, ToolError
-from harness.snapshot import CONFIGMAPS, NAMESPACES, Kind
+from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, STATEFULSETS, Kind
 
 SECRETS = Kind("v1", "secrets", "Secret")
 DEFINITIONS = Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
-_KINDS = {kind.kind: kind for kind in (NAMESPACES, CONFIGMAPS, SECRETS, DEFINITIONS)}
+SERVICES = Kind("v1", "services", "Service")
+ACCOUNTS = Kind("v1", "serviceaccounts", "ServiceAccount")
+_RBAC = "rbac.authorization.k8s.io/v1"
+_ROLES = (
+    Kind(_RBAC, "roles", "Role"),
+    Kind(_RBAC, "rolebindings", "RoleBinding"),
+    Kind(_RBAC, "clusterroles", "ClusterRole", namespaced=False),
+    Kind(_RBAC, "clusterrolebindings", "ClusterRoleBinding", namespaced=False),
+)
+_PLAIN = (NAMESPACES, CONFIGMAPS, SECRETS, SERVICES, ACCOUNTS, DEPLOYMENTS, STATEFULSETS, DEFINITIONS)
+KINDS = {kind.kind: kind for kind in (*_PLAIN, *_ROLES)}
 _REMEDY = "remove the tool's directory from the cache (kwok-harness tools list); it is made again"
 _SIDE_BY_SIDE = 4
 _LOOK_SECONDS = 0.05  # discovery cannot be watched
@@ -42,7 +52,7 @@ def namespace(name: str) -> dict[str, Any]:
 def apply(cluster: Cluster, objects: Sequence[Mapping[str, Any]]) -> None:
     """Apply objects of the few kinds that installers know, side by side. Raises ClusterError."""
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="manifests") as pool:
-        for done in [pool.submit(cluster.apply, _KINDS[each["kind"]], each) for each in objects]:
+        for done in [pool.submit(cluster.apply, KINDS[each["kind"]], each) for each in objects]:
             done.result()
 
 

@@ -45,7 +45,7 @@ def install(site: Site) -> str:
         arguments=("serve", _CONFIGURATION),
         probes=(Probe(port, "/v2/"),),
         environment={"OTEL_TRACES_EXPORTER": "none"},  # or it looks for somebody to send them to
-        files={_CONFIGURATION: configuration(port, site.running.identity)},
+        files={_CONFIGURATION: configuration(f"127.0.0.1:{port}", site.running.identity)},
     )
     with task(site.progress, NAME, f"127.0.0.1:{port}"):
         if site.services.identity(NAME) is None:
@@ -67,8 +67,8 @@ def collectors(site: EvidenceSite) -> list[Collector]:
     return [site.log_of(NAME, lines=LOG_LINES)]
 
 
-def configuration(port: int, identity: str) -> str:
-    """The registry's configuration file. What is stored lies beside it, and goes with the cluster."""
+def configuration(listen: str, identity: str) -> str:
+    """The registry's configuration file. What is stored lies below its directory, and goes with the cluster."""
     return yaml.safe_dump(
         {
             "version": 0.1,
@@ -78,14 +78,17 @@ def configuration(port: int, identity: str) -> str:
                 "delete": {"enabled": True},
                 "maintenance": {"uploadpurging": {"enabled": False}},
             },
-            "http": {"addr": f"127.0.0.1:{port}", "headers": {HEADER: [identity]}, "secret": identity},
+            "http": {"addr": listen, "headers": {HEADER: [identity]}, "secret": identity},
         },
         sort_keys=False,
     )
 
 
-def until_reachable(port: int, identity: str, deadline: Deadline) -> None:
-    """See that `localhost` leads to this registry, by whichever of its addresses a client may try.
+def until_reachable(
+    port: int, identity: str, deadline: Deadline, *, do: str = "see what /etc/hosts says of localhost"
+) -> None:
+    """See that `localhost` leads to this registry, by whichever of its addresses a client may try. `do` is the remedy
+    where nobody answers.
 
     Raises RegistryUnreachable: at once where another registry answers, at the deadline where nobody does.
     """
@@ -111,7 +114,7 @@ def until_reachable(port: int, identity: str, deadline: Deadline) -> None:
             raise RegistryUnreachable(
                 f"the registry runs, but nobody answers at {', '.join(sorted(addresses))} after {deadline.budget:g} s",
                 where=where,
-                do="see what /etc/hosts says of localhost",
+                do=do,
             )
         time.sleep(_LOOK_SECONDS)
 
@@ -122,6 +125,8 @@ def _identity(address: str, port: int) -> str | None:
     try:
         connection.request("GET", "/v2/")
         return connection.getresponse().getheader(HEADER, "")
+    except ConnectionError:  # one that hangs up at once is a proxy before a server that is not there yet
+        return None
     except http.client.HTTPException:
         return ""
     except OSError:

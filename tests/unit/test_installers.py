@@ -239,7 +239,7 @@ def test_nothing_is_told_to_listen_on_or_talk_to_other_machines(
     services = (*controllers.values(), *servers.values())
     told = [word for each in services for word in each.arguments]
     assert not any("full=true" in probe.path for each in services for probe in each.probes)  # dials itself by name
-    told.append(registry.configuration(5500, "me"))
+    told.append(registry.configuration("127.0.0.1:5500", "me"))
     found = [address for word in told for address in ADDRESS.findall(word)]
     assert len(found) > 10
     assert set(found) == {"127.0.0.1"}
@@ -390,7 +390,7 @@ def test_nobody_behind_localhost_is_told_at_the_deadline() -> None:
 
 def test_the_registrys_configuration_is_yaml_that_says_who_it_is() -> None:
     """Loopback, a directory beside it, deletion allowed, and the identity in each answer."""
-    found = yaml.safe_load(registry.configuration(5500, "me"))
+    found = yaml.safe_load(registry.configuration("127.0.0.1:5500", "me"))
     assert found["http"]["addr"] == "127.0.0.1:5500"
     assert found["http"]["headers"] == {registry.HEADER: ["me"]}
     assert found["storage"]["delete"] == {"enabled": True}

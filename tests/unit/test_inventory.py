@@ -220,3 +220,21 @@ def test_addresses_of_objects() -> None:
     assert address(PODS) == "/api/v1/pods"
     assert address(DEPLOYMENTS, "ns", "x") == "/apis/apps/v1/namespaces/ns/deployments/x"
     assert address(VOLUMES, "", "a:b") == "/api/v1/persistentvolumes/a%3Ab"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "owners", "counted"),
+    [
+        ("argocd", [{"uid": "1", "controller": True}], False),
+        ("kube-system", [{"uid": "1", "controller": True}], False),
+        ("argocd", [{"uid": "1"}], True),
+        ("argocd", [], True),
+        ("apps", [{"uid": "1", "controller": True}], True),
+    ],
+)
+def test_pods_of_the_clusters_own_workloads_are_not_counted(namespace: str, owners: Items, counted: bool) -> None:
+    """A rollout of the infrastructure replaces them; their owner is counted, and so is a pod that has none."""
+    replica_sets = Kind("apps/v1", "replicasets", "ReplicaSet")
+    for kind in (PODS, replica_sets, Kind("apps/v1", "controllerrevisions", "ControllerRevision")):
+        assert bool(taken(kind, item("x", namespace, ownerReferences=owners))) == counted
+    assert taken(DEPLOYMENTS, item("x", namespace, ownerReferences=owners))

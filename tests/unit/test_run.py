@@ -107,7 +107,7 @@ class World:
 
         fake: Any = SimpleNamespace
         nowhere: Any = None
-        needed = Installer("infrastructure", nowhere, lambda site: (), ("controller",))
+        needed = Installer("infrastructure", nowhere, nowhere, lambda site: (), ("controller",))
         return Cell(
             recipe=fake(name="eks", components=(), document=lambda: {"kind": "RecipeResult"}),
             nodes=[],

@@ -1,5 +1,7 @@
 """Tools that cannot say their version, and tools with files: what a Go program carries, and what its module brings."""
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,8 @@ INFORMATION = (
 # "builds" a program whose build information is the text, and knows where the module is
 GO = """#!/bin/sh
 [ "$1" = version ] && {{ echo "go version go1.26.8 {platform}"; exit; }}
-[ "$1" = list ] && {{ echo "{module}"; exit; }}
+[ "$1" = list ] && {{ echo "v1.2.3 {module}"; exit; }}
+[ "$1" = mod ] && {{ echo "$@" >> "{module}.fetched"; exit; }}
 for word in "$@"; do [ "$last" = -o ] && out=$word; last=$word; done
 printf '%b' '{information}' > "$out"
 """
@@ -121,6 +124,62 @@ def test_a_tool_with_files_is_never_taken_from_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("wrapper")
+def test_files_alone_are_fetched_and_nothing_is_compiled(tmp_path: Path) -> None:
+    """Of a pin without a package there is no program: its module is downloaded, and a list says what is kept of it."""
+    with toolbox(tmp_path, package="") as box:
+        program = box.path("frob")
+    assert (tmp_path / "module.fetched").read_text() == f"mod download {MODULE}\n"
+    digest = hashlib.sha256(b"kind: CustomResourceDefinition\n").hexdigest()
+    assert program.read_text() == f"{digest}  files/config/crds/frobs.yaml\n"
+    assert (program.parent / "files/config/crds/frobs.yaml").read_text() == "kind: CustomResourceDefinition\n"
+    with toolbox(tmp_path, package="") as later:
+        assert (later.path("frob"), later.verify()[0].origin) == (program, f"files of {MODULE} v1.2.3")
+    assert (tmp_path / "module.fetched").read_text().count("\n") == 1
+
+
+@pytest.mark.usefixtures("wrapper")
+def test_files_alone_do_not_depend_on_the_go_that_fetches_them(tmp_path: Path) -> None:
+    """A newer Go finds them again; another go.sum, or other directories, are other files."""
+    with toolbox(tmp_path, package="") as box:
+        program = box.path("frob")
+    text = (tmp_path / "bin" / "go").read_text()
+    (tmp_path / "bin" / "go").write_text(text.replace("go1.26.8", "go1.26.9"))
+    with toolbox(tmp_path, package="") as box:
+        assert box.path("frob") == program
+    (tmp_path / "wrappers/frob/go.sum").write_text("example.org/frob v1.2.3 h1:abc=\n")
+    with toolbox(tmp_path, package="") as box:
+        assert box.path("frob") != program
+
+
+@pytest.mark.usefixtures("wrapper")
+def test_files_of_another_version_are_refused(tmp_path: Path) -> None:
+    """A pin whose version is not the one that its wrapper requires gets no files of that other version."""
+    with (
+        toolbox(tmp_path, package="", version="v1.2.4") as box,
+        pytest.raises(ToolError, match=r"v1\.2\.3, not v1\.2\.4"),
+    ):
+        box.path("frob")
+
+
+@pytest.mark.usefixtures("wrapper")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda files: (files / "config/crds/frobs.yaml").write_text("kind: Other\n"), "frobs.yaml was changed"),
+        (lambda files: (files / "config/crds/frobs.yaml").unlink(), "frobs.yaml is gone"),
+        (lambda files: (files / "config/crds/more.yaml").touch(), "more.yaml is not one of its files"),
+        (lambda files: (files.parent / "frob").write_text(""), "sha256 is not the one recorded"),
+    ],
+)
+def test_files_that_were_touched_are_told(tmp_path: Path, change: Callable[[Path], object], said: str) -> None:
+    """What was fetched is verified against its list, and the list against the record: nothing can be slipped in."""
+    with toolbox(tmp_path, package="") as box:
+        change(box.path("frob").parent / "files")
+        with pytest.raises(ToolError, match=said):
+            box.verify()
+
+
+@pytest.mark.usefixtures("wrapper")
 def test_a_program_of_another_version_is_refused(tmp_path: Path) -> None:
     """A build that carries another version than its pin is not kept."""
     go(tmp_path, INFORMATION.replace("v1.2.3", "v1.2.4"))
@@ -150,6 +209,7 @@ def test_the_source_of_a_wrapper_is_part_of_its_tool(wrapper: Path, tmp_path: Pa
     [
         ("      probe: [--version]\n", "names neither a probe nor a module"),
         ("      module: github.com/fluxcd/helm-controller\n", "it needs one"),
+        ("      package: sigs.k8s.io/kustomize/kustomize/v5\n", "names no package to build"),
     ],
 )
 def test_a_pin_must_be_recognisable(tmp_path: Path, change: str, message: str) -> None:

@@ -1,0 +1,222 @@
+"""Real workloads: whether those that were asked for run, and what keeps one from it.
+
+Unlike the workloads of a recipe, whose pods run nowhere, these are the infrastructure of a cluster with real nodes:
+their images must be had, their containers must start, stay and answer.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.gates.combining import Gate, named, overall, shortened
+from harness.gates.findings import Finding, Level
+from harness.snapshot import DEPLOYMENTS, PODS, STATEFULSETS, Key, Kind, Object, Snapshot
+from harness.verdict import Passed, Verdict
+
+KINDS = (DEPLOYMENTS, STATEFULSETS, PODS)
+
+# Why the kubelet has not started a container, where trying again rarely changes that.
+_IMAGE = frozenset({"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "ImageInspectError", "InvalidImageName"})
+_START = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
+_CRASH = "CrashLoopBackOff"
+_CRASHES = 2  # endings of one container that are no accident any more
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A Deployment or a StatefulSet."""
+
+    kind: Kind
+    namespace: str
+    name: str
+
+    @property
+    def key(self) -> Key:
+        return (self.namespace, self.name)
+
+    def __str__(self) -> str:
+        return named(self.kind, self.key)
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A container that ended by itself. `previous`: it has been started again since, what it said is kept apart."""
+
+    namespace: str
+    pod: str
+    container: str
+    how: str
+    previous: bool
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.pod} ({self.container}) {self.how}"
+
+
+def rolled_out(workloads: Sequence[Workload]) -> Gate:
+    """The gate over KINDS: each has all its pods, of its newest template, available. None is asked for more than once
+    its controller has seen its last change.
+    """
+    if not workloads:
+        raise ValueError("no workloads: nothing would ever be asked")
+
+    def gate(snapshot: Snapshot) -> Verdict:
+        findings = [finding for each in workloads for finding in _findings(each, snapshot)]
+        if findings:
+            return overall(findings)
+        return Passed(f"{', '.join(each.name for each in workloads)} available")
+
+    return gate
+
+
+def withdrawn(workloads: Sequence[Workload]) -> Gate:
+    """The gate over KINDS: none of them has a pod any more, nor one on its way out."""
+
+    def gate(snapshot: Snapshot) -> Verdict:
+        findings = []
+        for each in workloads:
+            found = snapshot.get(each.kind, *each.key)
+            left = [] if found is None else _pods(found, snapshot)
+            if found is not None and (not _observed(found) or found.get("status", {}).get("replicas")):
+                findings.append(Finding(Level.WAITING, str(each), "still has its pods"))
+            elif left:
+                findings.append(Finding(Level.WAITING, str(each), f"pod {left[0]['metadata']['name']} is still there"))
+        return overall(findings) if findings else Passed("no pod is left")
+
+    return gate
+
+
+def pods_of(workloads: Sequence[Workload], snapshot: Snapshot) -> dict[Workload, list[Object]]:
+    """The pods of each, as their selectors say; none where the workload is not there."""
+    found = {each: snapshot.get(each.kind, *each.key) for each in workloads}
+    return {each: [] if item is None else _pods(item, snapshot) for each, item in found.items()}
+
+
+def crashes(pod: Object) -> Iterator[Crash]:
+    """Containers of the pod that are down after they ended, or have been started again since."""
+    metadata = pod["metadata"]
+    for status in _unfinished(pod):
+        ended = (status.get("state") or {}).get("terminated")
+        before = (status.get("lastState") or {}).get("terminated")
+        if ended or before:
+            how = _ended(ended or before or {})
+            yield Crash(metadata["namespace"], metadata["name"], status["name"], how, previous=not ended)
+
+
+def ended_since(before: Object, now: Object) -> str:
+    """How a pod that was ready has ended since, in a word or two of its container; empty where it has not."""
+    if now["status"].get("phase") in ("Failed", "Succeeded") and now["status"].get("reason"):
+        return f"has ended ({now['status']['reason']}): {shortened(now['status'].get('message'))}"
+    starts = {each["name"]: each.get("restartCount", 0) for each in before["status"].get("containerStatuses") or ()}
+    for status in now["status"].get("containerStatuses") or ():
+        ended = (status.get("state") or {}).get("terminated")
+        last = (status.get("lastState") or {}).get("terminated")
+        if ended or status.get("restartCount", 0) > starts.get(status["name"], 0):
+            return _ended(ended or last or {})
+    return ""
+
+
+def _findings(workload: Workload, snapshot: Snapshot) -> Iterator[Finding]:
+    found = snapshot.get(workload.kind, *workload.key)
+    if found is None:
+        yield Finding(Level.WAITING, str(workload), "is not there")
+        return
+    if not _observed(found):
+        yield Finding(Level.WAITING, str(workload), "its controller has not looked at its last change yet")
+        return
+    status, wanted = found.get("status") or {}, found["spec"].get("replicas", 1)
+    counts = {name: status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
+    if wanted and all(count == wanted for count in counts.values()):
+        return
+    level, text = _obstacle(found, _pods(found, snapshot))
+    yield Finding(level, str(workload), f"{counts['availableReplicas']} of {wanted} available: {text}")
+
+
+def _obstacle(workload: Object, pods: Sequence[Object]) -> tuple[Level, str]:
+    """What keeps a workload from being available: the worst that its pods say, or its controller where it has none."""
+    if not workload["spec"].get("replicas", 1):
+        return Level.WAITING, "it is scaled to nothing"
+    staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    if not staying:
+        for condition in (workload.get("status") or {}).get("conditions") or ():
+            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+                return Level.DOOMED, f"no pod can be made: {shortened(condition.get('message'))}"
+        leaving = "its old pod is still ending" if pods else "it has no pod yet"
+        return Level.WAITING, leaving
+    alive = [pod for pod in staying if pod["status"].get("phase") != "Failed"]  # an evicted pod is replaced by another
+    told = [(*_told(pod), pod["metadata"]["name"]) for pod in alive or staying]
+    level, text, name = max(told, key=lambda each: each[0])
+    evicted = [pod for pod in staying if alive and pod["status"].get("reason") == "Evicted"]
+    before = f"; before it, {_told(evicted[-1])[1]}" if evicted else ""
+    return level, f"pod {name} {text}{before}"
+
+
+def _told(pod: Object) -> tuple[Level, str]:
+    """What a pod that is not available does instead, and whether that heals."""
+    status = pod["status"]
+    if status.get("phase") == "Failed":
+        reason = "was evicted" if status.get("reason") == "Evicted" else f"has failed ({status.get('reason', '')})"
+        return Level.DOOMED, f"{reason}: {shortened(status.get('message'))}"
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            unschedulable = condition.get("reason") == "Unschedulable"
+            level = Level.DOOMED if unschedulable else Level.WAITING
+            return level, f"has no node: {shortened(condition.get('message'))}"
+    return max(
+        (_container(each, pod) for each in _unfinished(pod)),
+        key=lambda each: each[0],
+        default=(Level.WAITING, "is about to be started" if pod["spec"].get("nodeName") else "is about to get a node"),
+    )
+
+
+def _container(status: Mapping[str, Any], pod: Object) -> tuple[Level, str]:
+    name, state = status["name"], status.get("state") or {}
+    waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+    reason, restarts = waiting.get("reason", ""), status.get("restartCount", 0)
+    last = ended or (status.get("lastState") or {}).get("terminated") or {}
+    if reason in _IMAGE:
+        image = next((each["image"] for each in _containers(pod) if each["name"] == name), status.get("image", ""))
+        return Level.DOOMED, f"cannot have the image {image}: {reason}: {shortened(waiting.get('message'))}"
+    if reason in _START:
+        return Level.DOOMED, f"cannot start {name}: {reason}: {shortened(waiting.get('message'))}"
+    if not status.get("ready") and last and (reason == _CRASH or restarts >= _CRASHES):
+        return Level.DOOMED, f"does not stay: {name} {_ended(last)}"
+    if ended:
+        return Level.WAITING, f"{name} {_ended(ended)}"
+    if reason:
+        return Level.WAITING, f"{name} is not started yet ({reason})"
+    return Level.WAITING, f"{name} runs and is not ready" if "running" in state else f"{name} is not started yet"
+
+
+def _ended(terminated: Mapping[str, Any]) -> str:
+    reason = terminated.get("reason") or ""
+    told = f" ({reason})" if reason not in ("", "Error", "Completed") else ""
+    message = f": {shortened(terminated['message'])}" if terminated.get("message") else ""
+    return f"ended with status {terminated.get('exitCode')}{told}{message}"
+
+
+def _observed(workload: Object) -> bool:
+    seen = (workload.get("status") or {}).get("observedGeneration", 0)
+    return bool(seen >= workload["metadata"].get("generation", 1))
+
+
+def _pods(workload: Object, snapshot: Snapshot) -> list[Object]:
+    wanted = (workload["spec"].get("selector") or {}).get("matchLabels") or {}
+    namespace = workload["metadata"]["namespace"]
+    return [
+        pod
+        for pod in snapshot.all(PODS)
+        if pod["metadata"].get("namespace") == namespace
+        and wanted
+        and wanted.items() <= (pod["metadata"].get("labels") or {}).items()
+    ]
+
+
+def _unfinished(pod: Object) -> list[Mapping[str, Any]]:
+    """The statuses of its containers, without those of init containers that have done what they were for."""
+    status = pod.get("status") or {}
+    first = [each for each in status.get("initContainerStatuses") or () if not each.get("ready")]
+    return [*first, *(status.get("containerStatuses") or ())]
+
+
+def _containers(pod: Object) -> list[Mapping[str, Any]]:
+    return [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]

@@ -1,0 +1,137 @@
+"""Argo CD in a Kind cluster: Redis, repo server and application controller, of its own module's manifests.
+
+As on the host runtime, what nobody here needs is left out: the API server and its UI, Dex, notifications,
+ApplicationSets, plug-ins of the repo server. It behaves as there, too. Or, where settings say so, all of it by its Helm
+chart, as the bash harness has it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.deadline import Deadline
+from harness.errors import ArgocdCrdMissing, ArgocdInstallFailed, RepositorySecretRefused
+from harness.gates.rollouts import Workload
+from harness.helm import Helm
+from harness.installers import KindSite, failing_as, manifests
+from harness.installers.argocd import (
+    CONTROLLER,
+    ENVIRONMENT,
+    NAMESPACE,
+    OPTIONS,
+    PROJECTS,
+    REDIS,
+    REPO_SERVER,
+    configured,
+    crds,
+    default_project,
+    encoded,
+    repository_credentials,
+)
+from harness.installers.in_cluster.placing import placed
+from harness.installers.in_cluster.registry import ADDRESS
+from harness.installers.in_cluster.rollout import available, rolled_out, stop
+from harness.names import INFRASTRUCTURE_NODE
+from harness.progress import task
+from harness.settings import Chart
+from harness.snapshot import DEPLOYMENTS, STATEFULSETS
+from kwok.toolchain import FILES
+
+TOOLS = (MANIFESTS,) = ("argocd-manifests",)
+WORKLOADS = (
+    Workload(DEPLOYMENTS, NAMESPACE, REDIS),
+    Workload(DEPLOYMENTS, NAMESPACE, REPO_SERVER),
+    Workload(STATEFULSETS, NAMESPACE, CONTROLLER),
+)
+RELEASE = "argocd"
+_PARTS = ("base/redis", "base/repo-server", "base/application-controller", "base/application-controller-roles")
+_ROLES = "cluster-rbac/application-controller"
+_PLAIN = frozenset({"ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Service"})
+_IMAGES = {REDIS: "redis", REPO_SERVER: "argocd", CONTROLLER: "argocd"}
+
+
+def install(site: KindSite) -> None:
+    """Have Argo CD running in the cluster, its kinds served, with access to the cluster's registry.
+
+    Raises ArgocdInstallFailed (30), ArgocdCrdMissing (31) or RepositorySecretRefused (40).
+    """
+    settings, cluster, identity = site.settings, site.cluster, site.running.identity
+    program = site.tools(MANIFESTS)
+    definitions = crds(program)
+    deadline = Deadline.after(settings.deadlines.argocd_install)
+    with task(site.progress, "argocd"):
+        with failing_as(ArgocdInstallFailed):
+            manifests.apply(cluster, [manifests.namespace(NAMESPACE)])
+            if settings.kind.argocd == "chart":
+                by_chart(site, settings.kind.argocd_chart, deadline.remaining)
+            else:
+                if not manifests.defined(cluster, definitions):
+                    stop(cluster, WORKLOADS, deadline)  # those that run look for a kind that went only much later
+                own = [*configured(program, identity), redis_password(identity), *plain(program)]
+                manifests.apply(cluster, [*definitions, *own])
+        with failing_as(ArgocdCrdMissing):
+            manifests.until_served(cluster, definitions, deadline.within(settings.deadlines.argocd_crd))
+        with failing_as(ArgocdInstallFailed):
+            # Before the controller looks for it, and not before its kind is served: it would stay unfound for minutes.
+            cluster.apply(PROJECTS, default_project())
+        with failing_as(RepositorySecretRefused):
+            manifests.apply(cluster, repository_credentials(ADDRESS, settings.mirrors))
+        with failing_as(ArgocdInstallFailed):
+            if settings.kind.argocd == "chart":
+                available(site, WORKLOADS, deadline)
+            else:
+                images = site.images(("argocd", "redis"))
+                rolled_out(site, workloads(program, images), deadline)
+
+
+def by_chart(site: KindSite, chart: Chart, within: float) -> None:
+    """Install or upgrade the chart, on the real node. Its values are strings, as Argo CD wants them."""
+    selected = INFRASTRUCTURE_NODE[0].replace(".", r"\.")
+    helm = Helm(site.tools("helm"), site.running.directory / "helm", site.running.kubeconfig)
+    helm.install_chart(
+        RELEASE,
+        NAMESPACE,
+        chart.name,
+        repository=chart.repository,
+        version=chart.version,
+        values={**chart.values, f"global.nodeSelector.{selected}": INFRASTRUCTURE_NODE[1]},
+        timeout=within,
+        wait=True,
+    )
+
+
+def plain(program: Path) -> list[dict[str, Any]]:
+    """Accounts, roles and services of the parts that run; network policies are left out, nobody else is there."""
+    return [each for each in _read(program, (*_PARTS, _ROLES)) if each["kind"] in _PLAIN]
+
+
+def workloads(program: Path, images: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The three that run, placed; `images` are those of "argocd" and "redis"."""
+    found = []
+    for each in _read(program, _PARTS):
+        if each["kind"] in ("Deployment", "StatefulSet"):
+            name = each["metadata"]["name"]
+            each["spec"]["template"]["spec"].pop("initContainers", None)  # a plug-in server, and what makes a password
+            argo = _IMAGES[name] == "argocd"
+            environment = ENVIRONMENT if argo else {}
+            options = OPTIONS.get(name, ())
+            found.append(placed(each, NAMESPACE, images[_IMAGES[name]], arguments=options, environment=environment))
+    return found
+
+
+def redis_password(identity: str) -> dict[str, Any]:
+    """What Redis asks for and its users send: the same each time, so that installing again changes nothing."""
+    secret = hashlib.sha256(f"redis {identity}".encode()).hexdigest()
+    metadata = {"name": REDIS, "namespace": NAMESPACE}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded({"auth": secret})}
+
+
+def _read(program: Path, parts: Iterable[str]) -> list[dict[str, Any]]:
+    root = program.parent / FILES / "manifests"
+    found = manifests.read(file for part in parts for file in sorted((root / part).glob("*.yaml")))
+    for each in found:
+        if each["kind"] in ("ClusterRole", "ClusterRoleBinding", "Kustomization"):
+            continue
+        each["metadata"]["namespace"] = NAMESPACE
+    return found
