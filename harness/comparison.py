@@ -16,6 +16,8 @@ where defaults are possible, and a difference where an addition would have a mea
 | annotations checksum/...                    | by shape where the release has either of these two, else by value      |
 | replicas under a HorizontalPodAutoscaler    | anything between its bounds                                            |
 | a field that the API server does not keep   | asked of the server by a dry run; named in the report, no difference   |
+| nodeSelector type: kwok of DaemonSets and   | may be there besides: the fence of Kind clusters adds it               |
+| Pods                                        |                                                                        |
 | hooks: Jobs and Pods, those that a delete   | need not be there; the report names standing ones that are not         |
 | policy removes, those made after install    |                                                                        |
 | status, uid, managedFields and the like     | not at all: the server's own                                           |
@@ -31,6 +33,7 @@ from typing import Any
 from harness.errors import DataError
 from harness.gates.quantity import parse
 from harness.inventory import Reference
+from harness.names import KWOK_NODE_LABEL
 from harness.snapshot import Kind, Object
 
 
@@ -132,7 +135,8 @@ def differences(reference: Reference, one: Expected, live: Object) -> Iterator[D
     if one.kind.kind == "Secret" and not one.kind.group and item.get("stringData"):
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in item["stringData"].items()}
         item["data"] = {**(item.get("data") or {}), **encoded}
-    comparison = _Comparison(_built_in(one.kind), one.kind.kind == "Pod")
+    fenced = one.kind.kind in ("DaemonSet", "Pod")
+    comparison = _Comparison(_built_in(one.kind), one.kind.kind == "Pod", fenced)
     for path, expected, actual in comparison.maps((), item, live):
         if path == ("spec", "replicas") and one.scaled and isinstance(actual, int):
             least, most = one.scaled
@@ -145,6 +149,7 @@ def differences(reference: Reference, one: Expected, live: Object) -> Iterator[D
 class _Comparison:
     built_in: bool
     pod: bool
+    fenced: bool
 
     def values(self, path: Path, expected: Any, actual: Any) -> Iterator[tuple[Path, Any, Any]]:
         if isinstance(expected, Mapping) and isinstance(actual, Mapping):
@@ -164,6 +169,8 @@ class _Comparison:
         closed = self.built_in and bool(path) and path[-1] in CLOSED
         for key in sorted(actual.keys() - expected.keys()):
             value = actual[key]
+            if self.fenced and (path[-1:], (key, value)) == (("nodeSelector",), KWOK_NODE_LABEL):
+                continue
             if closed:
                 yield (*path, key), ABSENT, value
             elif self.built_in and key in CLOSED and isinstance(value, dict | list):

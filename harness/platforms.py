@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.cluster import Cluster
-from harness.installers import Infrastructure, Installer, Site, registry
+from harness.installers import Infrastructure, Installer, KindSite, Site, registry
 from harness.installers.host import HostInfrastructure
+from harness.installers.in_cluster import registry as in_cluster_registry
+from harness.installers.in_cluster.infrastructure import KindInfrastructure
 from harness.progress import Progress
 from harness.settings import Settings
 from kwok.engine import Engine, EngineMissing
 from kwok.host import HostRuntime
+from kwok.kind import KindRuntime
 from kwok.runtime import RunningCluster, Runtime, state_directory
 from kwok.services import Services
 
@@ -78,6 +81,40 @@ class HostPlatform:
         return HostInfrastructure(Site(self._settings, tools, running, cluster, services, progress))
 
 
+class KindPlatform:
+    """Cells one after another on one cluster, which has the registry and the controllers in it."""
+
+    shared = True
+    registry = in_cluster_registry.ADDRESS
+
+    def __init__(self, settings: Settings, tools: Tools, state: Path) -> None:
+        self._kind = KindRuntime(settings, tools, state)
+        self.state = state / self._kind.name
+        self._settings = settings
+
+    @property
+    def runtime(self) -> Runtime:
+        return self._kind
+
+    def tools(self, installers: Iterable[Installer]) -> tuple[str, ...]:
+        names = [*self.runtime.tools, *(name for each in installers for name in each.kind.tools)]
+        return tuple(dict.fromkeys(names))
+
+    def infrastructure(
+        self, running: RunningCluster, cluster: Cluster, tools: Tools, progress: Progress
+    ) -> Infrastructure:
+        site = KindSite(
+            settings=self._settings,
+            tools=tools,
+            running=running,
+            cluster=cluster,
+            images=lambda names: self._kind.load(running, names, progress),
+            until_stopped=lambda: self._kind.until_stopped(running),
+            progress=progress,
+        )
+        return KindInfrastructure(site)
+
+
 @dataclass(frozen=True)
 class Choice:
     """The runtime to use, "host" or "kind", and why."""
@@ -99,4 +136,5 @@ def choose(settings: Settings, environment: Mapping[str, str]) -> Choice:
 
 def platform_of(runtime: str, settings: Settings, tools: Tools, environment: Mapping[str, str]) -> Platform:
     """The platform of a runtime that has been chosen."""
-    return HostPlatform(settings, tools, state_directory(environment))
+    platform = KindPlatform if runtime == KindRuntime.name else HostPlatform
+    return platform(settings, tools, state_directory(environment))

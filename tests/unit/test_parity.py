@@ -13,7 +13,7 @@ from harness.cluster import ApiError, Cluster, Listing, Resources
 from harness.comparison import same_shape
 from harness.inventory import Reference
 from harness.parity import ParityBroken, ParityReport, check, delivered, expected
-from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, Kind
+from harness.snapshot import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, Kind
 
 SECRETS = Kind("v1", "secrets", "Secret")
 CLUSTERROLES = Kind("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False)
@@ -24,6 +24,7 @@ APPLICATIONS = Kind("argoproj.io/v1alpha1", "applications", "Application")
 ENDPOINTS = Kind("v1", "endpoints", "Endpoints")
 KINDS = [
     CONFIGMAPS,
+    DAEMONSETS,
     DEPLOYMENTS,
     JOBS,
     NAMESPACES,
@@ -416,6 +417,30 @@ def test_what_admission_adds_to_bare_pods() -> None:
     live["spec"]["tolerations"].append(GPU)
     assert not compared(reference, live).equal
     assert not compared(deployment(), put(alive(deployment()), f"{POD}/volumes", [token])).equal
+
+
+@pytest.mark.parametrize(
+    ("kind", "added", "equal"),
+    [
+        (DAEMONSETS, {"type": "kwok"}, True),
+        (DAEMONSETS, {"type": "other"}, False),
+        (DAEMONSETS, {"type": "kwok", "more": "x"}, False),
+        (DEPLOYMENTS, {"type": "kwok"}, False),
+    ],
+)
+def test_what_the_fence_of_a_kind_cluster_adds(kind: Kind, added: dict[str, str], equal: bool) -> None:
+    """The label of simulated nodes, to what a DaemonSet selects: whether it selects anything by itself or not."""
+    for own in ({}, {"node": "gpu"}):
+        template = {"spec": {"containers": [{"name": "main"}], **({"nodeSelector": own} if own else {})}}
+        reference = thing(kind, spec={"template": template})
+        assert compared(reference, put(alive(reference), f"{POD}/nodeSelector", {**own, **added})).equal is equal
+
+
+def test_a_selector_that_was_lost_is_not_taken_for_the_fence() -> None:
+    """It may add; what the manifest asks for has to be there."""
+    template = {"spec": {"containers": [{"name": "main"}], "nodeSelector": {"node": "gpu"}}}
+    reference = thing(DAEMONSETS, spec={"template": template})
+    assert not compared(reference, put(alive(reference), f"{POD}/nodeSelector", {"type": "kwok"})).equal
 
 
 def test_namespaces_are_filled_in_where_there_are_any() -> None:
