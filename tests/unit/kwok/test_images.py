@@ -13,6 +13,7 @@ from fake_engine import PODMAN, SILENCE, FakeEngine, Refused, Stored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.background import Background
 from harness.errors import ClusterError, SettingsError, UsageError
 from harness.progress import Silent
 from harness.settings import Retries
@@ -239,8 +240,11 @@ def test_few_pulls_run_at_once(fake: FakeEngine) -> None:
     references = {f"i{number}": f"a.example/i{number}:1" for number in range(8)}
     fake.answers = {text: [Stored(IDS[n], tags=(text,))] for n, text in enumerate(references.values())}
     fake.gate = threading.Event()
-    threading.Timer(0.2, fake.gate.set).start()
-    images(fake, references).ensure(tuple(references))
+    pulling = Background(lambda: images(fake, references).ensure(tuple(references)), "pulling")
+    assert fake.full.wait(5)  # three have come
+    pulling.wait(0.3)  # time for a fourth
+    fake.gate.set()
+    pulling.result(5)
     assert fake.most_at_once == 3
 
 
@@ -265,7 +269,8 @@ def test_a_pull_is_cancelled_at_once(fake: FakeEngine) -> None:
     cancelled = threading.Event()
     threading.Timer(0.1, cancelled.set).start()
     with pytest.raises(ClusterError, match="was stopped"):
-        images(fake, cancelled=cancelled).ensure(["registry"])
+        images(fake, timeout=60, cancelled=cancelled).ensure(["registry"])
+    assert fake.at_once == 1  # the registry was still silent
 
 
 def test_a_full_disk_is_seen_before(fake: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
