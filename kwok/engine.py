@@ -16,6 +16,7 @@ from typing import IO, Any
 import docker
 import urllib3
 from docker import utils
+from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import APIError, DockerException, NotFound
 
 from harness.errors import ClusterError
@@ -68,11 +69,11 @@ class Engine:
         tried = []
         for address in _addresses(environment):
             try:
-                with closing(_client(environment, address, "auto", timeout)) as client:
-                    version = client.version()
-                    client.timeout = _ANSWER
+                with closing(_client(environment, address, DEFAULT_DOCKER_API_VERSION, timeout)) as client:
+                    version = client.version(api_version=False)
+                with closing(_client(environment, address, str(version["ApiVersion"]), _ANSWER)) as client:
                     info = client.info()
-            except (DockerException, OSError, urllib3.exceptions.HTTPError, ValueError) as error:
+            except (DockerException, OSError, urllib3.exceptions.HTTPError, ValueError, KeyError) as error:
                 tried.append(f"{_clean(address)}: {_why(error)}")
                 continue
             return cls._of(environment, address, version, info)

@@ -60,6 +60,7 @@ class FakeEngine:
         self.pulled: list[str] = []
         self.at_once = self.most_at_once = 0
         self.gate: threading.Event | None = None  # pulls wait for it
+        self.begun = threading.Event()  # a pull is under way
         self.full = threading.Event()  # three pulls are under way
         self.closed = threading.Event()
         self.spoils_load = False  # what is loaded is not what was saved
@@ -212,6 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.fake.pulled.append(reference)
             self.fake.at_once += 1
             self.fake.most_at_once = max(self.fake.most_at_once, self.fake.at_once)
+            self.fake.begun.set()
             if self.fake.at_once == 3:
                 self.fake.full.set()
             answers = self.fake.answers.get(reference)

@@ -91,11 +91,20 @@ def test_without_docker_host_every_usual_socket_is_tried(monkeypatch: pytest.Mon
     ]
 
 
-def test_proxies_are_not_for_the_way_to_the_engine(fake: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HTTP_PROXY is for what the engine fetches."""
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
-    assert Engine.connect(fake.environment).name == "Docker 27.5.1"
+def test_proxies_are_not_for_the_way_to_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY is for what the engine fetches; an engine on a port is spoken to directly."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        closed = free.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.setblocking(False)
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        with pytest.raises(EngineMissing, match=f"tcp://127.0.0.1:{closed}: connection refused"):
+            Engine.connect({"DOCKER_HOST": f"tcp://127.0.0.1:{closed}"}, timeout=0.3)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
 
 
 def test_a_running_container(fake: FakeEngine) -> None:
