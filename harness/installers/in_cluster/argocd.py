@@ -6,6 +6,7 @@ chart, as the bash harness has it.
 """
 
 import hashlib
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,17 +89,17 @@ def install(site: KindSite) -> None:
 def by_chart(site: KindSite, chart: Chart, within: float) -> None:
     """Install or upgrade the chart, on the real node. Its values are strings, as Argo CD wants them."""
     selected = INFRASTRUCTURE_NODE[0].replace(".", r"\.")
-    helm = Helm(site.tools("helm"), site.running.directory / "helm", site.running.kubeconfig)
-    helm.install_chart(
-        RELEASE,
-        NAMESPACE,
-        chart.name,
-        repository=chart.repository,
-        version=chart.version,
-        values={**chart.values, f"global.nodeSelector.{selected}": INFRASTRUCTURE_NODE[1]},
-        timeout=within,
-        wait=True,
-    )
+    with tempfile.TemporaryDirectory(prefix="kwok-harness-") as home:
+        Helm(site.tools("helm"), Path(home), site.running.kubeconfig).install_chart(
+            RELEASE,
+            NAMESPACE,
+            chart.name,
+            repository=chart.repository,
+            version=chart.version,
+            values={**chart.values, f"global.nodeSelector.{selected}": INFRASTRUCTURE_NODE[1]},
+            timeout=within,
+            wait=True,
+        )
 
 
 def plain(program: Path) -> list[dict[str, Any]]:
