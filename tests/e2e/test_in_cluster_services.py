@@ -43,14 +43,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 Tools = Callable[[str], Path]
 
 PORT = "5530"
+OVERRIDES = {"ports.registry": PORT, "deadlines.cluster_ready": "5m", "deadlines.unschedulable": "4s"}
 ALL = (REGISTRY, ARGOCD, FLUX)
 
 
 @pytest.fixture(scope="module")
 def kind_settings() -> Settings:
     """A port of the tests' own, and less patience with what will not come."""
-    overrides = {"ports.registry": PORT, "deadlines.unschedulable": "4s", "deadlines.registry_reachable": "20s"}
-    return load(environment={}, overrides=overrides)
+    return load(environment={}, overrides=OVERRIDES)
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +294,7 @@ def test_a_registry_whose_image_cannot_be_had_is_20(whole: KindInfrastructure, s
 
 def test_a_port_that_is_not_mapped_is_21(whole: KindInfrastructure, site: KindSite) -> None:
     """The registry runs, and this machine has another port for it than the settings say."""
-    overrides = {"ports.registry": "5539", "deadlines.registry_reachable": "1s"}
+    overrides = OVERRIDES | {"ports.registry": "5539", "deadlines.registry_reachable": "1s"}
     elsewhere = replace(site, settings=load(environment={}, overrides=overrides))
     with pytest.raises(RegistryUnreachable, match="the registry runs, but nobody answers") as caught:
         REGISTRY.kind.install(elsewhere)

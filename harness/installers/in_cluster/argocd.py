@@ -59,12 +59,13 @@ def install(site: KindSite) -> None:
     """
     settings, cluster, identity = site.settings, site.cluster, site.running.identity
     program = site.tools(MANIFESTS)
-    definitions = crds(program)
-    deadline = Deadline.after(settings.deadlines.argocd_install)
+    definitions, chart = crds(program), settings.kind.argocd == "chart"
     with task(site.progress, "argocd"):
         with failing_as(ArgocdInstallFailed):
+            images = {} if chart else site.images(("argocd", "redis"))
+            deadline = Deadline.after(settings.deadlines.argocd_install)
             manifests.apply(cluster, [manifests.namespace(NAMESPACE)])
-            if settings.kind.argocd == "chart":
+            if chart:
                 by_chart(site, settings.kind.argocd_chart, deadline.remaining)
             else:
                 if not manifests.defined(cluster, definitions):
@@ -79,10 +80,9 @@ def install(site: KindSite) -> None:
         with failing_as(RepositorySecretRefused):
             manifests.apply(cluster, repository_credentials(ADDRESS, settings.mirrors))
         with failing_as(ArgocdInstallFailed):
-            if settings.kind.argocd == "chart":
+            if chart:
                 available(site, WORKLOADS, deadline)
             else:
-                images = site.images(("argocd", "redis"))
                 rolled_out(site, workloads(program, images), deadline)
 
 

@@ -23,7 +23,12 @@ _STOP_SECONDS = 30.0  # until the pods of what is stopped are gone: they are kil
 
 
 class PartDied(ClusterError):
-    """A part of the infrastructure ended without being told to; the message carries the last lines of its log."""
+    """A part of the infrastructure, or the node, ended without being told to; the message carries its last words."""
+
+    def __init__(self, name: str, how: str, *, where: str, words: str | None = None) -> None:
+        said = "" if words is None else f". Its last words:\n{words or '(none)'}"
+        super().__init__(f"{how}{said}", where=where)
+        self.name = name
 
 
 @dataclass
@@ -177,7 +182,7 @@ class KindInfrastructure:
     def _dead(self, attended: _Attended, pod: Object, how: str, words: str = "") -> None:
         name = attended.workload.name
         told = f"{name} (pod {pod['metadata']['name']}) {how}"
-        death = PartDied(f"{told}. Its last words:\n{words or '(none)'}", where=str(attended.workload))
+        death = PartDied(name, told, where=str(attended.workload), words=words)
         with self._lock:
             if self._attended.get(name) is attended and attended.death is None:  # and was not told to, meanwhile
                 attended.death = death
@@ -194,5 +199,5 @@ class KindInfrastructure:
     def _lost(self, what: str) -> None:
         with self._lock:
             if not self._closed:
-                self._node = PartDied(what, where=f"cluster {self.site.running.name}")
+                self._node = PartDied("node", what, where=f"cluster {self.site.running.name}")
                 self._tell()
