@@ -124,13 +124,13 @@ def state(site: KindSite) -> dict[str, Any]:
 
 
 def until(site: KindSite, kind: Kind, namespace: str, name: str, right: Callable[[Mapping[str, Any]], bool]) -> None:
-    """Wait until the object's status is as it should be. Something that dies meanwhile ends the wait."""
+    """Wait until the object's status is as it should be. A node that stops meanwhile ends the wait."""
 
     def gate(snapshot: Snapshot) -> Verdict:
         status = (snapshot.get(kind, namespace, name) or {}).get("status", {})
         return Passed("it is") if right(status) else Waiting(json.dumps(status)[:2000])
 
-    wait(site.cluster, [kind], gate, Deadline.after(60), cancelled=site.died)
+    wait(site.cluster, [kind], gate, Deadline.after(60), cancelled=site.lost)
 
 
 def kill(engine: Engine, site: KindSite, program: str) -> None:

@@ -45,16 +45,13 @@ class KindInfrastructure:
     """An Infrastructure, of workloads in the cluster of a site."""
 
     site: KindSite
+    died: threading.Event = field(default_factory=threading.Event)
     _attended: dict[str, _Attended] = field(default_factory=dict)  # by the workload's name
     _known: dict[str, Workload] = field(default_factory=dict)
     _node: PartDied | None = None
     _watching: Watching | None = None
     _closed: bool = False
     _lock: threading.RLock = field(default_factory=threading.RLock)
-
-    @property
-    def died(self) -> threading.Event:
-        return self.site.died
 
     def install(self, installer: Installer) -> None:
         names = [workload.name for workload in installer.kind.workloads]
@@ -64,7 +61,8 @@ class KindInfrastructure:
         try:
             installer.kind.install(self.site)
         except HarnessError:
-            self.check()  # it failed because something else has ended: that is the news
+            if self._node is not None:  # then that is the news
+                raise self._node from None
             raise
         self._attend(installer.kind.workloads)
 
@@ -201,3 +199,4 @@ class KindInfrastructure:
             if not self._closed:
                 self._node = PartDied("node", what, where=f"cluster {self.site.running.name}")
                 self._tell()
+                self.site.lost.set()

@@ -168,11 +168,24 @@ def test_a_death_is_told_instead_of_what_it_caused(world: World) -> None:
 
     def failing(site: KindSite) -> None:
         world.stopped.put(0)
-        assert site.died.wait(5)
+        assert site.lost.wait(5)
         raise ArgocdInstallFailed("late")
 
     with pytest.raises(PartDied, match="the node stopped with exit code 0"):
         world.infrastructure.install(world.installer(failing))
+
+
+def test_another_parts_death_keeps_nobody_from_being_put_right(world: World) -> None:
+    """What is installed then waits for its own pods only; the death is told to whoever asks."""
+    world.infrastructure.install(world.installer())
+    world.kill("server")
+    died(world)
+    nothing: Any = None
+    waited: list[bool] = []
+    other = KindInstallation((), lambda site: waited.append(site.lost.is_set()), (REDIS,))
+    world.infrastructure.install(Installer("redis", nothing, other, lambda site: ()))
+    assert waited == [False]
+    assert "server" in died(world)
 
 
 def test_a_failure_without_a_death_stays_what_it_is(world: World) -> None:
