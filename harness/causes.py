@@ -25,6 +25,7 @@ from harness.errors import (
 )
 from harness.gates.combining import shortened
 from harness.helm import InstallFailed, RenderFailed
+from harness.installers.in_cluster.infrastructure import PartDied
 from harness.journal import first_line
 from harness.outcome import Cause, CauseKind, Phase
 from harness.parity import ParityBroken
@@ -65,7 +66,7 @@ def _cause(error: BaseException, phase: str) -> Cause:
         case GateFailed(verdict=verdict):
             kind = CauseKind.INFRASTRUCTURE if phase in _BEFORE_THE_RECIPE else verdict.kind
             return Cause(kind or CauseKind.RECONCILE, verdict.subject, _sentence(verdict.reason))
-        case ServiceDied(name=name):
+        case ServiceDied(name=name) | PartDied(name=name):
             kind = CauseKind.REGISTRY if name == "registry" else CauseKind.INFRASTRUCTURE
             return Cause(kind, name, first_line(error).partition(": ")[2].removesuffix(" Its last words:"))
         case CommandFailed(completed=completed):

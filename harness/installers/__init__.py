@@ -43,8 +43,7 @@ class KindSite:
     """Where something is installed on the Kind runtime, and with what.
 
     `images` has the images of these names on the node, and says how a pod calls each; `until_stopped` blocks until the
-    node has stopped, and returns its exit code. `died` is set when something has ended without being told to, and ends
-    what is waited for.
+    node has stopped, and returns its exit code. `lost` is set then, and ends what is waited for.
     """
 
     settings: Settings
@@ -54,7 +53,7 @@ class KindSite:
     images: Callable[[Sequence[str]], Mapping[str, str]]
     until_stopped: Callable[[], int]
     progress: Progress
-    died: threading.Event = field(default_factory=threading.Event)
+    lost: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)

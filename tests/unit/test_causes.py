@@ -29,6 +29,7 @@ from harness.errors import (
 )
 from harness.gates.sources import OCIREPOSITORIES
 from harness.helm import InstallFailed, RenderFailed
+from harness.installers.in_cluster.infrastructure import PartDied
 from harness.oci import DigestMismatch
 from harness.outcome import Cause, CauseKind, Phase
 from harness.parity import ParityBroken
@@ -190,6 +191,15 @@ def test_a_dead_service_is_named(name: str, kind: str, tmp_path: Path) -> None:
     (tmp_path / "log").write_text("Bearer abc\n")
     error = ServiceDied(name, -9, tmp_path / "log")
     assert cause(error) == Cause(CauseKind(kind), name, f"{name} was killed by SIGKILL.")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("registry", "registry"), ("argocd-redis", "infrastructure")])
+def test_a_dead_pod_is_named_as_a_dead_process_is(name: str, kind: str) -> None:
+    """The same cause on both runtimes, whichever it is that the part runs as."""
+    error = PartDied(
+        name, f"{name} (pod {name}-1) ended with status 137", where=f"Deployment a/{name}", words="Bearer x"
+    )
+    assert cause(error) == Cause(CauseKind(kind), name, f"{name} (pod {name}-1) ended with status 137.")
 
 
 def test_an_unschedulable_pod_is_explained_on_one_line() -> None:

@@ -1,13 +1,14 @@
 """Installers as plans: what would run, where it would listen, which code a failure has. Nothing is started here."""
 
 import base64
+import contextlib
 import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import create_server
+from socket import SHUT_RDWR, create_server
 from threading import Thread
 from typing import Any
 
@@ -386,6 +387,22 @@ def test_nobody_behind_localhost_is_told_at_the_deadline() -> None:
         port = closed.getsockname()[1]
     with pytest.raises(RegistryUnreachable, match=r"nobody answers at .*127\.0\.0\.1"):
         registry.until_reachable(port, "me", Deadline.after(0))
+
+
+def test_a_proxy_before_a_registry_that_is_not_there_yet_is_nobody() -> None:
+    """The engine's proxy takes each connection and hangs up while no pod is behind it: not another registry."""
+    with create_server(("127.0.0.1", 0)) as proxy:
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    proxy.accept()[0].close()
+
+        Thread(target=hang_up, daemon=True).start()
+        with pytest.raises(RegistryUnreachable, match="nobody answers") as caught:
+            registry.until_reachable(proxy.getsockname()[1], "me", Deadline.after(0.3), do="look there")
+        proxy.shutdown(SHUT_RDWR)
+    assert caught.value.do == "look there"
 
 
 def test_the_registrys_configuration_is_yaml_that_says_who_it_is() -> None:

@@ -6,6 +6,7 @@ chart, as the bash harness has it.
 """
 
 import hashlib
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,13 @@ def install(site: KindSite) -> None:
     """
     settings, cluster, identity = site.settings, site.cluster, site.running.identity
     program = site.tools(MANIFESTS)
-    definitions = crds(program)
-    deadline = Deadline.after(settings.deadlines.argocd_install)
+    definitions, chart = crds(program), settings.kind.argocd == "chart"
     with task(site.progress, "argocd"):
         with failing_as(ArgocdInstallFailed):
+            images = {} if chart else site.images(("argocd", "redis"))
+            deadline = Deadline.after(settings.deadlines.argocd_install)
             manifests.apply(cluster, [manifests.namespace(NAMESPACE)])
-            if settings.kind.argocd == "chart":
+            if chart:
                 by_chart(site, settings.kind.argocd_chart, deadline.remaining)
             else:
                 if not manifests.defined(cluster, definitions):
@@ -78,27 +80,26 @@ def install(site: KindSite) -> None:
         with failing_as(RepositorySecretRefused):
             manifests.apply(cluster, repository_credentials(ADDRESS, settings.mirrors))
         with failing_as(ArgocdInstallFailed):
-            if settings.kind.argocd == "chart":
+            if chart:
                 available(site, WORKLOADS, deadline)
             else:
-                images = site.images(("argocd", "redis"))
                 rolled_out(site, workloads(program, images), deadline)
 
 
 def by_chart(site: KindSite, chart: Chart, within: float) -> None:
     """Install or upgrade the chart, on the real node. Its values are strings, as Argo CD wants them."""
     selected = INFRASTRUCTURE_NODE[0].replace(".", r"\.")
-    helm = Helm(site.tools("helm"), site.running.directory / "helm", site.running.kubeconfig)
-    helm.install_chart(
-        RELEASE,
-        NAMESPACE,
-        chart.name,
-        repository=chart.repository,
-        version=chart.version,
-        values={**chart.values, f"global.nodeSelector.{selected}": INFRASTRUCTURE_NODE[1]},
-        timeout=within,
-        wait=True,
-    )
+    with tempfile.TemporaryDirectory(prefix="kwok-harness-") as home:
+        Helm(site.tools("helm"), Path(home), site.running.kubeconfig).install_chart(
+            RELEASE,
+            NAMESPACE,
+            chart.name,
+            repository=chart.repository,
+            version=chart.version,
+            values={**chart.values, f"global.nodeSelector.{selected}": INFRASTRUCTURE_NODE[1]},
+            timeout=within,
+            wait=True,
+        )
 
 
 def plain(program: Path) -> list[dict[str, Any]]:

@@ -42,6 +42,7 @@ def install(site: KindSite) -> None:
     deadlines = settings.deadlines
     with task(site.progress, "flux"):
         with failing_as(FluxInstallFailed):
+            images = site.images(CONTROLLERS)
             if not manifests.defined(cluster, definitions):
                 stop(cluster, WORKLOADS, Deadline.after(deadlines.flux_rollout))
             if settings.kind.flux == "command":
@@ -54,7 +55,6 @@ def install(site: KindSite) -> None:
         with failing_as(FluxCrdMissing):
             manifests.until_served(cluster, definitions, Deadline.after(deadlines.flux_crd))
         with failing_as(FluxRolloutFailed):
-            images = site.images(CONTROLLERS)
             rolled_out(site, workloads(programs, images), Deadline.after(deadlines.flux_rollout))
 
 

@@ -23,7 +23,12 @@ _STOP_SECONDS = 30.0  # until the pods of what is stopped are gone: they are kil
 
 
 class PartDied(ClusterError):
-    """A part of the infrastructure ended without being told to; the message carries the last lines of its log."""
+    """A part of the infrastructure, or the node, ended without being told to; the message carries its last words."""
+
+    def __init__(self, name: str, how: str, *, where: str, words: str | None = None) -> None:
+        said = "" if words is None else f". Its last words:\n{words or '(none)'}"
+        super().__init__(f"{how}{said}", where=where)
+        self.name = name
 
 
 @dataclass
@@ -40,16 +45,13 @@ class KindInfrastructure:
     """An Infrastructure, of workloads in the cluster of a site."""
 
     site: KindSite
+    died: threading.Event = field(default_factory=threading.Event)
     _attended: dict[str, _Attended] = field(default_factory=dict)  # by the workload's name
     _known: dict[str, Workload] = field(default_factory=dict)
     _node: PartDied | None = None
     _watching: Watching | None = None
     _closed: bool = False
     _lock: threading.RLock = field(default_factory=threading.RLock)
-
-    @property
-    def died(self) -> threading.Event:
-        return self.site.died
 
     def install(self, installer: Installer) -> None:
         names = [workload.name for workload in installer.kind.workloads]
@@ -59,7 +61,8 @@ class KindInfrastructure:
         try:
             installer.kind.install(self.site)
         except HarnessError:
-            self.check()  # it failed because something else has ended: that is the news
+            if self._node is not None:  # then that is the news
+                raise self._node from None
             raise
         self._attend(installer.kind.workloads)
 
@@ -177,7 +180,7 @@ class KindInfrastructure:
     def _dead(self, attended: _Attended, pod: Object, how: str, words: str = "") -> None:
         name = attended.workload.name
         told = f"{name} (pod {pod['metadata']['name']}) {how}"
-        death = PartDied(f"{told}. Its last words:\n{words or '(none)'}", where=str(attended.workload))
+        death = PartDied(name, told, where=str(attended.workload), words=words)
         with self._lock:
             if self._attended.get(name) is attended and attended.death is None:  # and was not told to, meanwhile
                 attended.death = death
@@ -194,5 +197,6 @@ class KindInfrastructure:
     def _lost(self, what: str) -> None:
         with self._lock:
             if not self._closed:
-                self._node = PartDied(what, where=f"cluster {self.site.running.name}")
+                self._node = PartDied("node", what, where=f"cluster {self.site.running.name}")
                 self._tell()
+                self.site.lost.set()

@@ -35,8 +35,8 @@ def install(site: KindSite) -> None:
     port, deadlines, identity = site.settings.ports.registry, site.settings.deadlines, site.running.identity
     with task(site.progress, NAME, ADDRESS):
         with failing_as(RegistryNotReady):
-            deadline = Deadline.after(deadlines.registry_ready)
             image = site.images((NAME,))[NAME]
+            deadline = Deadline.after(deadlines.registry_ready)
             manifests.apply(site.cluster, [manifests.namespace(NAMESPACE)])
             settled = site.cluster.apply(CONFIGMAPS, _config(identity))
             manifests.apply(site.cluster, [_service()])

@@ -37,7 +37,7 @@ def available(site: KindSite, workloads: Sequence[Workload], deadline: Deadline)
             deadline,
             patience=site.settings.deadlines.unschedulable,
             observe=lambda judged: seen.__setitem__(slice(None), [judged.snapshot]),
-            cancelled=site.died,
+            cancelled=site.lost,
         )
     except (GateFailed, Expired) as error:
         pods = [pod for each in rollouts.pods_of(workloads, seen[-1]).values() for pod in each] if seen else []
