@@ -241,9 +241,9 @@ class KindRuntime:
         record = record.contained(node.id, context=cluster.context_name, server=cluster.server)
         state.write(directory, record)
         progress.step(_TASK, "the API server is ready")
-        kind_node.refuse_traffic(engine, node.id)
         self._load(engine, name, kind, {"kwok": tags["kwok"]}, progress)
         furnish_cluster(cluster, node.name, tags["kwok"], settings.volumes, deadline)
+        kind_node.refuse_traffic(engine, node.id)  # after kube-proxy, which puts itself first once
         running = self._running(record)
         cluster.apply(CONFIGMAPS, marker(running))
         state.write(directory, record.seen_ready({}))
