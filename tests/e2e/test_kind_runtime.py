@@ -344,7 +344,7 @@ def test_an_interrupted_up_leaves_nothing(engine: Engine, tools: Tools, tmp_path
             assert child.poll() is None
         time.sleep(1.0)
         child.send_signal(signal.SIGINT)
-        assert child.wait(30) != 0
+        assert child.wait(60) != 0
     time.sleep(1.0)
     assert engine.container("kind-interrupted-control-plane") is None
     assert [each for each in (tmp_path / "state").rglob("*") if each.is_file() and each.suffix != ".lock"] == []
