@@ -1,10 +1,11 @@
 """The Kind runtime's decisions, with an engine in memory: what is ours, what is refused, what is asked of whom."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from engine_in_memory import NODE, FakeEngine
@@ -14,8 +15,8 @@ from harness.errors import ClusterError, HarnessError, NotOurs, RegistryNotReady
 from harness.process import CommandFailed, Completed
 from harness.progress import Silent
 from harness.settings import Settings, load
-from kwok import kind_preflight, state
-from kwok.engine import Container, EngineMissing
+from kwok import state
+from kwok.engine import Container, Engine, EngineMissing
 from kwok.kind import KindRuntime
 from kwok.kind_images import load as load_images
 
@@ -34,8 +35,10 @@ def no_tools(name: str) -> Path:
     raise AssertionError(f"{name} was asked for")
 
 
-def runtime_on(engine: FakeEngine, settings: Settings, home: Path, tools: Callable[[str], Path] = no_tools) -> Any:
-    return KindRuntime(settings, tools, home, connect=lambda: engine, environment={})  # type: ignore[arg-type,return-value]
+def runtime_on(
+    engine: FakeEngine, settings: Settings, home: Path, tools: Callable[[str], Path] = no_tools
+) -> KindRuntime:
+    return KindRuntime(settings, tools, home, connect=lambda: cast(Engine, engine), environment={})
 
 
 def owned(home: Path, name: str = "one") -> Container:
@@ -44,10 +47,12 @@ def owned(home: Path, name: str = "one") -> Container:
     return replace(NODE, name=f"{name}-control-plane", mounts=("/lib/modules", str(owner)))
 
 
-def recorded(runtime: Any, *, container: str = NODE.id, ready: bool = True, **made_with: str) -> state.Record:
+def recorded(runtime: KindRuntime, *, container: str = NODE.id, ready: bool = True, node: str = "") -> state.Record:
     """A cluster that was made earlier, with these settings or the ones of now."""
     clusters = runtime._clusters
-    record = clusters.reserve("one", made_with or runtime._made_with(), lambda _: {"registry": 5500})
+    record = clusters.reserve(
+        "one", runtime._made_with() | ({"images.node": node} if node else {}), lambda _: {"registry": 5500}
+    )
     record = record.contained(container, context="kind-one", server="https://127.0.0.1:1")
     record = record.seen_ready({}) if ready else record
     state.write(clusters.directory("one"), record)
@@ -63,6 +68,7 @@ def test_get_asks_the_engine(home: Path, settings: Settings) -> None:
     runtime = runtime_on(engine, settings, home)
     record = recorded(runtime)
     found = runtime.get("one")
+    assert found is not None
     assert (found.name, found.runtime, found.identity) == ("one", "kind", record.identity)
     assert found.kubeconfig == home / "kind" / "clusters" / "one" / "kubeconfig.yaml"
     assert runtime.names() == ["one"]
@@ -153,9 +159,9 @@ def test_the_port_is_looked_at_before_anything_is_made(
     home: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No image, no tool, no directory."""
-    monkeypatch.setattr(kind_preflight.shutil, "which", lambda name: name)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
     engine = FakeEngine(containers={"theirs": replace(NODE, id="beef", name="web")}, root=Path("/nowhere"))
-    runtime = KindRuntime(settings, no_tools, home, connect=lambda: engine)  # type: ignore[arg-type,return-value]
+    runtime = KindRuntime(settings, no_tools, home, connect=lambda: cast(Engine, engine))
     with pytest.raises((RegistryNotReady, ClusterError)):
         runtime.up("one", Silent())
     assert runtime.names() == []
@@ -165,7 +171,7 @@ def test_a_cluster_made_with_other_settings_is_for_a_person_to_decide(home: Path
     """The message names what differs."""
     engine = FakeEngine(containers={"node": owned(home)})
     runtime = runtime_on(engine, settings, home)
-    recorded(runtime, **{**runtime._made_with(), "images.node": "kindest/node:old"})
+    recorded(runtime, node="kindest/node:old")
     with pytest.raises(ClusterError, match=r"images\.node: kindest/node:old \(settings: kindest/node:v1\.34"):
         runtime.up("one", Silent())
     assert engine.removed == []
@@ -191,7 +197,7 @@ class Kind:
 def make(engine: FakeEngine, settings: Settings, home: Path) -> None:
     runtime = runtime_on(engine, settings, home)
     tags = {"node": "kindest/node:v1", "kwok": "kwok:v1"}
-    runtime._make(engine, "one", Path("kind"), tags, Silent())
+    runtime._make(cast(Engine, engine), "one", Path("kind"), tags, Silent())
 
 
 FAILED = CommandFailed(

@@ -1,5 +1,6 @@
 """The fence round the real node of a Kind cluster. That it holds is shown on a real one."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +63,7 @@ class Server:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kind_fence.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
 @pytest.mark.parametrize("error", [None, ApiError(403, "Forbidden", "no account yet")])

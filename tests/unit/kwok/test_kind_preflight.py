@@ -1,5 +1,6 @@
 """What is looked at before a Kind cluster is created."""
 
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -60,7 +61,7 @@ def test_what_is_missing_is_said_with_the_way_out(engine: FakeEngine, given: dic
 def test_a_full_disk_is_told_by_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The engine's, not ours."""
     usage = type("Usage", (), {"free": 1024**3})
-    monkeypatch.setattr(kind_preflight.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(ClusterError, match=r"5\.0 GiB of disk, 1\.0 GiB are free") as told:
         check(FakeEngine(root=tmp_path))
     assert told.value.where == str(tmp_path)
