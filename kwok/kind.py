@@ -41,7 +41,8 @@ _LOGS = "logs"
 _LONGEST_NAME = 50  # the node's host name is longer by 14 characters, and may have 64
 _HEALTHY_SECONDS = 5.0  # a server that does not answer for so long is made anew
 _OTHERS_SECONDS = 60.0  # what somebody else may take beyond the time for a boot, before waiting is given up
-_LATE_SECONDS = 2.0  # in which an engine may still make the container of a kind that was just killed
+# In which a container may still come that the engine was told to make: before it is seen, the image's /var is copied.
+_LATE_SECONDS = 20.0
 
 
 class KindRuntime:
@@ -173,8 +174,7 @@ class KindRuntime:
 
     def _stop(self, directory: Path, record: state.Record | None) -> None:
         """What is called before a directory is deleted."""
-        half_made = record is None or not record.ready
-        self._remove(self._connect(), directory.name, late=_LATE_SECONDS if half_made else 0.0)
+        self._remove(self._connect(), directory.name)
 
     def _healthy(self, engine: Engine, name: str) -> RunningCluster | None:
         """The cluster if it can be used as it is, None if it is to be made. Raises where a person must decide."""
@@ -212,8 +212,10 @@ class KindRuntime:
         self._clusters.clear(name)
         try:
             return self._boot(engine, name, kind, tags, progress)
-        except BaseException:
+        except BaseException as error:
+            killed = not isinstance(error, HarnessError) or process.ALL.stopping()
             with process.undisturbed(), suppress(HarnessError, OSError):  # the first failure is the one to tell
+                self._remove(engine, name, late=_LATE_SECONDS if killed else 0.0)
                 self._clusters.clear(name)
             raise
 
@@ -241,9 +243,9 @@ class KindRuntime:
         record = record.contained(node.id, context=cluster.context_name, server=cluster.server)
         state.write(directory, record)
         progress.step(_TASK, "the API server is ready")
-        kind_node.refuse_traffic(engine, node.id)
         self._load(engine, name, kind, {"kwok": tags["kwok"]}, progress)
         furnish_cluster(cluster, node.name, tags["kwok"], settings.volumes, deadline)
+        kind_node.refuse_traffic(engine, node.id)  # after kube-proxy, which puts itself first once
         running = self._running(record)
         cluster.apply(CONFIGMAPS, marker(running))
         state.write(directory, record.seen_ready({}))

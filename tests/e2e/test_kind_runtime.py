@@ -119,11 +119,12 @@ def docker(*words: str) -> str:
 
 
 def seconds_refused(engine: Engine, node: str, address: str, port: int) -> float:
-    """How long a connection from inside the node takes to be refused; it must be."""
-    begun = time.monotonic()
-    code, said = engine.execute(node, ["timeout", "20", "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}"])
+    """How long a connection from inside the node takes to be refused, as seen there; it must be."""
+    connect = f"TIMEFORMAT=%R; time (exec 3<>/dev/tcp/{address}/{port}) 2>&1"
+    code, said = engine.execute(node, ["timeout", "20", "bash", "-c", connect])
     assert code not in (0, 124), said
-    return time.monotonic() - begun
+    assert b"refused" in said
+    return float(said.split()[-1])
 
 
 # --- up ---
@@ -343,7 +344,7 @@ def test_an_interrupted_up_leaves_nothing(engine: Engine, tools: Tools, tmp_path
             assert child.poll() is None
         time.sleep(1.0)
         child.send_signal(signal.SIGINT)
-        assert child.wait(30) != 0
+        assert child.wait(60) != 0
     time.sleep(1.0)
     assert engine.container("kind-interrupted-control-plane") is None
     assert [each for each in (tmp_path / "state").rglob("*") if each.is_file() and each.suffix != ".lock"] == []

@@ -2,6 +2,8 @@
 
 from typing import Any, cast
 
+import pytest
+
 from harness.cluster import Cluster, Listing
 from harness.settings import Volumes
 from harness.snapshot import Kind
@@ -17,6 +19,16 @@ class Recording:
         ]
         self.applied: list[tuple[Kind, str]] = []
         self.patched: list[tuple[str, Any]] = []
+        self.deleted: list[str] = []
+        self.storage_class: dict[str, Any] | None = None
+
+    def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
+        assert (kind, namespace, name) == (STORAGE_CLASSES, "", CLASS_NAME)
+        return self.storage_class
+
+    def delete(self, kind: Kind, namespace: str, name: str) -> None:
+        assert not self.applied
+        self.deleted.append(name)
 
     def apply(self, kind: Kind, obj: dict[str, Any]) -> None:
         self.applied.append((kind, obj["metadata"]["name"]))
@@ -54,3 +66,20 @@ def test_a_reused_cluster_gets_what_is_missing_and_its_released_volumes_back() -
     furnish(cast(Cluster, cluster), Volumes(count=4, size="1Ti"))
     assert cluster.applied == [(STORAGE_CLASSES, CLASS_NAME), (PERSISTENT_VOLUMES, "volume-3")]
     assert cluster.patched == [("volume-1", {"spec": {"claimRef": None}})]
+
+
+@pytest.mark.parametrize(
+    ("there", "deleted"),
+    [
+        ({"provisioner": "rancher.io/local-path"}, [CLASS_NAME]),
+        ({"volumeBindingMode": "WaitForFirstConsumer"}, [CLASS_NAME]),
+        ({}, []),
+    ],
+)
+def test_a_class_of_others_is_replaced(there: dict[str, Any], deleted: list[str]) -> None:
+    """What a class says cannot be changed; ours stays."""
+    cluster = Recording()
+    cluster.storage_class = storage_class() | there
+    furnish(cast(Cluster, cluster), Volumes(count=0, size="1Ti"))
+    assert cluster.deleted == deleted
+    assert cluster.applied == [(STORAGE_CLASSES, CLASS_NAME)]
