@@ -24,7 +24,7 @@ from kwok.runtime import RunningCluster, Runtime, state_directory
 from kwok.services import Services
 
 Tools = Callable[[str], Path]
-ANSWER = 2.0  # seconds for an engine to say that it is there
+ANSWER = 5.0  # seconds for an engine to say that it is there: on a busy machine it takes its time
 
 
 class Platform(Protocol):

@@ -7,7 +7,7 @@ chart, as the bash harness has it.
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from harness.installers.argocd import (
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.registry import ADDRESS
 from harness.installers.in_cluster.rollout import available, rolled_out, stop
-from harness.names import INFRASTRUCTURE_NODE
+from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_LABEL
 from harness.progress import task
 from harness.settings import Chart
 from harness.snapshot import DEPLOYMENTS, STATEFULSETS
@@ -46,6 +46,10 @@ WORKLOADS = (
     Workload(STATEFULSETS, NAMESPACE, CONTROLLER),
 )
 RELEASE = "argocd"
+FENCED = {
+    "resource.customizations.ignoreDifferences.apps_DaemonSet": f"jsonPointers:\n"
+    f"- /spec/template/spec/nodeSelector/{KWOK_NODE_LABEL[0]}\n"
+}
 _PARTS = ("base/redis", "base/repo-server", "base/application-controller", "base/application-controller-roles")
 _ROLES = "cluster-rbac/application-controller"
 _PLAIN = frozenset({"ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Service"})
@@ -70,7 +74,7 @@ def install(site: KindSite) -> None:
             else:
                 if not manifests.defined(cluster, definitions):
                     stop(cluster, WORKLOADS, deadline)  # those that run look for a kind that went only much later
-                own = [*configured(program, identity), redis_password(identity), *plain(program)]
+                own = [*fenced(configured(program, identity)), redis_password(identity), *plain(program)]
                 manifests.apply(cluster, [*definitions, *own])
         with failing_as(ArgocdCrdMissing):
             manifests.until_served(cluster, definitions, deadline.within(settings.deadlines.argocd_crd))
@@ -88,7 +92,8 @@ def install(site: KindSite) -> None:
 
 def by_chart(site: KindSite, chart: Chart, within: float) -> None:
     """Install or upgrade the chart, on the real node. Its values are strings, as Argo CD wants them."""
-    selected = INFRASTRUCTURE_NODE[0].replace(".", r"\.")
+    placed_on = {f"global.nodeSelector.{_escaped(INFRASTRUCTURE_NODE[0])}": INFRASTRUCTURE_NODE[1]}
+    fence = {f"configs.cm.{_escaped(key)}": value for key, value in FENCED.items()}
     with tempfile.TemporaryDirectory(prefix="kwok-harness-") as home:
         Helm(site.tools("helm"), Path(home), site.running.kubeconfig).install_chart(
             RELEASE,
@@ -96,10 +101,26 @@ def by_chart(site: KindSite, chart: Chart, within: float) -> None:
             chart.name,
             repository=chart.repository,
             version=chart.version,
-            values={**chart.values, f"global.nodeSelector.{selected}": INFRASTRUCTURE_NODE[1]},
+            values={**chart.values, **placed_on, **fence},
             timeout=within,
             wait=True,
         )
+
+
+def _escaped(key: str) -> str:
+    """A key with dots in it, as helm wants to be told."""
+    return key.replace(".", r"\.")
+
+
+def fenced(configuration: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The configuration, which also says that the fence's selector is not in the manifests: else a DaemonSet that
+    selects nodes by itself would be out of sync for ever.
+    """
+    for each in configuration:
+        if each["metadata"]["name"] == "argocd-cm":
+            yield {**each, "data": {**(each.get("data") or {}), **FENCED}}
+        else:
+            yield each
 
 
 def plain(program: Path) -> list[dict[str, Any]]:
