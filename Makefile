@@ -13,7 +13,7 @@ PYTEST   := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 .DEFAULT_GOAL := help
 .PHONY: help env kwok-cluster kwok-cluster-delete kwok-nodes kwok-nodes-delete kwok-status kwok-test kwok-test-deployer \
         kwok-test-all \
-        test test-unit test-e2e check benchmarks clean
+        test test-unit test-e2e test-kind check benchmarks clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,16 +56,22 @@ kwok-test-deployer: env  ## run RECIPE under DEPLOYER, on the cluster of `kwok-c
 kwok-test-all: env  ## run all testable recipes under DEPLOYER (helm, or another lane, or all)
 	@$(HARNESS) sweep --deployer $(DEPLOYER)
 
-test: env  ## all tests: unit, then end to end on a real control plane (prepares the tools, minutes when cold)
+test: env  ## all tests that need no container engine, on a real control plane (prepares the tools, minutes when cold)
 	@$(HARNESS) tools prepare
-	HISTORIES=$(HISTORIES) $(PYTEST) tests
+	HISTORIES=$(HISTORIES) $(PYTEST) -m 'not kind' tests
 
 test-unit: env  ## the tests that need no cluster
 	$(PYTEST) -m 'not e2e' tests
 
 test-e2e: env  ## the tests on a real control plane
 	@$(HARNESS) tools prepare
-	$(PYTEST) -m e2e tests
+	$(PYTEST) -m 'e2e and not kind' tests
+
+# One after another: they share the engine, and a Kind cluster has one registry port.
+test-kind: env  ## the tests on Kind clusters, and both runtimes compared (needs a container engine and the images)
+	@$(HARNESS) tools prepare
+	@$(HARNESS) images pull
+	$(BIN)/python -m pytest -m kind tests
 
 check: env  ## style, types, import contracts, unit tests with coverage
 	$(BIN)/ruff format --check .
