@@ -45,6 +45,10 @@ class Platform(Protocol):
     @property
     def shared(self) -> bool: ...
 
+    def require(self) -> None:
+        """Raise EngineMissing where the machine has nothing to run clusters in: before anything else is begun."""
+        ...
+
     def tools(self, installers: Iterable[Installer]) -> tuple[str, ...]:
         """The programs that the cluster and these installers need, in that order, each once."""
         ...
@@ -69,6 +73,9 @@ class HostPlatform:
     @property
     def registry(self) -> str:
         return registry.address(self._settings)
+
+    def require(self) -> None:
+        """Processes run everywhere."""
 
     def tools(self, installers: Iterable[Installer]) -> tuple[str, ...]:
         names = [*self.runtime.tools, *(name for each in installers for name in each.host.tools)]
@@ -95,6 +102,9 @@ class KindPlatform:
     @property
     def runtime(self) -> Runtime:
         return self._kind
+
+    def require(self) -> None:
+        Engine.connect()
 
     def tools(self, installers: Iterable[Installer]) -> tuple[str, ...]:
         names = [*self.runtime.tools, *(name for each in installers for name in each.kind.tools)]

@@ -20,6 +20,7 @@ from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import APIError, DockerException, NotFound
 
 from harness.errors import ClusterError
+from harness.exits import Exit
 from harness.redaction import Redactor
 from kwok.engine_answers import Container as Container
 from kwok.engine_answers import Image as Image
@@ -38,6 +39,8 @@ _REMEDY = (
 
 class EngineMissing(ClusterError):
     """No container engine answers; the message names each socket that was tried and why it failed."""
+
+    exit = Exit.SETTINGS
 
 
 class EngineError(ClusterError):

@@ -18,6 +18,7 @@ from typing import Literal
 from harness.background import Background
 from harness.deadline import Deadline
 from harness.errors import ClusterError, SettingsError, UsageError, did_you_mean
+from harness.exits import Exit
 from harness.progress import Progress, task
 from harness.settings import Retries
 from kwok import image_file
@@ -36,6 +37,8 @@ State = Literal["here", "built here", "missing"]
 
 class ImageMissing(ClusterError):
     """Images that could not be had; the message names each, and why."""
+
+    exit = Exit.SETTINGS
 
 
 @dataclass(frozen=True)

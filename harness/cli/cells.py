@@ -76,7 +76,7 @@ def run(
     with context.console as console, context.toolbox as tools:
         bundler = bundler_of(context, overrides, console)
         journal = Journal(console)
-        context.tell_runtime(console)
+        context.settle_runtime(console)
         marks = Marks(context.platform.state)
         sweep_abandoned(context.runtime, marks, journal)
         tools.prepare(tools_of(context, [lane]))

@@ -27,7 +27,7 @@ def up(context: Context, name: str | None, recipe: str | None, as_json: bool) ->
     """Bring the cluster NAME (the setting `cluster` by default) up, with its nodes. One that is up stays as it is."""
     nodes = context.nodes(_criteria(context, recipe))
     with context.console as console, context.toolbox as tools:
-        context.tell_runtime(console)
+        context.settle_runtime(console)
         tools.prepare(context.runtime.tools)
         running = context.runtime.up(name or context.settings.cluster, console)
         _apply(context, running, nodes)

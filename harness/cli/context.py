@@ -76,9 +76,10 @@ class Context:
     def runtime(self) -> Runtime:
         return self.platform.runtime
 
-    def tell_runtime(self, console: Console) -> None:
-        """The line that says which runtime it is, and why."""
+    def settle_runtime(self, console: Console) -> None:
+        """Say which runtime it is, and why. Raises EngineMissing where it is one that the machine does not have."""
         console.note(f"runtime {self.choice.runtime}: {self.choice.why}")
+        self.platform.require()
 
     @cached_property
     def catalog(self) -> Catalog:

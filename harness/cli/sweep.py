@@ -120,7 +120,7 @@ def sweep(
     try:
         workers.warm_up("harness.cli.orders")
         with context.console as console, context.toolbox:
-            context.tell_runtime(console)
+            context.settle_runtime(console)
             sweep_abandoned(context.runtime, marks, Journal(console))
             started.tools = _tools(context, lanes)
             workers.warm()

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from harness import platforms
-from harness.platforms import HostPlatform, choose
+from harness.exits import Exit
+from harness.platforms import HostPlatform, KindPlatform, choose
 from harness.settings import Settings, load
 from kwok.engine import EngineMissing
+from kwok.images import ImageMissing
 from lanes import LANES, find
 
 
@@ -25,7 +27,7 @@ class Nobody:
     """No engine."""
 
     @classmethod
-    def connect(cls, environment: object, timeout: float) -> "Docker":
+    def connect(cls, environment: object = None, timeout: float = 5.0) -> "Docker":
         raise EngineMissing("no container engine answers")
 
 
@@ -62,3 +64,25 @@ def test_the_tools_of_a_lane_are_those_of_its_cluster_and_of_what_it_delivers_th
     everything = [installer for lane in LANES for installer in lane.infrastructure]
     assert len(set(platform.tools(everything))) == len(platform.tools(everything))
     assert platform.registry == "localhost:5500"
+
+
+def test_a_machine_without_what_kind_needs_is_told_before_anything_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code 10: nothing was tested. The host runtime has nothing to ask for."""
+    monkeypatch.setattr(platforms, "Engine", Nobody)
+    HostPlatform(settings("host"), Path, tmp_path).require()
+    with pytest.raises(EngineMissing) as caught:
+        KindPlatform(settings("kind"), Path, tmp_path).require()
+    assert caught.value.exit is ImageMissing.exit is Exit.SETTINGS
+
+
+def test_cells_of_kind_share_a_cluster_and_have_files_of_their_own(tmp_path: Path) -> None:
+    """Nothing of either runtime is mistaken for the other's; what is compiled for the host is not needed there."""
+    host, kind = HostPlatform(settings("host"), Path, tmp_path), KindPlatform(settings("kind"), Path, tmp_path)
+    assert (host.shared, kind.shared) == (False, True)
+    assert host.state != kind.state
+    assert kind.registry == "registry.aicr-registry.svc.cluster.local:5000"
+    infrastructure = [installer for lane in LANES for installer in lane.infrastructure]
+    assert {"argocd", "registry", "kube-apiserver"} <= set(host.tools(infrastructure))
+    assert not {"argocd", "registry", "kube-apiserver"} & set(kind.tools(infrastructure))
