@@ -156,7 +156,8 @@ class KindRuntime:
     def _ours(self, engine: Engine, name: str) -> Container | None:
         """The node of the cluster, running or not. Raises NotOurs for one that somebody else has made."""
         container = engine.container(node_container(name))
-        if container is None or str(self._clusters.directory(name) / _OWNER) in container.mounts:
+        owner = os.path.realpath(self._clusters.directory(name) / _OWNER)  # an engine may have followed links
+        if container is None or owner in map(os.path.realpath, container.mounts):
             return container
         raise NotOurs(
             f"there is a container {container.name} that the harness has not made; it was left alone",

@@ -132,6 +132,15 @@ def test_a_node_of_ours_is_known_without_its_record(home: Path, settings: Settin
     assert engine.removed == [NODE.id]
 
 
+def test_a_state_directory_behind_a_link_is_the_same(home: Path, settings: Settings, tmp_path: Path) -> None:
+    """Engines write down where a link leads to."""
+    (real := tmp_path / "real").mkdir()
+    home.symlink_to(real)
+    engine = FakeEngine(containers={"node": owned(real)})
+    runtime_on(engine, settings, home).down("one")
+    assert engine.removed == [NODE.id]
+
+
 @pytest.mark.parametrize("has_directory", [False, True])
 def test_a_node_that_we_have_not_made_is_left_alone(has_directory: bool, home: Path, settings: Settings) -> None:
     """By its name it would be ours, even with a record of one of ours."""
