@@ -1,0 +1,28 @@
+"""`python -m kind` (make kind-images): makes the images of the Kind runtime that the container engine does not have."""
+
+import os
+import sys
+
+from harness import settings
+from harness.console import Console
+from harness.errors import HarnessError
+from harness.exits import Exit
+from kind.factory import Factory
+from kwok.tools import cache_directory
+
+
+def main() -> int:
+    console = Console()
+    try:
+        Factory(settings.load(), cache_directory(os.environ), console, console.note).run()
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit
+    except KeyboardInterrupt:
+        print("interrupted; what is whole is kept, and the next run goes on from there", file=sys.stderr)
+        return Exit.INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
