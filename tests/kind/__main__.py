@@ -1,6 +1,7 @@
 """`python -m kind` (make kind-images): makes the images of the Kind runtime that the container engine does not have."""
 
 import os
+import signal
 import sys
 
 from harness import settings
@@ -13,6 +14,7 @@ from kwok.tools import cache_directory
 
 def main() -> int:
     console = Console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it has started ends with it, either way
     try:
         Factory(settings.load(), cache_directory(os.environ), console, console.note).run()
     except HarnessError as error:

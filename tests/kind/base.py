@@ -51,8 +51,10 @@ volumeBindingMode: WaitForFirstConsumer
 
 
 def node_entries(files: Path, version: str, pause: str, programs: dict[str, Path]) -> Iterator[Entry]:
-    """Everything above the Debian system. `files` are Kind's, `version` is Kubernetes', `pause` the sandbox's image,
-    `programs` by their paths in the image."""
+    """Everything above the Debian system.
+
+    `files` are Kind's own, `version` is Kubernetes', `pause` the sandbox's image, `programs` by paths in the image.
+    """
     for file in sorted(each for each in files.rglob("*") if each.is_file()):
         path = file.relative_to(files).as_posix()
         if path.startswith(_LEFT_OUT):

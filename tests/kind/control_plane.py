@@ -1,4 +1,4 @@
-"""The images that kubeadm wants on the node: which they are is asked of kubeadm, what is in them comes from the pins."""
+"""The images that kubeadm wants on the node: which they are is asked of it, what is in them comes from the pins."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -40,13 +40,17 @@ def wanted(kubeadm: Path, version: str) -> dict[str, str]:
 
 
 def by_program(listing: str) -> dict[str, str]:
-    """kubeadm's listing, one reference in each line, by the last part of the name: registry.k8s.io/coredns/coredns:v1."""
+    """kubeadm's listing, a reference in each line, by the last part of its name: registry.k8s.io/coredns/coredns:v1."""
     return {line.rpartition("/")[2].partition(":")[0]: line for line in listing.split()}
 
 
-def images(references: Mapping[str, str], pinned: Mapping[str, str], program: Program, system: Rootfs) -> Iterator[Image]:
-    """Each image that kubeadm wants. `pinned` are the versions of the pins, by program: DataError where kubeadm's tag
-    is of another (etcd is the harness's own version, newer than what this kubeadm would take)."""
+def images(
+    references: Mapping[str, str], pinned: Mapping[str, str], program: Program, system: Rootfs
+) -> Iterator[Image]:
+    """Each image that kubeadm wants; `pinned` are the versions of the pins, by program.
+
+    DataError where kubeadm's tag is of another version. Only etcd is the harness's own, under the tag kubeadm wants.
+    """
     for name, reference in references.items():
         version = reference.rpartition(":")[2]
         if name not in pinned or (name != "etcd" and pinned[name] != version):
@@ -57,7 +61,11 @@ def images(references: Mapping[str, str], pinned: Mapping[str, str], program: Pr
         path = {"coredns": "coredns", "pause": "pause"}.get(name, f"usr/local/bin/{name}")
         layers: list[Layer] = [Files(File(path, program(name), 0o755), Directory("tmp", 0o1777))]
         if name == "kube-proxy":
-            layers = [Selection(system, _PROXY_FILES), Files(*_wrappers(), *(Directory(path) for path in ("run", "var/lib"))), *layers]
+            layers = [
+                Selection(system, _PROXY_FILES),
+                Files(*_wrappers(), *(Directory(path) for path in ("run", "var/lib"))),
+                *layers,
+            ]
         yield Image(reference, layers, {"Entrypoint": [f"/{path}"]})
 
 
@@ -66,4 +74,3 @@ def _wrappers() -> Iterator[Entry]:
         for verb in ("", "-save", "-restore"):
             text = _WRAPPER.format(table=table, verb=verb)
             yield File(f"usr/sbin/{table}{verb}", text.encode(), 0o755)
-

@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from harness.errors import ToolError
@@ -14,15 +14,20 @@ from harness.progress import Progress
 from harness.settings import Settings
 from kind import base, control_plane, node, pins, preconditions, upstream, workloads
 from kind.control_plane import Program
-from kind.engine import Engine, Refused
-from kind.images import Image, tag
+from kind.images import MADE_FROM, Image, tag
 from kind.layers import File, Files
 from kind.rootfs import Rootfs
+from kind.workshop import Refused, Workshop
+from kwok.engine import Engine
 from kwok.tool_cache import exclusive
 from kwok.toolchain import Toolchain
-from kwok.tools import Toolbox
+from kwok.tools import WRAPPERS, Toolbox
 
 _REQUEST_SECONDS = 600.0  # the engine takes a whole image in one request
+_SHARED = (
+    *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"),
+    *("kwok", "registry", "argocd", "helm", "kustomize", *workloads.FLUX),
+)
 _NODE_RUNS = {
     "Env": ["container=docker"],
     "StopSignal": "SIGRTMIN+3",
@@ -51,20 +56,22 @@ class Factory:
         preconditions.check()
         self._directory.mkdir(parents=True, exist_ok=True)
         lock = self._directory / "factory.lock"
+        engine = Engine.connect()
         with (
-            Engine(_REQUEST_SECONDS) as engine,
+            closing(Workshop(engine.address, _REQUEST_SECONDS)) as workshop,
             exclusive(lock, self._timeout, threading.Event(), lambda: self._tell("waiting for another run")),
             self._emptied(),
             self._programs() as program,
         ):
-            self._tell(f"engine {engine.version}; work directory {self._directory}")
-            self._try_privileged(engine, program)
-            made = [self._node(engine, program)]
-            for image in workloads.images(self._settings, program, self._system("argocd")):
-                made.append(self._have(engine, image))
+            self._tell(f"{engine.name}; work directory {self._directory}")
+            self._try_privileged(engine, workshop, program)
+            made = [self._node(engine, workshop, program)]
+            debian = self._system("argocd")
+            images = workloads.images(self._settings, program, debian, self._module("argocd"))
+            made += [self._have(engine, image) for image in images]
         self._tell(f"{sum(made)} of {len(made)} images made, {time.monotonic() - begun:.1f} s in all")
 
-    def _node(self, engine: Engine, program: Program) -> bool:
+    def _node(self, engine: Engine, workshop: Workshop, program: Program) -> bool:
         """The node's image, and in it those of the control plane; whether it had to be made."""
         version = self._settings.tools.pins["kube-apiserver"].version
         pinned = {name: pin.version for name, pin in {**self._settings.tools.pins, **self._pins.tools.pins}.items()}
@@ -73,13 +80,16 @@ class Factory:
         inner = list(control_plane.images(references, pinned, program, debian))
         places = {f"usr/bin/{name}": program(name) for name in ("kubeadm", "kubelet", "kubectl")}
         entries = base.node_entries(
-            self._upstream_files(), version, references["pause"], {**places, "usr/local/bin/crictl": program("crictl")}
+            self._module("kind") / "images" / "base" / "files",
+            version,
+            references["pause"],
+            {**places, "usr/local/bin/crictl": program("crictl")},
         )
         below = Image(f"kwok-harness/node-base:{version}", [debian, Files(*entries)], _NODE_RUNS)
         reference = f"{tag(self._settings, 'node').rpartition(':')[0]}:{version}"
         keys = [each.key for each in inner]
         image = Image(reference, below.layers, below.runs, self._settings.images["node"], [*keys, node.key()])
-        if engine.holds(image):
+        if _holds(engine, image):
             self._there(image)
             return False
         archives = []
@@ -89,13 +99,13 @@ class Factory:
                 each.write(archives[-1], self._work)
         self._load(engine, below)
         with self._step(f"commit {reference}"):
-            node.make(engine, image, below, archives)
-        engine.forget(below.reference)
+            node.make(workshop, image, below, archives)
+        workshop.forget(below.reference)
         shutil.rmtree(self._archives())
         return True
 
     def _have(self, engine: Engine, image: Image) -> bool:
-        if engine.holds(image):
+        if _holds(engine, image):
             self._there(image)
             return False
         self._load(engine, image)
@@ -105,11 +115,11 @@ class Factory:
         archive = self._work / "image.tar"
         with self._step(f"archive {image.reference}"):
             image.write(archive, self._work)
-        with self._step(f"load {image.reference}"):
-            engine.load(archive)
+        with self._step(f"load {image.reference}"), archive.open("rb") as stream:
+            engine.load(stream)
         archive.unlink()
 
-    def _try_privileged(self, engine: Engine, program: Program) -> None:
+    def _try_privileged(self, engine: Engine, workshop: Workshop, program: Program) -> None:
         """A Kind node is a privileged container: whether the engine can have one is asked before the long steps."""
         check = Image(
             "kwok-harness/privileged-check:latest",
@@ -118,25 +128,24 @@ class Factory:
         )
         self._load(engine, check)
         try:
-            engine.try_privileged(check.reference, ["-v"])
+            workshop.try_privileged(check.reference, ["-v"])
         except Refused as error:
             front = program(preconditions.RUNTIME)
             raise ToolError(
                 f"the engine refuses privileged containers: {error.what}", do=preconditions.bounded_runtime(front)
             ) from error
         finally:
-            engine.forget(check.reference)
+            workshop.forget(check.reference)
 
-    def _upstream_files(self) -> Path:
-        """Those that Kind's own base image is made with."""
-        environment, scope = dict(os.environ), Scope()
+    def _module(self, tool: str) -> Path:
+        """The files of the module that a tool of the settings is built from, for what of them goes into images."""
+        tools = self._settings.tools
         chain = Toolchain(
-            self._pins.tools, self._cache, pins.WRAPPERS, environment=environment, scope=scope, cancelled=threading.Event()
+            tools, self._cache, WRAPPERS, environment=dict(os.environ), scope=Scope(), cancelled=threading.Event()
         )
-        go = chain.choose(self._pins.tools.pins["kubelet"])
+        go = chain.choose(tools.pins[tool])
         chain.install(go, self._timeout, self._tell)
-        module = upstream.directory(self._pins.base, go.command, self._work, self._timeout)
-        return module / "images" / "base" / "files"
+        return upstream.directory(tools.pins[tool], go.command, self._work, self._timeout)
 
     def _system(self, name: str) -> Rootfs:
         return Rootfs(name, self._pins.rootfs[name], self._directory, timeout=self._timeout, did=self._did)
@@ -149,6 +158,8 @@ class Factory:
             Toolbox(self._settings.tools, self._cache, self._progress, timeout=self._timeout) as shared,
             Toolbox(own, self._cache, self._progress, timeout=self._timeout, wrappers=pins.WRAPPERS) as more,
         ):
+            more.prepare(list(own.pins))
+            shared.prepare(_SHARED)
             yield lambda name: (more if name in own.pins else shared).path(name)
 
     @contextmanager
@@ -177,3 +188,9 @@ class Factory:
 
     def _there(self, image: Image) -> None:
         self._tell(f"{image.reference:<72}  there")
+
+
+def _holds(engine: Engine, image: Image) -> bool:
+    """Whether the very image is there: that name, made from the same things."""
+    found = engine.image(image.reference)
+    return found is not None and found.labels.get(MADE_FROM) == image.key

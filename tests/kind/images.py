@@ -6,11 +6,13 @@ import json
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.settings import Settings
 from kind.layers import Layer, digest
+from kwok.tool_cache import sha256
 from kwok.toolchain import GOARCH
 
 STANDS_FOR = "kwok-harness.stands-for"  # the reference in the settings that the image is taken for
@@ -20,8 +22,11 @@ PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Image:
-    """`reference` is its name and tag, `stands_for` the one in the settings; `runs` are words of the OCI configuration
-    (Entrypoint, Cmd, User, ...), to which PATH and the labels are added; `also` are keys of what else is in it."""
+    """`reference` is its name and tag, `stands_for` the one in the settings; layers are the lowest first.
+
+    `runs` are words of the OCI configuration (Entrypoint, Cmd, User, ...), to which PATH and the labels are added;
+    `also` are keys of what else is in it.
+    """
 
     reference: str
     layers: Sequence[Layer]
@@ -29,7 +34,7 @@ class Image:
     stands_for: str = ""
     also: Sequence[str] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         layers = [layer.key for layer in self.layers]
         return digest([self.reference, self.stands_for, layers, dict(self.runs), list(self.also)])
@@ -44,7 +49,7 @@ class Image:
         for number, layer in enumerate(self.layers):
             files.append(work / f"{number}.tar")
             layer.write(files[-1])
-        ids = [_sha256(file) for file in files]
+        ids = [sha256(file) for file in files]
         configuration = json.dumps(
             {
                 "architecture": GOARCH,
@@ -76,8 +81,3 @@ def _add(tar: tarfile.TarFile, path: str, stream: Any, size: int) -> None:
     member = tarfile.TarInfo(path)
     member.size, member.mode = size, 0o644
     tar.addfile(member, stream)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

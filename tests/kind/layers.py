@@ -9,6 +9,7 @@ import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -33,9 +34,8 @@ class File:
     mode: int = 0o644
 
     def inputs(self) -> list[Any]:
-        bare = isinstance(self.content, bytes)
         digest = hashlib.sha256(self.content).hexdigest() if isinstance(self.content, bytes) else sha256(self.content)
-        return ["file", self.path, self.mode, digest, bare]
+        return ["file", self.path, self.mode, digest]
 
     def add(self, tar: tarfile.TarFile) -> None:
         member = tarfile.TarInfo(self.path)
@@ -87,7 +87,7 @@ class Files:
     def __init__(self, *entries: Entry) -> None:
         self.entries = entries
 
-    @property
+    @cached_property
     def key(self) -> str:
         return digest([entry.inputs() for entry in self.entries])
 
@@ -98,8 +98,7 @@ class Files:
 
 
 class Selection:
-    """What of another layer matches one of the patterns (pathlib's, from the right; one with a slash in front: from
-    the root)."""
+    """What of another layer matches one of the patterns, which are pathlib's and begin at the root."""
 
     def __init__(self, source: "TarLayer", patterns: Sequence[str]) -> None:
         self._source = source

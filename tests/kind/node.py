@@ -1,4 +1,4 @@
-"""The node image: a Debian system, Kind's files and the programs above it, the control plane's images loaded beforehand.
+"""The node image: a Debian system, Kind's files and programs above it, the control plane's images loaded beforehand.
 
 containerd itself loads them, in a container of the image so far, which is committed afterwards.
 """
@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.deadline import Deadline
-from kind.engine import Container, Engine, EngineError
 from kind.images import Image
+from kind.workshop import Container, Workshop
+from kwok.engine import EngineError
 from kwok.tool_cache import sha256
 
 CONTAINER = "kwok-harness-node-image"
@@ -24,10 +25,17 @@ def key() -> str:
     return sha256(Path(__file__))
 
 
-def make(engine: Engine, image: Image, base: Image, archives: Sequence[Path], *, pause: Callable[[float], None] = time.sleep) -> None:
+def make(
+    workshop: Workshop,
+    image: Image,
+    base: Image,
+    archives: Sequence[Path],
+    *,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
     """Commit `image` from a container of `base`, which the engine has; `archives` of images are in one directory."""
     directory = archives[0].parent
-    with engine.container(base, CONTAINER, ["sleep", "infinity"], {directory: _ARCHIVES}) as container:
+    with workshop.container(base.reference, CONTAINER, {directory: _ARCHIVES}) as container:
         container.put("/etc/containerd/cri-base.json", container_specification(container.run("ctr", "oci", "spec")))
         container.begin("containerd")
         _wait_for_containerd(container, pause)
@@ -41,7 +49,7 @@ def make(engine: Engine, image: Image, base: Image, archives: Sequence[Path], *,
 
 
 def container_specification(upstream: str) -> bytes:
-    """What `ctr oci spec` says, as Kind's base image keeps it: with its hook, without limits of the building machine."""
+    """What `ctr oci spec` says, as Kind's base image keeps it: with its hook, without this machine's limits."""
     specification = json.loads(upstream)
     hooks = specification.setdefault("hooks", {}).setdefault("createContainer", [])
     hooks.append({"path": "/kind/bin/mount-product-files.sh"})

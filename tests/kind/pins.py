@@ -16,14 +16,6 @@ class _Closed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Module(_Closed):
-    """A Go module whose files are used; `sum` is what go.sum would say of it."""
-
-    module: str
-    version: str
-    sum: str
-
-
 class System(_Closed):
     """A Debian system: suite, packages beyond the smallest variant, glob patterns of what is removed, users to add."""
 
@@ -34,7 +26,6 @@ class System(_Closed):
 
 
 class Pins(_Closed):
-    base: Module
     rootfs: dict[str, System]
     tools: Tools
 
@@ -50,4 +41,6 @@ def _pin(entry: dict[str, Any], shared: Tools) -> Pin:
     if "like" not in entry:
         return Pin.model_validate(entry)
     like = shared.pins[entry["like"]]
-    return Pin.model_validate({"version": like.version, "stamps": like.stamps} | {k: entry[k] for k in entry if k != "like"})
+    return Pin.model_validate(
+        {"version": like.version, "stamps": like.stamps} | {k: entry[k] for k in entry if k != "like"}
+    )

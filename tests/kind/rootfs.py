@@ -1,8 +1,8 @@
 """Debian systems by debootstrap, each kept as one tar file: a layer.
 
-    <directory>/<name>-<12 hex of its key>.tar    whole: it came into place by one rename
-    <directory>/<name>.tmp/                       being made; what is found there is an interrupted run's, and goes
-    <directory>/packages/                         .deb files, so that an interrupted run need not fetch them again
+<directory>/<name>-<12 hex of its key>.tar    whole: it came into place by one rename
+<directory>/<name>.tmp/                       being made; what is found there is an interrupted run's, and goes
+<directory>/packages/                         .deb files, so that an interrupted run need not fetch them again
 """
 
 import os
@@ -25,7 +25,9 @@ _UNUSED = (
 class Rootfs:
     """One system; `did` is told what each step took, in seconds."""
 
-    def __init__(self, name: str, system: System, directory: Path, *, timeout: float, did: Callable[[str, float], None]) -> None:
+    def __init__(
+        self, name: str, system: System, directory: Path, *, timeout: float, did: Callable[[str, float], None]
+    ) -> None:
         self._name = name
         self._system = system
         self._directory = directory
@@ -63,8 +65,8 @@ class Rootfs:
                 _append(system / "etc" / "passwd", f"{user}:x:{number}:{number}::/home/{user}:/bin/sh\n")
                 _append(system / "etc" / "group", f"{user}:x:{number}:\n")
             part = temporary / "layer.tar"
-            words = ["tar", "--create", "--sort=name", "--numeric-owner", "--hard-dereference", "--directory", system]
-            done = process.run([*words, "--file", part, "."], timeout=self._timeout)
+            words = ("tar", "--create", "--sort=name", "--numeric-owner", "--hard-dereference")
+            done = process.run([*words, "--directory", system, "--file", part, "."], timeout=self._timeout)
             part.rename(target)
             self._did(f"layer of {self._name}", done.seconds)
         finally:
@@ -83,7 +85,7 @@ class Rootfs:
             raise ToolError(
                 "\n  ".join([error.what, *said]),
                 where=f"system {self._name}",
-                do="debootstrap takes the mirror that it has been told of: connect this machine to it, and run this again",
+                do="connect this machine to the mirror that debootstrap uses, and run this again",
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""Files of a Go module at its pinned version, by the go command's own download."""
+"""Files of the Go module that a tool is built from, by the go command's own download, checked like the tool's build."""
 
 import json
 import os
@@ -6,13 +6,15 @@ from pathlib import Path
 
 from harness import process
 from harness.errors import ToolError
-from kind.pins import Module
+from harness.settings import Pin
 from kwok.toolchain import build_environment
+from kwok.tools import WRAPPERS
 
 
-def directory(module: Module, go: Path, work: Path, timeout: float) -> Path:
+def directory(pin: Pin, go: Path, work: Path, timeout: float, wrappers: Path = WRAPPERS) -> Path:
     """The module's directory in the module cache (read-only). ToolError where it cannot be had, or is another one."""
-    words = ["mod", "download", "-json", f"{module.module}@{module.version}"]
+    module, checksum = pinned((wrappers / pin.wrapper / "go.sum").read_text(encoding="utf-8"), pin)
+    words = ["mod", "download", "-json", f"{module}@{pin.version}"]
     environment = build_environment(os.environ, work)
     done = process.run([go, *words], timeout=timeout, env=environment, cwd=work, check=False)
     try:
@@ -21,11 +23,20 @@ def directory(module: Module, go: Path, work: Path, timeout: float) -> Path:
         said = {"Error": done.stderr.strip()}
     if said.get("Error"):
         raise ToolError(
-            f"{module.module} {module.version}: {said['Error']}", do="connect this machine to a Go module proxy (GOPROXY)"
+            f"{module} {pin.version}: {said['Error']}", do="connect this machine to a Go module proxy (GOPROXY)"
         )
-    if said["Sum"] != module.sum:
+    if said["Sum"] != checksum:
         raise ToolError(
-            f"{module.module} {module.version} has the checksum {said['Sum']}, not {module.sum}",
-            do="the module proxy (GOPROXY) or the module cache gave other bytes than were pinned: trust neither",
+            f"{module} {pin.version} has the checksum {said['Sum']}, and go.sum of {pin.wrapper} says {checksum}",
+            do="the module proxy (GOPROXY) or the module cache gave other bytes than go.sum records: trust neither",
         )
     return Path(said["Dir"])
+
+
+def pinned(go_sum: str, pin: Pin) -> tuple[str, str]:
+    """The module that holds the pin's package, and its checksum, out of the go.sum of the pin's wrapper."""
+    for line in go_sum.splitlines():
+        module, version, checksum = line.split()
+        if version == pin.version and f"{pin.package}/".startswith(f"{module}/"):
+            return module, checksum
+    raise ToolError(f"go.sum of {pin.wrapper} has no checksum of {pin.package} {pin.version}", do="correct the wrapper")

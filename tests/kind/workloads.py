@@ -4,6 +4,7 @@ Each says as much of how it is run as upstream's image does: the manifests, whic
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from harness.settings import Settings
 from kind.control_plane import Program
@@ -27,13 +28,13 @@ storage:
 http:
   addr: :5000
 """
-_ARGOCD_ENTRYPOINT = '#!/bin/sh\nexec tini -- "$@"\n'
+_ARGOCD_SCRIPTS = ("entrypoint.sh", "hack/gpg-wrapper.sh", "hack/git-verify-wrapper.sh")
 # Argo CD's manifest gives arguments only.
 _REDIS_ENTRYPOINT = '#!/bin/sh\ncase "$1" in ""|-*|*.conf) set -- redis-server "$@" ;; esac\nexec "$@"\n'
 
 
-def images(settings: Settings, program: Program, system: Rootfs) -> Iterator[Image]:
-    """Under the names in the settings; `system` is the Debian system of Argo CD and Redis."""
+def images(settings: Settings, program: Program, system: Rootfs, argocd: Path) -> Iterator[Image]:
+    """Under the names in the settings; `system` is the Debian of Argo CD and Redis, `argocd` is Argo CD's module."""
 
     def image(name: str, *layers: Files | Rootfs, **runs: object) -> Image:
         return Image(tag(settings, name), layers, runs, stands_for=settings.images[name])
@@ -71,7 +72,7 @@ def images(settings: Settings, program: Program, system: Rootfs) -> Iterator[Ima
             Directory("app/config/gpg/source"),
             Directory("app/config/gpg/keys", 0o700, ARGOCD_USER),
             Link("etc/ssh/ssh_known_hosts", "/app/config/ssh/ssh_known_hosts"),
-            File("usr/local/bin/entrypoint.sh", _ARGOCD_ENTRYPOINT.encode(), 0o755),
+            *(File(f"usr/local/bin/{Path(name).name}", argocd / name, 0o755) for name in _ARGOCD_SCRIPTS),
             *(File(f"usr/local/bin/{name}", program(name), 0o755) for name in ("argocd", "helm", "kustomize")),
             *(Link(f"usr/local/bin/argocd-{name}", "argocd") for name in _ARGOCD_NAMES),
         ),
