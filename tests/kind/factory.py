@@ -126,9 +126,12 @@ class Factory:
             [Files(File("pause", program("pause"), 0o755))],
             {"Entrypoint": ["/pause"]},
         )
-        self._load(engine, check)
+        archive = self._work / "check.tar"
+        check.write(archive, self._work)
         try:
-            workshop.try_privileged(check.reference, ["-v"])
+            with self._step("try a privileged container"), archive.open("rb") as stream:
+                engine.load(stream)
+                workshop.try_privileged(check.reference, ["-v"])
         except Refused as error:
             front = program(preconditions.RUNTIME)
             raise ToolError(
