@@ -68,7 +68,7 @@ class Factory:
             made = [self._node(engine, workshop, program)]
             debian = self._system("argocd")
             images = workloads.images(self._settings, program, debian, self._module("argocd"))
-            made += [self._have(engine, image) for image in images]
+            made += [self._have(engine, workshop, image) for image in images]
         self._tell(f"{sum(made)} of {len(made)} images made, {time.monotonic() - begun:.1f} s in all")
 
     def _node(self, engine: Engine, workshop: Workshop, program: Program) -> bool:
@@ -98,18 +98,27 @@ class Factory:
             with self._step(f"archive {each.reference}"):
                 each.write(archives[-1], self._work)
         self._load(engine, below)
-        with self._step(f"commit {reference}"):
+        with self._step(f"commit {reference}"), self._replacing(engine, workshop, image):
             node.make(workshop, image, below, archives)
         workshop.forget(below.reference)
         shutil.rmtree(self._archives())
         return True
 
-    def _have(self, engine: Engine, image: Image) -> bool:
+    def _have(self, engine: Engine, workshop: Workshop, image: Image) -> bool:
         if _holds(engine, image):
             self._there(image)
             return False
-        self._load(engine, image)
+        with self._replacing(engine, workshop, image):
+            self._load(engine, image)
         return True
+
+    @contextmanager
+    def _replacing(self, engine: Engine, workshop: Workshop, image: Image) -> Iterator[None]:
+        """Remove the image of that name that an earlier run made: it would stay without a name, out of sight."""
+        before = engine.image(image.reference)
+        yield
+        if before is not None and MADE_FROM in before.labels:
+            workshop.forget(before.id)
 
     def _load(self, engine: Engine, image: Image) -> None:
         archive = self._work / "image.tar"

@@ -38,9 +38,9 @@ class Workshop:
             raise EngineError(f"the engine cannot run a privileged container: {_said(error)}") from error
 
     def forget(self, reference: str) -> None:
-        """Take the name off an image; what others are made of stays. No error where it has none."""
+        """Remove an image, or the name off one that others are made of; one that a container has stays as it is."""
         with suppress(APIError):
-            self._client.images.remove(reference, force=True)
+            self._client.images.remove(reference)
 
     @contextmanager
     def container(self, reference: str, name: str, mounts: Mapping[Path, str]) -> Iterator["Container"]:

@@ -1,4 +1,4 @@
-"""The factory's steps: what is there is passed over, an engine that cannot is said so early, nothing half made stays."""
+"""The factory's steps: what is there is passed over, an engine that cannot says so early, nothing half made stays."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,11 @@ class Engine:
         self.loaded: list[bytes] = []
 
     def image(self, reference: str) -> SimpleNamespace | None:
-        return SimpleNamespace(labels=self.labels[reference]) if reference in self.labels else None
+        return (
+            SimpleNamespace(id=f"id of {reference}", labels=self.labels[reference])
+            if reference in self.labels
+            else None
+        )
 
     def load(self, tar: IO[bytes]) -> None:
         self.loaded.append(tar.read())
@@ -52,7 +56,7 @@ class Making:
         self.factory._work.mkdir(parents=True)
         (directory / "program").write_bytes(b"\x7fELF")
         self.program = directory / "program"
-        self.engine = Engine()
+        self.engine, self.workshop = Engine(), Workshop()
 
     def left(self) -> list[Path]:
         return list(self.factory._work.iterdir())
@@ -68,7 +72,7 @@ IMAGE = Image("a.example/x:1", [Files(File("x", b"1"))])
 
 def test_an_image_that_the_engine_lacks_is_made(making: Making) -> None:
     """Loaded, told with its time, and its archive is gone."""
-    assert making.factory._have(making.engine, IMAGE) is True
+    assert making.factory._have(making.engine, making.workshop, IMAGE) is True
     assert len(making.engine.loaded) == 1
     assert making.told[-1].startswith("load a.example/x:1")
     assert making.told[-1].endswith(" s")
@@ -78,16 +82,20 @@ def test_an_image_that_the_engine_lacks_is_made(making: Making) -> None:
 def test_an_image_made_from_the_same_things_is_not_made_again(making: Making) -> None:
     """And that is said."""
     making.engine.labels[IMAGE.reference] = {MADE_FROM: IMAGE.key}
-    assert making.factory._have(making.engine, IMAGE) is False
+    assert making.factory._have(making.engine, making.workshop, IMAGE) is False
     assert making.engine.loaded == []
     assert making.told[-1].split() == ["a.example/x:1", "there"]
 
 
 @pytest.mark.parametrize("labels", [{}, {MADE_FROM: "other"}])
 def test_another_image_of_that_name_does_not_count(making: Making, labels: dict[str, str]) -> None:
-    """Upstream's own, or one made from other things: the one that belongs there is made."""
+    """Upstream's own, or one made from other things: the one that belongs there is made.
+
+    It takes the name; an older one of the factory's goes, and nothing of anybody else's.
+    """
     making.engine.labels[IMAGE.reference] = labels
-    assert making.factory._have(making.engine, IMAGE) is True
+    assert making.factory._have(making.engine, making.workshop, IMAGE) is True
+    assert making.workshop.forgotten == (["id of a.example/x:1"] if labels else [])
 
 
 def test_an_engine_that_refuses_a_privileged_container_is_told_what_to_do(making: Making) -> None:
