@@ -12,10 +12,10 @@ from typing import Any
 
 from harness.settings import Settings
 from kind.layers import Layer, digest
+from kwok.images import STANDS_FOR
 from kwok.tool_cache import sha256
 from kwok.toolchain import GOARCH
 
-STANDS_FOR = "kwok-harness.stands-for"  # the reference in the settings that the image is taken for
 MADE_FROM = "kwok-harness.made-from"  # the key of everything it was made from
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

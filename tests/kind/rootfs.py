@@ -49,10 +49,10 @@ class Rootfs:
         return target
 
     def _make(self, target: Path) -> None:
-        temporary = self._directory / f"{self._name}.tmp"
+        for left in self._directory.glob(f"{self._name}.*tmp"):
+            shutil.rmtree(left, ignore_errors=True)
+        temporary = self._directory / f"{self._name}.{os.getpid()}.tmp"
         packages = self._directory / "packages"
-        if temporary.exists():
-            shutil.rmtree(temporary)
         system = temporary / "system"
         system.mkdir(parents=True)
         packages.mkdir(exist_ok=True)

@@ -85,11 +85,12 @@ def test_a_failed_bootstrap_leaves_no_system(machine: Machine) -> None:
 
 def test_what_an_interrupted_run_left_is_never_taken(machine: Machine) -> None:
     """A half-made directory goes before the next is begun."""
-    left = machine.cache / "node.tmp" / "system" / "etc"
+    left = machine.cache / "node.1.tmp" / "system" / "etc"
     left.mkdir(parents=True)
     (left / "half").touch()
     with tarfile.open(machine.rootfs().file()) as tar:
         assert "./etc/half" not in tar.getnames()
+    assert not list(machine.cache.glob("*.tmp"))
 
 
 @pytest.mark.parametrize("changed", [{"packages": ("git",)}, {"suite": "trixie"}, {"drop": ()}, {"users": {}}])
