@@ -1,7 +1,8 @@
 """Debian systems by debootstrap, each kept as one tar file: a layer.
 
 <directory>/<name>-<12 hex of its key>.tar    whole: it came into place by one rename
-<directory>/<name>.tmp/                       being made; what is found there is an interrupted run's, and goes
+<directory>/<name>.<pid>.tmp/                 being made; another run's goes, and does not share the name: what a run
+                                              that was killed had begun may still write there
 <directory>/packages/                         .deb files, so that an interrupted run need not fetch them again
 """
 
