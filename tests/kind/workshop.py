@@ -15,6 +15,7 @@ from kind.images import Image
 from kwok.engine import EngineError
 
 Answer = TypeVar("Answer")
+_TRIAL = "kwok-harness-privileged-check"
 _NO_CAPABILITY = "unable to apply caps"
 
 
@@ -30,12 +31,15 @@ class Workshop:
 
     def try_privileged(self, reference: str, words: Sequence[str]) -> None:
         """Run a privileged container to its end, as a node is one. Refused where this machine lacks a capability."""
+        self._remove(_TRIAL)
         try:
-            self._client.containers.run(reference, list(words), privileged=True, remove=True, network_mode="none")
+            self._client.containers.run(reference, list(words), name=_TRIAL, privileged=True, network_mode="none")
         except DockerException as error:
             if _NO_CAPABILITY in str(error):
                 raise Refused(_said(error)) from error
             raise EngineError(f"the engine cannot run a privileged container: {_said(error)}") from error
+        finally:
+            self._remove(_TRIAL)
 
     def forget(self, reference: str) -> None:
         """Remove an image, or the name off one that others are made of; one that a container has stays as it is."""
