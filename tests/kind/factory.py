@@ -92,6 +92,7 @@ class Factory:
         if _holds(engine, image):
             self._there(image)
             return False
+        debian.file()  # a step of its own, not a part of the first that has it as a layer
         archives = []
         for each in inner:
             archives.append(self._archives() / f"{each.reference.replace('/', '_').replace(':', '_')}.tar")
@@ -122,6 +123,9 @@ class Factory:
 
     def _load(self, engine: Engine, image: Image) -> None:
         archive = self._work / "image.tar"
+        for layer in image.layers:
+            if isinstance(layer, Rootfs):
+                layer.file()
         with self._step(f"archive {image.reference}"):
             image.write(archive, self._work)
         with self._step(f"load {image.reference}"), archive.open("rb") as stream:
