@@ -84,5 +84,9 @@ benchmarks: env  ## print the figures of the README's table (needs a quiet machi
 	$(BIN)/python tests/benchmarks/cell.py
 	$(BIN)/python tests/benchmarks/sweep.py
 
+.PHONY: kind-images
+kind-images: env  ## make the images of the Kind runtime here, where none can be pulled (as root; docs/kind-images.md)
+	@PYTHONPATH=tests $(BIN)/python -m kind
+
 clean:  ## remove what the targets made here (clusters: kwok-cluster-delete; tools: the cache directory)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov

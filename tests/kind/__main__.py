@@ -1,0 +1,30 @@
+"""`python -m kind` (make kind-images): makes the images of the Kind runtime that the container engine does not have."""
+
+import os
+import signal
+import sys
+
+from harness import settings
+from harness.console import Console
+from harness.errors import HarnessError
+from harness.exits import Exit
+from kind.factory import Factory
+from kwok.tools import cache_directory
+
+
+def main() -> int:
+    console = Console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it has started ends with it, either way
+    try:
+        Factory(settings.load(), cache_directory(os.environ), console, console.note).run()
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit
+    except KeyboardInterrupt:
+        print("interrupted; what is whole is kept, and the next run goes on from there", file=sys.stderr)
+        return Exit.INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

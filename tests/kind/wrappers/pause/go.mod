@@ -1,0 +1,5 @@
+module tools/pause
+
+go 1.24.0
+
+tool tools/pause
