@@ -206,7 +206,6 @@ def _pods(workload: Object, snapshot: Snapshot) -> list[Object]:
         pod
         for pod in snapshot.all(PODS)
         if pod["metadata"].get("namespace") == namespace
-        and wanted
         and wanted.items() <= (pod["metadata"].get("labels") or {}).items()
     ]
 
