@@ -206,6 +206,7 @@ def _pods(workload: Object, snapshot: Snapshot) -> list[Object]:
         pod
         for pod in snapshot.all(PODS)
         if pod["metadata"].get("namespace") == namespace
+        and wanted  # what selects by nothing but expressions is not ours, and would have every pod
         and wanted.items() <= (pod["metadata"].get("labels") or {}).items()
     ]
 

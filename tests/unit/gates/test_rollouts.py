@@ -199,3 +199,6 @@ def test_pods_are_those_that_the_selector_finds() -> None:
     other = {**pod(name="x"), "metadata": {**pod()["metadata"], "name": "x", "namespace": "apps"}}
     found = pods_of([WEB, STORE], snapshot(workload(), pod(), other))
     assert ([each["metadata"]["name"] for each in found[WEB]], found[STORE]) == (["web-1"], [])
+    by_expressions = workload()
+    by_expressions["spec"]["selector"] = {"matchExpressions": []}
+    assert pods_of([WEB], snapshot(by_expressions, pod()))[WEB] == []
