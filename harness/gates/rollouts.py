@@ -4,16 +4,17 @@ Unlike the workloads of a recipe, whose pods run nowhere, these are the infrastr
 their images must be had, their containers must start, stay and answer.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.gates.combining import Gate, named, overall, shortened
 from harness.gates.findings import Finding, Level
-from harness.snapshot import DEPLOYMENTS, PODS, STATEFULSETS, Key, Kind, Object, Snapshot
+from harness.gates.scheduling import Fit
+from harness.snapshot import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Key, Kind, Object, Snapshot
 from harness.verdict import Passed, Verdict
 
-KINDS = (DEPLOYMENTS, STATEFULSETS, PODS)
+KINDS = (DEPLOYMENTS, STATEFULSETS, PODS, NODES)
 
 # Why the kubelet has not started a container, where trying again rarely changes that.
 _IMAGE = frozenset({"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "ImageInspectError", "InvalidImageName"})
@@ -127,11 +128,11 @@ def _findings(workload: Workload, snapshot: Snapshot) -> Iterator[Finding]:
     counts = {name: status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
     if wanted and all(count == wanted for count in counts.values()):
         return
-    level, text = _obstacle(found, _pods(found, snapshot))
+    level, text = _obstacle(found, _pods(found, snapshot), list(snapshot.all(NODES)))
     yield Finding(level, str(workload), f"{counts['availableReplicas']} of {wanted} available: {text}")
 
 
-def _obstacle(workload: Object, pods: Sequence[Object]) -> tuple[Level, str]:
+def _obstacle(workload: Object, pods: Sequence[Object], nodes: Collection[Object]) -> tuple[Level, str]:
     """What keeps a workload from being available: the worst that its pods say, or its controller where it has none."""
     if not workload["spec"].get("replicas", 1):
         return Level.WAITING, "it is scaled to nothing"
@@ -143,14 +144,14 @@ def _obstacle(workload: Object, pods: Sequence[Object]) -> tuple[Level, str]:
         leaving = "its old pod is still ending" if pods else "it has no pod yet"
         return Level.WAITING, leaving
     alive = [pod for pod in staying if pod["status"].get("phase") != "Failed"]  # an evicted pod is replaced by another
-    told = [(*_told(pod), pod["metadata"]["name"]) for pod in alive or staying]
+    told = [(*_told(pod, nodes), pod["metadata"]["name"]) for pod in alive or staying]
     level, text, name = max(told, key=lambda each: each[0])
     evicted = [pod for pod in staying if alive and pod["status"].get("reason") == "Evicted"]
-    before = f"; before it, {_told(evicted[-1])[1]}" if evicted else ""
+    before = f"; before it, {_told(evicted[-1], nodes)[1]}" if evicted else ""
     return level, f"pod {name} {text}{before}"
 
 
-def _told(pod: Object) -> tuple[Level, str]:
+def _told(pod: Object, nodes: Collection[Object]) -> tuple[Level, str]:
     """What a pod that is not available does instead, and whether that heals."""
     status = pod["status"]
     if status.get("phase") == "Failed":
@@ -160,12 +161,23 @@ def _told(pod: Object) -> tuple[Level, str]:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             unschedulable = condition.get("reason") == "Unschedulable"
             level = Level.DOOMED if unschedulable else Level.WAITING
-            return level, f"has no node: {shortened(condition.get('message'))}"
+            return level, f"has no node: {_unfit(pod, nodes)}{shortened(condition.get('message'))}"
     return max(
         (_container(each, pod) for each in _unfinished(pod)),
         key=lambda each: each[0],
         default=(Level.WAITING, "is about to be started" if pod["spec"].get("nodeName") else "is about to get a node"),
     )
+
+
+def _unfit(pod: Object, nodes: Collection[Object]) -> str:
+    """What is wrong with the nodes that the pod selects, which the scheduler counts and does not name."""
+    selected, fit = (pod["spec"].get("nodeSelector") or {}).items(), Fit(pod["spec"])
+    told = [
+        f"node {node['metadata']['name']} {', '.join(map(str, obstacles))}; "
+        for node in nodes
+        if selected <= (node["metadata"].get("labels") or {}).items() and (obstacles := fit.obstacles(node))
+    ]
+    return told[0] if selected and told else ""
 
 
 def _container(status: Mapping[str, Any], pod: Object) -> tuple[Level, str]:

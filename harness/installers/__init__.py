@@ -20,6 +20,7 @@ from harness.evidence import Collector
 from harness.gates.rollouts import Workload
 from harness.progress import Progress
 from harness.settings import Settings
+from kwok.images import ImageMissing
 from kwok.runtime import RunningCluster
 from kwok.services import Services
 
@@ -120,10 +121,10 @@ class Infrastructure(Protocol):
 
 @contextmanager
 def failing_as(kind: type[InfrastructureError]) -> Iterator[None]:
-    """An error of the block becomes one of `kind`, with its exit code; a missing tool keeps its own."""
+    """An error of the block becomes one of `kind`, with its exit code; a missing tool or image keeps its own."""
     try:
         yield
-    except (InfrastructureError, ToolError):
+    except (InfrastructureError, ToolError, ImageMissing):
         raise
     except HarnessError as error:
         raise kind(error.what, where=error.where, do=error.do) from error

@@ -22,6 +22,7 @@ from harness.errors import ClusterError, HarnessError, RegistryNotReady, Registr
 from harness.exits import Exit
 from harness.installers import argocd, failing_as, flux, manifests, registry
 from harness.settings import load
+from kwok.images import ImageMissing
 from kwok.ports import require_free
 from kwok.services import Ports, Service
 
@@ -79,9 +80,9 @@ def test_each_step_has_its_documented_code(kind: type[errors.InfrastructureError
     assert (caught.value.what, caught.value.where, caught.value.do) == ("it said no", "here", "ask again")
 
 
-@pytest.mark.parametrize("error", [ToolError("no go"), RegistryUnreachable("not there")])
+@pytest.mark.parametrize("error", [ToolError("no go"), ImageMissing("no such host"), RegistryUnreachable("not there")])
 def test_what_has_a_code_keeps_it(error: HarnessError) -> None:
-    """A tool that cannot be had is 10 and no failure of the step; a step within a step keeps its own code."""
+    """A tool or an image that cannot be had is 10 and no failure of the step; a step within a step keeps its own code."""
     with pytest.raises(HarnessError) as caught, failing_as(RegistryNotReady):
         raise error
     assert caught.value.exit in (Exit.SETTINGS, Exit.REGISTRY_UNREACHABLE)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.gates.rollouts import Workload, crashes, ended_since, pods_of, rolled_out, withdrawn
-from harness.snapshot import DEPLOYMENTS, PODS, STATEFULSETS, Kind, Object, Snapshot, key_of
+from harness.snapshot import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Kind, Object, Snapshot, key_of
 from harness.verdict import Passed, Verdict, Waiting
 
 WEB, STORE = Workload(DEPLOYMENTS, "argocd", "web"), Workload(STATEFULSETS, "argocd", "store")
@@ -43,7 +43,7 @@ def waiting(reason: str, message: str = "because", **status: Any) -> dict[str, A
 
 
 def snapshot(*objects: Object) -> Snapshot:
-    found: dict[Kind, dict[tuple[str, str], Object]] = {DEPLOYMENTS: {}, STATEFULSETS: {}, PODS: {}}
+    found: dict[Kind, dict[tuple[str, str], Object]] = {DEPLOYMENTS: {}, STATEFULSETS: {}, PODS: {}, NODES: {}}
     kinds = {kind.kind: kind for kind in found}
     for item in objects:
         found[kinds[item.get("kind", "Pod")]][key_of(item)] = item
@@ -202,3 +202,21 @@ def test_pods_are_those_that_the_selector_finds() -> None:
     by_expressions = workload()
     by_expressions["spec"]["selector"] = {"matchExpressions": []}
     assert pods_of([WEB], snapshot(by_expressions, pod()))[WEB] == []
+
+
+def test_what_is_wrong_with_the_only_node_is_told() -> None:
+    """The scheduler counts the nodes that do not do; which one was meant, and that its disk is full, it leaves out."""
+    refused = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/7 nodes"}
+    homeless = pod(status={"conditions": [refused]})
+    del homeless["spec"]["nodeName"]
+    homeless["spec"]["nodeSelector"] = {"real": "yes"}
+    taint = {"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}
+    real, simulated = (
+        {"kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {"taints": [taint]}}
+        for name, labels in (("real-0", {"real": "yes"}), ("gpu-0", {}))
+    )
+    verdict = judged(*unavailable(homeless), real, simulated)
+    assert isinstance(verdict, Waiting)
+    assert verdict.doomed
+    assert "has no node: node real-0 has taint node.kubernetes.io/disk-pressure" in verdict.reason
+    assert "gpu-0" not in verdict.reason
