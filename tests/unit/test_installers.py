@@ -82,7 +82,7 @@ def test_each_step_has_its_documented_code(kind: type[errors.InfrastructureError
 
 @pytest.mark.parametrize("error", [ToolError("no go"), ImageMissing("no such host"), RegistryUnreachable("not there")])
 def test_what_has_a_code_keeps_it(error: HarnessError) -> None:
-    """A tool or an image that cannot be had is 10 and no failure of the step; a step within a step keeps its own code."""
+    """What cannot be had is 10 and no failure of the step; a step within a step keeps its own code."""
     with pytest.raises(HarnessError) as caught, failing_as(RegistryNotReady):
         raise error
     assert caught.value.exit in (Exit.SETTINGS, Exit.REGISTRY_UNREACHABLE)
