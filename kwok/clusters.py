@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from harness.errors import ClusterError, NotOurs
 from kwok import state
-from kwok.runtime import checked_name
+from kwok.runtime import RunningCluster, checked_name
 from kwok.state import Record
 
 ChoosePorts = Callable[[set[int]], Mapping[str, int]]  # by what they are for; given those that are reserved
@@ -47,6 +47,19 @@ class Clusters:
 
     def record(self, name: str) -> Record | None:
         return state.read(self.directory(name))
+
+    def running(self, record: state.Record, runtime: str, kubeconfig: str) -> RunningCluster:
+        """The cluster of a record; `kubeconfig` is the name of that file in its directory."""
+        directory = self.directory(record.name)
+        return RunningCluster(
+            name=record.name,
+            directory=directory,
+            kubeconfig=directory / kubeconfig,
+            context=record.context,
+            server=record.server,
+            runtime=runtime,
+            identity=record.identity,
+        )
 
     @contextmanager
     def alone(self, name: str, patience: float) -> Iterator[None]:

@@ -78,16 +78,7 @@ class HostRuntime:
         return {component: log for component, log in found.items() if log.exists()}
 
     def _running(self, record: state.Record) -> RunningCluster:
-        directory = self._clusters.directory(record.name)
-        return RunningCluster(
-            name=record.name,
-            directory=directory,
-            kubeconfig=directory / KUBECONFIG,
-            context=record.context,
-            server=record.server,
-            runtime=self.name,
-            identity=record.identity,
-        )
+        return self._clusters.running(record, self.name, KUBECONFIG)
 
     def _healthy(self, name: str) -> RunningCluster | None:
         """The cluster if it can be used as it is, None if it is to be made. Raises where a person must decide."""

@@ -142,16 +142,7 @@ class KindRuntime:
         )
 
     def _running(self, record: state.Record) -> RunningCluster:
-        directory = self._clusters.directory(record.name)
-        return RunningCluster(
-            name=record.name,
-            directory=directory,
-            kubeconfig=directory / _KUBECONFIG,
-            context=record.context,
-            server=record.server,
-            runtime=self.name,
-            identity=record.identity,
-        )
+        return self._clusters.running(record, self.name, _KUBECONFIG)
 
     def _ours(self, engine: Engine, name: str) -> Container | None:
         """The node of the cluster, running or not. Raises NotOurs for one that somebody else has made."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_services_e2e import APPLICATIONS, GREETING, LAYER, OCI_REPOSITORIES, Client
+from trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 from harness import inventory
 from harness.cluster import Cluster
@@ -174,18 +174,6 @@ def test_each_part_has_a_log(infrastructure: KindInfrastructure) -> None:
 def test_flux_fetches_what_is_pushed(infrastructure: KindInfrastructure, site: KindSite) -> None:
     """Pushed to localhost, pulled by the name of the Service, and served at the address that others can use."""
     digest = Client(f"localhost:{PORT}").artifact("aicr/trivial", "v1", {"greeting.yaml": GREETING})
-    source = {
-        "apiVersion": OCI_REPOSITORIES.api_version,
-        "kind": OCI_REPOSITORIES.kind,
-        "metadata": {"name": "aicr-bundle", "namespace": "flux-system"},
-        "spec": {
-            "interval": "1m",
-            "insecure": True,
-            "url": f"oci://{ADDRESS}/aicr/trivial",
-            "ref": {"tag": "v1"},
-            "layerSelector": {"mediaType": LAYER, "operation": "extract"},
-        },
-    }
     kustomizations = Kind("kustomize.toolkit.fluxcd.io/v1", "kustomizations", "Kustomization")
     kustomization = {
         "apiVersion": kustomizations.api_version,
@@ -199,7 +187,7 @@ def test_flux_fetches_what_is_pushed(infrastructure: KindInfrastructure, site: K
             "sourceRef": {"kind": "OCIRepository", "name": "aicr-bundle"},
         },
     }
-    site.cluster.apply(OCI_REPOSITORIES, source)
+    site.cluster.apply(OCI_REPOSITORIES, source(f"{ADDRESS}/aicr/trivial"))
     site.cluster.apply(kustomizations, kustomization)
     applied = partial(until, site, kustomizations, "flux-system", "trivial")
     seconds("applied", lambda: applied(lambda status: digest in status.get("lastAppliedRevision", "")))
@@ -210,21 +198,7 @@ def test_flux_fetches_what_is_pushed(infrastructure: KindInfrastructure, site: K
 def test_argo_cd_syncs_what_is_pushed(infrastructure: KindInfrastructure, site: KindSite) -> None:
     """It has its default project, its key and the registry's plain HTTP from the beginning: no wait of a minute."""
     Client(f"localhost:{PORT}").artifact("aicr/other", "v1", {"greeting.yaml": GREETING})
-    application = {
-        "apiVersion": APPLICATIONS.api_version,
-        "kind": APPLICATIONS.kind,
-        "metadata": {"name": "trivial", "namespace": "argocd"},
-        "spec": {
-            "project": "default",
-            "source": {"repoURL": f"oci://{ADDRESS}/aicr/other", "targetRevision": "v1", "path": "."},
-            "destination": {"server": "https://kubernetes.default.svc", "namespace": "default"},
-            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
-        },
-    }
-    site.cluster.apply(APPLICATIONS, application)
-
-    def synced(status: Mapping[str, Any]) -> bool:
-        return [status.get(half, {}).get("status") for half in ("sync", "health")] == ["Synced", "Healthy"]
+    site.cluster.apply(APPLICATIONS, application(f"{ADDRESS}/aicr/other"))
 
     assert seconds("synced", lambda: until(site, APPLICATIONS, "argocd", "trivial", synced)) < 40
     site.cluster.delete(APPLICATIONS, "argocd", "trivial")

@@ -1,14 +1,10 @@
 """The registry, Flux and Argo CD for real: from nothing to ready, killed and healed, and gone with their cluster."""
 
-import hashlib
-import http.client
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 from harness import process
 from harness.cluster import Cluster
@@ -37,11 +34,6 @@ from kwok.services import ServiceDied, Services
 pytestmark = pytest.mark.e2e
 
 Tools = Callable[[str], Path]
-OCI_REPOSITORIES = Kind("source.toolkit.fluxcd.io/v1", "ocirepositories", "OCIRepository")
-APPLICATIONS = Kind("argoproj.io/v1alpha1", "applications", "Application")
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-GREETING = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "greeting"}, "data": {"hello": "world"}}
 OCCUPIER = """
 import socket, sys
 with socket.create_server(("127.0.0.1", int(sys.argv[1]))):
@@ -76,56 +68,6 @@ def place(state: Path, settings: Settings, tools: Tools) -> Iterator[Callable[[s
     yield site
     for directory in made:
         launch.stop(directory, {})
-
-
-class Client:
-    """Pushes and pulls by hand, so that these tests rest on nothing but HTTP."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    def call(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Mapping[str, str], bytes]:
-        connection = http.client.HTTPConnection(self._address, timeout=10)
-        try:
-            connection.request(method, path, body, {name.replace("_", "-"): text for name, text in headers.items()})
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
-        finally:
-            connection.close()
-
-    def blob(self, repository: str, content: bytes) -> str:
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        status, headers, _ = self.call("POST", f"/v2/{repository}/blobs/uploads/")
-        assert status == 202
-        upload = headers["Location"].partition(self._address)[2] or headers["Location"]
-        status, _, said = self.call("PUT", f"{upload}&digest={digest}", content)
-        assert status == 201, said
-        return digest
-
-    def artifact(self, repository: str, tag: str, files: Mapping[str, Any]) -> str:
-        """One gzipped tar with the files at its root; returns the manifest's digest."""
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-            for name, document in files.items():
-                content = json.dumps(document).encode()
-                entry = tarfile.TarInfo(name)
-                entry.size = len(content)
-                tar.addfile(entry, io.BytesIO(content))
-        layer, config = packed.getvalue(), b"{}"
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": {
-                "mediaType": "application/vnd.oci.image.config.v1+json",
-                "digest": self.blob(repository, config),
-                "size": len(config),
-            },
-            "layers": [{"mediaType": LAYER, "digest": self.blob(repository, layer), "size": len(layer)}],
-        }
-        body = json.dumps(manifest).encode()
-        status, headers, said = self.call("PUT", f"/v2/{repository}/manifests/{tag}", body, Content_Type=MANIFEST)
-        assert status == 201, said
-        return headers["Docker-Content-Digest"]
 
 
 def test_a_registry_keeps_what_is_pushed(place: Callable[[str], Site], settings: Settings) -> None:
@@ -258,19 +200,7 @@ def test_flux_from_nothing_to_a_served_artifact(site: Site) -> None:
     assert {name: site.services.identity(name) for name in flux.CONTROLLERS} == before
 
     digest = client.artifact("aicr/trivial", "v1", {"greeting.yaml": GREETING})
-    source = {
-        "apiVersion": OCI_REPOSITORIES.api_version,
-        "kind": OCI_REPOSITORIES.kind,
-        "metadata": {"name": "aicr-bundle", "namespace": "flux-system"},
-        "spec": {
-            "interval": "1m",
-            "insecure": True,
-            "url": f"oci://localhost:{site.settings.ports.registry}/aicr/trivial",
-            "ref": {"tag": "v1"},
-            "layerSelector": {"mediaType": LAYER, "operation": "extract"},
-        },
-    }
-    site.cluster.apply(OCI_REPOSITORIES, source)
+    site.cluster.apply(OCI_REPOSITORIES, source(f"localhost:{site.settings.ports.registry}/aicr/trivial"))
 
     def fetched(status: Mapping[str, Any]) -> bool:
         ready = [each for each in status.get("conditions", []) if each["type"] == "Ready" and each["status"] == "True"]
@@ -307,21 +237,7 @@ def test_argo_cd_from_nothing_to_a_synced_application(site: Site) -> None:
     assert {name: site.services.identity(name) for name in services} == before
 
     client.artifact("aicr/trivial", "v1", {"greeting.yaml": GREETING})
-    application = {
-        "apiVersion": APPLICATIONS.api_version,
-        "kind": APPLICATIONS.kind,
-        "metadata": {"name": "trivial", "namespace": "argocd"},
-        "spec": {
-            "project": "default",
-            "source": {"repoURL": f"oci://{address}/aicr/trivial", "targetRevision": "v1", "path": "."},
-            "destination": {"server": "https://kubernetes.default.svc", "namespace": "default"},
-            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
-        },
-    }
-    site.cluster.apply(APPLICATIONS, application)
-
-    def synced(status: Mapping[str, Any]) -> bool:
-        return [status.get(half, {}).get("status") for half in ("sync", "health")] == ["Synced", "Healthy"]
+    site.cluster.apply(APPLICATIONS, application(f"{address}/aicr/trivial"))
 
     print(f"Synced after {until(site, APPLICATIONS, 'argocd', 'trivial', synced):.2f} s, {memory(site)}")
     greeting = site.cluster.get(CONFIGMAPS, "default", "greeting")
