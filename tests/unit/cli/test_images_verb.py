@@ -69,7 +69,7 @@ def test_without_an_engine_the_ways_out_are_told(
 ) -> None:
     """And no traceback."""
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
-    assert run(["images", "pull"]) is Exit.FAILURE
+    assert run(["images", "pull"]) is Exit.SETTINGS
     assert "no container engine answers" in capsys.readouterr().err
 
 
@@ -81,7 +81,7 @@ def test_an_unknown_image_is_a_wrong_word(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.usefixtures("fake")
-def test_an_image_that_cannot_be_had_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_that_cannot_be_had_ends_with_10(capsys: pytest.CaptureFixture[str]) -> None:
     """With the reason of the registry."""
-    assert run(["images", "pull", "registry"]) is Exit.FAILURE
+    assert run(["images", "pull", "registry"]) is Exit.SETTINGS
     assert "manifest unknown" in capsys.readouterr().err
