@@ -24,6 +24,7 @@ from kwok.runtime import RunningCluster, Runtime, state_directory
 from kwok.services import Services
 
 Tools = Callable[[str], Path]
+RUNTIMES = (HostRuntime.name, KindRuntime.name)
 ANSWER = 5.0  # seconds for an engine to say that it is there: on a busy machine it takes its time
 
 

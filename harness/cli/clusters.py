@@ -6,14 +6,14 @@ from harness.cli.context import Context, as_json, recipe_names
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, UsageError
-from harness.isolation import Marks
+from harness.isolation import Mark, Marks
 from harness.names import GPU_RESOURCE, NODE_TYPE_LABEL
 from harness.recipes.model import Criteria
 from harness.recipes.resolve import resolve
 from harness.snapshot import NODES, Object
 from kwok.guard import require_ours
 from kwok.nodes import apply_nodes, delete_nodes
-from kwok.runtime import RunningCluster
+from kwok.runtime import RunningCluster, Runtime
 
 name_argument = click.argument("name", required=False)
 
@@ -43,13 +43,12 @@ def up(context: Context, name: str | None, recipe: str | None, as_json: bool) ->
 @click.pass_obj
 def down(context: Context, name: str | None, everything: bool) -> None:
     """Take the cluster NAME (the setting `cluster` by default) down: no process and no file of it is left."""
-    names = context.runtime.names() if everything else [name or context.settings.cluster]
-    marks = Marks(context.platform.state)
-    for each in names:
-        there = each in context.runtime.names()
-        context.runtime.down(each)
-        marks.remove(each)
-        context.console.text(f"{each} is {'down' if there else 'not up'}")
+    for platform in context.platforms:
+        there = platform.runtime.names()
+        for each in there if everything else [name or context.settings.cluster]:
+            platform.runtime.down(each)
+            Marks(platform.state).remove(each)
+            context.console.text(f"{each} is {'down' if each in there else 'not up'} ({platform.runtime.name})")
 
 
 @click.command()
@@ -57,25 +56,11 @@ def down(context: Context, name: str | None, everything: bool) -> None:
 @click.pass_obj
 def status(context: Context, as_json: bool) -> None:
     """Show the clusters, whether they run, who uses them, and their nodes by type."""
-    marks = Marks(context.platform.state)
-    rows = []
-    for name in context.runtime.names():
-        running = context.runtime.get(name)
-        mark = marks.read(name)
-        use = (
-            ""
-            if mark is None
-            else f"{'kept from' if mark.kept else 'left by' if mark.abandoned else 'used by'} {mark.cell}"
-        )
-        rows.append(
-            {
-                "name": name,
-                "state": "up" if running else "stale",
-                "use": use,
-                **(_look(running) if running else {"server": "", "nodes": "", "gpus": ""}),
-                "kubeconfig": str(running.kubeconfig) if running else "",
-            }
-        )
+    rows = [
+        _row(platform.runtime, name, Marks(platform.state).read(name))
+        for platform in context.platforms
+        for name in platform.runtime.names()
+    ]
     if as_json:
         context.data(rows)
     elif not rows:
@@ -113,6 +98,20 @@ def _apply(context: Context, running: RunningCluster, objects: list[Object]) -> 
     cluster = Cluster(running.kubeconfig, context=running.context)
     require_ours(cluster, running)
     apply_nodes(cluster, objects, Deadline.after(context.settings.deadlines.nodes_ready), context.console)
+
+
+def _row(runtime: Runtime, name: str, mark: Mark | None) -> dict[str, str]:
+    running, use = runtime.get(name), ""
+    if mark is not None:
+        use = f"{'kept from' if mark.kept else 'left by' if mark.abandoned else 'used by'} {mark.cell}"
+    return {
+        "name": name,
+        "runtime": runtime.name,
+        "state": "up" if running else "stale",
+        "use": use,
+        **(_look(running) if running else {"server": "", "nodes": "", "gpus": ""}),
+        "kubeconfig": str(running.kubeconfig) if running else "",
+    }
 
 
 def _look(running: RunningCluster) -> dict[str, str]:

@@ -14,7 +14,7 @@ from harness import reports
 from harness.console import Console
 from harness.errors import UsageError
 from harness.lane import Lane
-from harness.platforms import Choice, Platform, choose, platform_of
+from harness.platforms import RUNTIMES, Choice, Platform, choose, platform_of
 from harness.recipes.load import Catalog
 from harness.recipes.model import Criteria
 from harness.results import Results
@@ -71,6 +71,12 @@ class Context:
     @cached_property
     def platform(self) -> Platform:
         return platform_of(self.choice.runtime, self.settings, self.toolbox.path, os.environ)
+
+    @property
+    def platforms(self) -> list[Platform]:
+        """All that clusters of this user may be on: both, unless the settings name one."""
+        names = RUNTIMES if self.settings.runtime == "auto" else (self.settings.runtime,)
+        return [platform_of(name, self.settings, self.toolbox.path, os.environ) for name in names]
 
     @property
     def runtime(self) -> Runtime:

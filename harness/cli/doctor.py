@@ -11,7 +11,9 @@ import click
 from click.shell_completion import get_completion_class
 
 from harness.cli.context import Context, as_json
+from harness.cli.images import images_of
 from harness.errors import HarnessError, ToolError
+from kwok.engine import Engine, EngineMissing
 from kwok.runtime import state_directory
 from kwok.tools import cache_directory
 
@@ -43,6 +45,7 @@ def doctor(context: Context, as_json: bool) -> None:
         _directory("cluster state", state_directory(os.environ), "XDG_STATE_HOME", _GIB),
         _directory("debug artifacts", context.settings.artifacts, "KWOK_DEBUG_ARTIFACTS_DIR", _GIB // 4),
         _memory(),
+        *_engine(context),
         _recipes(context),
     ]
     if as_json:
@@ -118,6 +121,22 @@ def _memory() -> Finding:
     if total < _NEEDED_MEMORY:
         return Finding("memory", "warning", detail, "2 GiB are needed for a control plane and a compiler")
     return Finding("memory", "ok", detail)
+
+
+def _engine(context: Context) -> list[Finding]:
+    """What the Kind runtime needs: missing only where the settings want that runtime."""
+    state = "missing" if context.settings.runtime == "kind" else "ok"
+    try:
+        engine = Engine.connect()
+        absent = [each.name for each in images_of(context, engine).list(tuple(context.settings.images)) if not each.id]
+    except EngineMissing as missing:
+        told = "no container engine answers: the host runtime is used" if state == "ok" else str(missing)
+        return [Finding("engine", state, told.splitlines()[0], "start one, or RUNTIME=host" if state != "ok" else "")]
+    found = [Finding("engine", "ok", f"{engine.name}, {engine.memory / _GIB:.1f} GiB")]
+    if absent:
+        do = "the first run on Kind pulls them; without a registry see docs/air-gap.md; or RUNTIME=host"
+        return [*found, Finding("images", "warning", f"not here: {', '.join(absent)}", do)]
+    return [*found, Finding("images", "ok", f"all {len(context.settings.images)} are here")]
 
 
 def _recipes(context: Context) -> Finding:

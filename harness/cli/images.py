@@ -23,7 +23,7 @@ def images() -> None:
 @click.pass_obj
 def list_images(context: Context, as_json: bool) -> None:
     """List the images: where each is, and what the container engine calls it."""
-    _print(context, _images(context).list(tuple(context.settings.images)), as_json)
+    _print(context, images_of(context).list(tuple(context.settings.images)), as_json)
 
 
 @images.command()
@@ -33,7 +33,7 @@ def pull(context: Context, names: tuple[str, ...]) -> None:
     """Pull what is missing (of all images, or of those named)."""
     wanted = names or tuple(context.settings.images)
     with context.console:
-        found = _images(context)
+        found = images_of(context)
         found.ensure(wanted)
     _print(context, found.list(wanted), as_json=False)
 
@@ -45,7 +45,7 @@ def pull(context: Context, names: tuple[str, ...]) -> None:
 def save(context: Context, file: Path, names: tuple[str, ...]) -> None:
     """Write the images (all, or those named) into FILE, for a machine without a registry; pull what is missing."""
     with context.console:
-        _images(context).save(names or tuple(context.settings.images), file)
+        images_of(context).save(names or tuple(context.settings.images), file)
     context.console.text(str(file))
 
 
@@ -55,15 +55,16 @@ def save(context: Context, file: Path, names: tuple[str, ...]) -> None:
 def load(context: Context, file: Path) -> None:
     """Put the images of a FILE that `save` wrote into the container engine, and check that they are what it names."""
     with context.console:
-        found = _images(context)
+        found = images_of(context)
         found.load(file)
     _print(context, found.list(tuple(context.settings.images)), as_json=False)
 
 
-def _images(context: Context) -> Images:
+def images_of(context: Context, engine: Engine | None = None) -> Images:
+    """Those of the settings, on this engine, or on the one that answers. Raises EngineMissing."""
     settings = context.settings
     return Images(
-        Engine.connect(),
+        engine or Engine.connect(),
         settings.images,
         settings.retries,
         context.console,

@@ -23,7 +23,7 @@ from harness.isolation import Marks, Stay
 from harness.journal import Journal
 from harness.lane import Lane, Run
 from harness.outcome import Outcome
-from harness.platforms import Platform, platform_of
+from harness.platforms import RUNTIMES, Platform, platform_of
 from harness.progress import Silent
 from harness.recipes.resolve import resolve
 from harness.run import Cell, new_run_id
@@ -35,7 +35,6 @@ from lanes import LANES, find
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 
-RUNTIMES = ("host", "kind")
 CONTEXT = Context(DEFAULT_FILE, ("ports.registry=5540",))
 
 

@@ -253,3 +253,33 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "main", main)
     with pytest.raises(ZeroDivisionError):
         run([])
+
+
+def test_status_shows_the_clusters_of_both_runtimes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the settings leave the runtime open; else those of that one."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    for name, runtime in {"one": "", "two": "kind"}.items():
+        (tmp_path / "kwok-harness" / runtime / "clusters" / name).mkdir(parents=True)
+    found = {}
+    for runtime in ("auto", "host", "kind"):
+        monkeypatch.setenv("RUNTIME", runtime)
+        assert run(["status", "--json"]) is Exit.OK
+        rows = json.loads(capsys.readouterr().out)
+        found[runtime] = [(row["name"], row["runtime"], row["state"]) for row in rows]
+    one, two = ("one", "host", "stale"), ("two", "kind", "stale")
+    assert found == {"auto": [one, two], "host": [one], "kind": [two]}
+
+
+@pytest.mark.parametrize(("runtime", "state"), [("auto", "ok"), ("host", "ok"), ("kind", "missing")])
+def test_the_doctor_misses_an_engine_only_where_one_is_wanted(
+    runtime: str, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other runtime does without."""
+    monkeypatch.setenv("RUNTIME", runtime)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
+    run(["doctor", "--json"])
+    [found] = [row for row in json.loads(capsys.readouterr().out) if row["what"] == "engine"]
+    assert found["state"] == state
+    assert "no container engine answers" in found["detail"]
