@@ -20,6 +20,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
     monkeypatch.setenv("KWOK_DEBUG_ARTIFACTS_DIR", str(tmp_path / "artifacts"))
     monkeypatch.delenv("DEPLOYER", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
     return tmp_path
 
 
@@ -274,11 +275,10 @@ def test_status_shows_the_clusters_of_both_runtimes(
 
 @pytest.mark.parametrize(("runtime", "state"), [("auto", "ok"), ("host", "ok"), ("kind", "missing")])
 def test_the_doctor_misses_an_engine_only_where_one_is_wanted(
-    runtime: str, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    runtime: str, state: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The other runtime does without."""
     monkeypatch.setenv("RUNTIME", runtime)
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
     run(["doctor", "--json"])
     [found] = [row for row in json.loads(capsys.readouterr().out) if row["what"] == "engine"]
     assert found["state"] == state
