@@ -172,6 +172,9 @@ class Cell:
             self._passed = self.lane.story(run).reason
             if before is not None:
                 converged(run, self.lane, before, prepared)
+        except HarnessError:
+            services.check()  # where something has ended, that is the news, and not what came of it
+            raise
         finally:
             self._note_webhooks(cluster)
         if self.parity:

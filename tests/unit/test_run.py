@@ -37,6 +37,7 @@ class World:
         self.restorable = False
         self.install: Step | None = None  # of a lane that has infrastructure
         self.stop: Step = lambda: None
+        self.check: Step = lambda: None
         self.boot: Step = lambda: None
         self.make: Step = lambda: None
         self.story: Step = lambda: Passed("46 pods are where they belong")
@@ -82,6 +83,9 @@ class World:
                 world.events.append(installer.name)
                 assert world.install is not None
                 world.install()
+
+            def check(self) -> None:
+                world.check()
 
             def stop(self, *names: str) -> None:
                 world.stop()
@@ -336,6 +340,15 @@ def test_an_interrupt_while_cleaning_still_gives_the_cluster_back(world: World) 
     assert outcome.exit is Exit.INTERRUPTED
     assert world.events == ["begin", "remember", "story", "parity", "end", "end in a hurry"]
     assert not world.open
+
+
+def test_what_has_ended_is_the_news(world: World) -> None:
+    """A lane that fails because its cluster is gone says that, and not what helm makes of it."""
+    world.story = failing(VerdictFailed("connection refused"))
+    world.check = failing(ClusterError("the node stopped with exit code 137"))
+    assert "exit code 137" in world.carry_out().reason
+    world.check = lambda: None
+    assert "connection refused" in world.carry_out().reason
 
 
 def test_a_defect_is_raised_after_cleaning(world: World) -> None:

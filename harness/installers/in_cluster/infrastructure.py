@@ -5,7 +5,6 @@ about, so what it says afterwards is no verdict: each ending is noticed when it 
 """
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -53,6 +52,9 @@ class KindInfrastructure:
     _closed: bool = False
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._follow_node, name="the node", daemon=True).start()
+
     def install(self, installer: Installer) -> None:
         names = [workload.name for workload in installer.kind.workloads]
         self._known |= {workload.name: workload for workload in installer.kind.workloads}
@@ -97,24 +99,19 @@ class KindInfrastructure:
     # What is looked after
 
     def _begin(self) -> None:
-        """Follow the pods and the node, from the first installation on."""
+        """Follow the pods, from the first installation on."""
         with self._lock:
             if self._watching is not None or self._closed:
                 return
             watching = self._watching = Watching(self.site.cluster, (PODS,))
             watching.__enter__()
-        followers: dict[str, Callable[[], None]] = {
-            "infrastructure pods": partial(self._follow_pods, watching),
-            "its node": self._follow_node,
-        }
-        for name, work in followers.items():
-            threading.Thread(target=work, name=name, daemon=True).start()
+        following = partial(self._follow_pods, watching)
+        threading.Thread(target=following, name="infrastructure pods", daemon=True).start()
 
     def _attend(self, workloads: tuple[Workload, ...]) -> None:
         """From now on each ending of one of their containers is a death."""
-        with (
-            self._lock
-        ):  # listed under it: no event of a pod can be judged between the list and what it is held against
+        # Listed under the lock: no event of a pod can be judged between the list and what it is held against.
+        with self._lock:
             for workload in () if self._closed else workloads:
                 pods = rollout.pods(self.site.cluster, workload)
                 by_uid = {pod["metadata"]["uid"]: pod for pod in pods}

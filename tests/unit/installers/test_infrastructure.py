@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -204,9 +205,14 @@ def test_an_engine_that_goes_away_is_a_node_that_is_gone(world: World) -> None:
     def gone() -> int:
         raise ClusterError("nobody answers")
 
-    object.__setattr__(world.infrastructure.site, "until_stopped", gone)
-    world.infrastructure.install(world.installer())
+    world.infrastructure = KindInfrastructure(replace(world.infrastructure.site, until_stopped=gone))
     assert "the node is gone: nobody answers" in died(world)
+
+
+def test_a_node_that_stops_is_told_where_nothing_was_installed(world: World) -> None:
+    """The helm lane needs no infrastructure, and its cluster ends like any other."""
+    world.stopped.put(137)
+    assert "the node stopped with exit code 137" in died(world)
 
 
 def test_a_watch_that_is_refused_is_told(world: World) -> None:
