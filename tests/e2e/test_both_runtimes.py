@@ -35,7 +35,8 @@ from lanes import LANES, find
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 
-CONTEXT = Context(DEFAULT_FILE, ("ports.registry=5540",))
+CONTEXT = Context(DEFAULT_FILE, ())
+PORTS = {"host": 5540, "kind": 5541}  # the Kind cluster holds its port between its cells
 
 
 def cells() -> list[str]:
@@ -63,7 +64,8 @@ class Place:
     """One runtime, and the cells that were carried out there."""
 
     def __init__(self, name: str, tools: Callable[[str], Path], home: Path) -> None:
-        settings = CONTEXT.settings.model_copy(update={"artifacts": home / "artifacts"})
+        ports = CONTEXT.settings.ports.model_copy(update={"registry": PORTS[name]})
+        settings = CONTEXT.settings.model_copy(update={"artifacts": home / "artifacts", "ports": ports})
         environment = {**os.environ, "XDG_STATE_HOME": str(home)}
         self.platform: Platform = platform_of(name, settings, tools, environment)
         self._settings = settings
