@@ -73,7 +73,8 @@ class Marks:
 
     def lock(self, name: str) -> FileLock:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return FileLock(self._directory / f"{name}.lock", blocking=False)
+        # Of the whole process: the thread that boots a cluster takes it, and another one gives it back.
+        return FileLock(self._directory / f"{name}.lock", blocking=False, thread_local=False)
 
     def _file(self, name: str) -> Path:
         return self._directory / f"{name}.json"

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from harness import isolation, process
+from harness.background import Background
 from harness.errors import ClusterError
 from harness.helm import Helm
 from harness.inventory import Inventory
@@ -167,6 +168,16 @@ def test_two_cells_on_one_cluster_do_not_meet(stay: Callable[..., Stay]) -> None
     assert end(second) == "nothing to give back"
     assert runtime.calls == ["up c"]
     assert first.open
+
+
+def test_a_cluster_is_free_again_whichever_thread_claimed_it(stay: Callable[..., Stay]) -> None:
+    """A cell boots in a thread of its own and ends in another; the next cell of the same process may begin at once."""
+    runtime = FakeRuntime("c")
+    first, second = stay(runtime, reuse=True), stay(runtime, reuse=True)
+    Background(lambda: first.begin([]), "cluster").result()
+    end(first, hurried=True)
+    second.begin([])
+    assert second.open
 
 
 @pytest.mark.parametrize(
