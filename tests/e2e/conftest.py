@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from machine import Machine
+from machine import Machine, all_taken_down
 from own_registry import Running
 
 from harness.progress import Silent
@@ -65,10 +65,8 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def runtime(settings: Settings, tools: Callable[[str], Path], state: Path) -> Iterator[HostRuntime]:
     """A host runtime whose clusters are all gone after the test."""
-    runtime = HostRuntime(settings, tools, state)
-    yield runtime
-    for name in runtime.names():
-        runtime.down(name)
+    with all_taken_down(HostRuntime(settings, tools, state)) as runtime:
+        yield runtime
 
 
 @pytest.fixture

@@ -4,11 +4,16 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from harness import process
 from harness.settings import ROOT
+from kwok.runtime import Runtime
 
+AnyRuntime = TypeVar("AnyRuntime", bound=Runtime)
 LIMIT = 240.0  # seconds for one command; all of them are done far earlier, unless something hangs
 
 
@@ -57,6 +62,14 @@ class Machine:
     def evidence(self) -> Path:
         [found] = self.artifacts.glob("kwok-debug-*")
         return found
+
+
+@contextmanager
+def all_taken_down(runtime: AnyRuntime) -> Iterator[AnyRuntime]:
+    """A runtime for the block, whose clusters are gone after it."""
+    yield runtime
+    for name in runtime.names():
+        runtime.down(name)
 
 
 def wait_for(child: "subprocess.Popen[str]", text: str) -> str:

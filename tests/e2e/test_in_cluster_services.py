@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from machine import all_taken_down
 from trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 from harness import inventory
@@ -58,10 +59,9 @@ def runtime(
     engine: Engine, kind_settings: Settings, tools: Tools, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KindRuntime]:
     """A runtime whose cluster is gone after the tests."""
-    runtime = KindRuntime(kind_settings, tools, tmp_path_factory.mktemp("kind"), connect=lambda: engine)
-    yield runtime
-    for name in runtime.names():
-        runtime.down(name)
+    home = tmp_path_factory.mktemp("kind")
+    with all_taken_down(KindRuntime(kind_settings, tools, home, connect=lambda: engine)) as runtime:
+        yield runtime
 
 
 @pytest.fixture(scope="module")

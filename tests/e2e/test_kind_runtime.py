@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from machine import all_taken_down
 
 from harness.cluster import ApiError, Cluster
 from harness.deadline import Deadline
@@ -80,10 +81,9 @@ def runtime(
     engine: Engine, kind_settings: Settings, tools: Tools, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KindRuntime]:
     """A runtime whose clusters are all gone after the tests."""
-    runtime = KindRuntime(kind_settings, tools, tmp_path_factory.mktemp("kind"), connect=lambda: engine)
-    yield runtime
-    for name in runtime.names():
-        runtime.down(name)
+    home = tmp_path_factory.mktemp("kind")
+    with all_taken_down(KindRuntime(kind_settings, tools, home, connect=lambda: engine)) as runtime:
+        yield runtime
 
 
 @pytest.fixture(scope="module")

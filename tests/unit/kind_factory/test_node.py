@@ -11,7 +11,7 @@ from kind import node
 from kind.images import Image
 from kwok.engine import EngineError
 
-ARCHIVES = [Path("/work/archives/a.tar"), Path("/work/archives/b.tar")]
+ARCHIVES = [Path("/somewhere/archives/a.tar"), Path("/work/archives/b.tar")]
 BASE, NODE = Image("base:1", []), Image("kindest/node:v1", [])
 
 
@@ -73,7 +73,7 @@ def make(container: Container) -> Workshop:
 def test_a_node_is_finished_in_order() -> None:
     """Nothing is imported before containerd answers, nothing committed before it has ended."""
     container = Container()
-    assert make(container).mounts == {Path("/work/archives"): "/archives"}
+    assert make(container).mounts == {Path("/somewhere/archives"): "/archives"}
     imported = "ctr --namespace=k8s.io images import --all-platforms --no-unpack /archives/"
     assert container.did == [
         "ctr oci spec",
