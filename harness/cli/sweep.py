@@ -271,7 +271,9 @@ class _Writing:
 
 @dataclass
 class _Started:
-    """Starts workers, each with a registry port of its own: the documented one first, then those after it."""
+    """Starts workers, each with a registry port of its own: the documented one first, then those after it. Cells that
+    share a cluster have that one's.
+    """
 
     context: Context
     tools: dict[str, Path]
@@ -289,6 +291,8 @@ class _Started:
 
     def _port(self, slot: int) -> int:
         first = self.context.settings.ports.registry
+        if self.context.platform.shared:  # the cluster holds its port between cells
+            return first
         others = {port for other, port in self._ports.items() if other != slot}
         free = (port for port in range(first, min(first + 1000, 65536)) if port not in others and is_free(port))
         port = self._ports[slot] = next(free, first)

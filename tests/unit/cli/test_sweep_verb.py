@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -155,6 +156,15 @@ def test_cells_at_once_have_registry_ports_of_their_own(context: Context) -> Non
     assert len(set(ports)) == 4
     assert all(port >= context.settings.ports.registry for port in ports)
     assert started._port(0) == ports[0]
+
+
+def test_cells_that_share_a_cluster_share_its_registry_port() -> None:
+    """Though something listens there by the time of the second cell: the cluster itself."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        context = Context(DEFAULT_FILE, ("runtime=kind", f"ports.registry={port}"))
+        started = _Started(context, {}, (), True, False)
+        assert [started._port(0) for _ in range(2)] == [port, port]
 
 
 def test_a_context_goes_to_a_worker_with_settings_and_data(context: Context) -> None:
