@@ -7,6 +7,7 @@ own: one of ordinary processes is there in seconds, a Kind cluster is worth shar
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -79,8 +80,7 @@ class HostPlatform:
         """Processes run everywhere."""
 
     def tools(self, installers: Iterable[Installer]) -> tuple[str, ...]:
-        names = [*self.runtime.tools, *(name for each in installers for name in each.host.tools)]
-        return tuple(dict.fromkeys(names))
+        return _each_once(self.runtime.tools, *(each.host.tools for each in installers))
 
     def infrastructure(
         self, running: RunningCluster, cluster: Cluster, tools: Tools, progress: Progress
@@ -108,8 +108,7 @@ class KindPlatform:
         Engine.connect()
 
     def tools(self, installers: Iterable[Installer]) -> tuple[str, ...]:
-        names = [*self.runtime.tools, *(name for each in installers for name in each.kind.tools)]
-        return tuple(dict.fromkeys(names))
+        return _each_once(self.runtime.tools, *(each.kind.tools for each in installers))
 
     def infrastructure(
         self, running: RunningCluster, cluster: Cluster, tools: Tools, progress: Progress
@@ -124,6 +123,10 @@ class KindPlatform:
             progress=progress,
         )
         return KindInfrastructure(site)
+
+
+def _each_once(*tools: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(tools)))
 
 
 @dataclass(frozen=True)

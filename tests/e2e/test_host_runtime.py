@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from kinds import CLAIMS, ENDPOINTS, SECRETS, SERVICES, WEBHOOKS
 
 from harness import process
 from harness.cluster import ApiError, Cluster
@@ -40,16 +41,6 @@ pytestmark = pytest.mark.e2e
 
 Tools = Callable[[str], Path]
 
-CLAIMS = Kind("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
-SECRETS = Kind("v1", "secrets", "Secret")
-SERVICES = Kind("v1", "services", "Service")
-ENDPOINTS = Kind("v1", "endpoints", "Endpoints")
-WEBHOOKS = Kind(
-    "admissionregistration.k8s.io/v1",
-    "validatingwebhookconfigurations",
-    "ValidatingWebhookConfiguration",
-    namespaced=False,
-)
 API_SERVICES = Kind("apiregistration.k8s.io/v1", "apiservices", "APIService", namespaced=False)
 POD = {
     "tolerations": [{"operator": "Exists"}],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kinds import CLAIMS, ENDPOINTS, SECRETS, SERVICES, WEBHOOKS
 from machine import all_taken_down
 
 from harness.cluster import ApiError, Cluster
@@ -35,16 +36,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 Tools = Callable[[str], Path]
 
 PORT = "5520"  # of the registry; not the default one, which a user's own cluster may hold
-SERVICES = Kind("v1", "services", "Service")
-ENDPOINTS = Kind("v1", "endpoints", "Endpoints")
-SECRETS = Kind("v1", "secrets", "Secret")
-CLAIMS = Kind("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
-WEBHOOKS = Kind(
-    "admissionregistration.k8s.io/v1",
-    "validatingwebhookconfigurations",
-    "ValidatingWebhookConfiguration",
-    namespaced=False,
-)
 TOLERANT = {
     "tolerations": [{"operator": "Exists"}],
     "containers": [{"name": "main", "image": "nowhere.example/nothing:1"}],

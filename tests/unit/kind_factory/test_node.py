@@ -11,7 +11,7 @@ from kind import node
 from kind.images import Image
 from kwok.engine import EngineError
 
-ARCHIVES = [Path("/somewhere/archives/a.tar"), Path("/work/archives/b.tar")]
+ARCHIVES = [Path("/somewhere/archives/a.tar"), Path("/somewhere/archives/b.tar")]
 BASE, NODE = Image("base:1", []), Image("kindest/node:v1", [])
 
 

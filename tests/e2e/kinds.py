@@ -1,0 +1,14 @@
+"""Kinds that only tests of runtimes look at."""
+
+from harness.snapshot import Kind
+
+CLAIMS = Kind("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+SECRETS = Kind("v1", "secrets", "Secret")
+SERVICES = Kind("v1", "services", "Service")
+ENDPOINTS = Kind("v1", "endpoints", "Endpoints")
+WEBHOOKS = Kind(
+    "admissionregistration.k8s.io/v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+)
