@@ -24,6 +24,7 @@ from harness.errors import DataError, HarnessError
 from harness.oci import Artifact, Published, Registry, TagTaken, content_digest, pack_chart, pack_directory, tag_for
 from harness.packing import unpack
 from harness.recipes.model import Recipe
+from harness.registry_connection import on_this_machine
 
 NAMESPACE = "aicr"  # of every recipe's repository: the prefix for which Argo CD has credentials
 AS_MADE = "aicr-as-made"  # what was pushed with the addresses of the internet in it; no controller looks there
@@ -149,8 +150,23 @@ def packed(
 
 
 def _target(recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: str) -> Target:
+    _require_reachable(recipe, registry)
     tag = tag_for(lane, content_of(reference.directory), chart=shape == CHART)
     return Target(f"{registry}/{NAMESPACE}/{recipe.name}", tag, plain_http=True)
+
+
+def _require_reachable(recipe: Recipe, registry: str) -> None:
+    """Controllers that do not find their registry on this machine run elsewhere: a loopback address is their own."""
+    if on_this_machine(f"oci://{registry}"):
+        return
+    for component in recipe.components:
+        if on_this_machine(component.source):
+            raise DataError(
+                f"the chart of {component.name} is at {component.source}, an address of this machine that pods in the"
+                " cluster do not reach",
+                where=recipe.name,
+                do="name a mirror that they reach (`mirrors`), or use RUNTIME=host",
+            )
 
 
 def _pack(directory: Path, shape: str, target: Target) -> Artifact:

@@ -146,8 +146,12 @@ def _address(host: str, *, plain_http: bool) -> tuple[str, int | None]:
 
 def plain_http(url: str) -> bool:
     """Whether an oci:// address is spoken to without TLS: registries of this machine are, and no others."""
-    parts = urlsplit(url)
-    return parts.scheme == "oci" and _is_loopback(parts.hostname or "")
+    return urlsplit(url).scheme == "oci" and on_this_machine(url)
+
+
+def on_this_machine(url: str) -> bool:
+    """Whether the address of a registry or a repository means something else on every machine, and in every pod."""
+    return _is_loopback(urlsplit(url).hostname or "")
 
 
 def _is_loopback(name: str) -> bool:

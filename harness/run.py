@@ -8,7 +8,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from harness.bundles.model import Bundler
 from harness.causes import first_cause
 from harness.cluster import Cluster
 from harness.deadline import Deadline
-from harness.errors import ClusterError, HarnessError, Terminated
+from harness.errors import HarnessError, Terminated
 from harness.exits import Exit
 from harness.helm import Helm
 from harness.installers import Infrastructure
@@ -37,14 +37,10 @@ from harness.recipes.model import Recipe
 from harness.recording import FILE, Recorder
 from harness.redaction import Redactor
 from harness.settings import Settings
-from harness.snapshot import Kind, Object
-from harness.upgrading import converged, require_change
+from harness.snapshot import Object
+from harness.upgrading import BEFORE, converged, deliver_first, require_change
+from harness.webhooks import unexercised
 
-BEFORE = "before"  # the stage that an upgrade starts from
-WEBHOOKS = tuple(
-    Kind("admissionregistration.k8s.io/v1", f"{kind.lower()}s", kind, namespaced=False)
-    for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
-)
 PATIENCE = 8.0  # seconds for a boot or a bundle under way to notice that it is not wanted any more
 
 
@@ -168,7 +164,7 @@ class Cell:
         )
         try:
             if before is not None:
-                self._deliver_first(before, run)
+                self._facts["upgraded from"] = deliver_first(run, self.lane, before)
             self._passed = self.lane.story(run).reason
             if before is not None:
                 converged(run, self.lane, before, prepared)
@@ -176,7 +172,8 @@ class Cell:
             services.check()  # where something has ended, that is the news, and not what came of it
             raise
         finally:
-            self._note_webhooks(cluster)
+            for note in unexercised(cluster, self.settings.webhooks):
+                self.journal.note(note)
         if self.parity:
             with self.journal.phase("parity") as phase:
                 report = parity.check(cluster, prepared.bundle, prepared.rendered)
@@ -204,22 +201,6 @@ class Cell:
         for installer in self.lane.infrastructure:
             services.install(installer)
 
-    def _deliver_first(self, before: Prepared, run: Run) -> None:
-        """What an upgrade starts from: delivered as if it were all, under the name of what comes after it."""
-        first = replace(
-            run,
-            recipe=before.recipe,
-            bundle=before.bundle,
-            expectation=before.expectation,
-            publication=before.publication,
-            journal=self.journal.staged(BEFORE),
-            replaces=None,
-            facts={},
-            passed=[],
-        )
-        self.lane.story(first)
-        self._facts["upgraded from"] = {"recipe": before.recipe.name, **first.facts}
-
     def _prepare(self, work: Path) -> tuple[Prepared | None, Prepared]:
         """What an upgrade starts from, if this is one, and the recipe itself."""
         prepared = self._prepare_one(self.recipe, self.journal, work)
@@ -246,22 +227,6 @@ class Cell:
 
     def _helm(self, work: Path, kubeconfig: Path | None = None) -> Helm:
         return Helm(self.tools("helm"), work / "helm", kubeconfig, scope=self._scope)
-
-    def _note_webhooks(self, cluster: Cluster) -> None:
-        """Which admission webhooks the recipe brought: the verdict does not cover what they would have done."""
-        try:
-            names = [
-                item["metadata"]["name"]
-                for kind in WEBHOOKS
-                for item in cluster.list(kind, timeout=5.0, attempts=1).items
-            ]
-        except ClusterError:
-            return  # a cluster that does not answer has a louder problem
-        if names:
-            how = "were not exercised" if self.settings.webhooks == "skip" else "refuse every call: nothing serves them"
-            self.journal.note(
-                f"admission webhooks {how} (webhooks: {self.settings.webhooks}): {', '.join(sorted(names))}"
-            )
 
     # The end
 

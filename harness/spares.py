@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from harness import process
+from harness import pids, process
 from harness.background import Background
 from harness.deadline import Deadline
 from harness.errors import HarnessError
@@ -40,7 +40,7 @@ class Spares:
         if self._name or not self._room():
             return
         name = self._name = task.cluster
-        self._marks.write(name, Mark(process.this(), f"{task.recipe} under {task.deployer}, prepared", True))
+        self._marks.write(name, Mark(pids.this(), f"{task.recipe} under {task.deployer}, prepared", True))
         self._booting = Background(lambda: self._boot(name), f"spare {name}")
 
     def give(self, task: Task) -> None:

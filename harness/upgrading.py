@@ -9,7 +9,8 @@ they are told as a note. Hooks come and go by their own policies.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from harness import parity
 from harness.bundles.delivery import ARGOCD_NAMESPACE, Delivery
@@ -23,6 +24,8 @@ from harness.publishing import content_of
 from harness.snapshot import Kind
 from harness.verdict import Passed
 from harness.waiting import Judged
+
+BEFORE = "before"  # the stage that an upgrade starts from
 
 _STAYS = frozenset({"CustomResourceDefinition", "Namespace"})
 _POLICY = "helm.sh/resource-policy"
@@ -44,6 +47,26 @@ def require_change(before: Prepared, after: Prepared) -> None:
             f"the bundles of {before.recipe.name} and {after.recipe.name} are the same: nothing would be upgraded",
             where="--upgrade-from",
         )
+
+
+def deliver_first(run: Run, lane: Lane, before: Prepared) -> dict[str, Any]:
+    """What the upgrade `run` starts from: delivered as if it were all, under the name of what comes after it.
+
+    Returns its facts.
+    """
+    first = replace(
+        run,
+        recipe=before.recipe,
+        bundle=before.bundle,
+        expectation=before.expectation,
+        publication=before.publication,
+        journal=run.journal.staged(BEFORE),
+        replaces=None,
+        facts={},
+        passed=[],
+    )
+    lane.story(first)
+    return {"recipe": before.recipe.name, **first.facts}
 
 
 def vanished(before: Prepared, after: Prepared, kinds: Collection[Kind]) -> Vanished:

@@ -13,7 +13,7 @@ from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.names import OWNER_MARKER
-from harness.process import Identity, alive
+from harness.pids import Identity, alive
 from harness.snapshot import NAMESPACES, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import Expired, wait

@@ -10,7 +10,7 @@ from harness import process
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import HarnessError
-from harness.process import Identity
+from harness.pids import Identity
 from harness.progress import Progress, task
 from harness.settings import Settings
 from harness.snapshot import CONFIGMAPS

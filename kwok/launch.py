@@ -10,9 +10,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import process
+from harness import pids, process
 from harness.errors import ClusterError, ToolError
-from harness.process import CommandFailed, Identity
+from harness.pids import Identity
+from harness.process import CommandFailed
 from kwok.components import ARGUMENTS, CONFIGURATION, PROGRAMS
 
 KUBECONFIG = "kubeconfig.yaml"  # written by kwokctl
@@ -71,16 +72,16 @@ def stop(directory: Path, recorded: Mapping[str, Identity]) -> None:
 
     At once, without a grace: what they hold is deleted next. Raises ClusterError for one that cannot be ended.
     """
-    survivors = process.stop(recorded.values(), grace=0.0)
+    survivors = pids.stop(recorded.values(), grace=0.0)
     for _ in range(3):  # kwokctl may have been killed while it was starting a component
-        strays = [found for found in process.mentioning(directory) if _is_ours(directory, found)]
-        strays += process.carrying(MARK, str(directory))
+        strays = [found for found in pids.mentioning(directory) if _is_ours(directory, found)]
+        strays += pids.carrying(MARK, str(directory))
         if not strays:
             break
-        survivors += process.stop(strays, grace=0.0)
+        survivors += pids.stop(strays, grace=0.0)
     if survivors:
-        pids = ", ".join(str(survivor.pid) for survivor in survivors)
-        raise ClusterError("processes could not be ended", where=f"pid {pids}", do="end them by hand, then try again")
+        left = ", ".join(str(survivor.pid) for survivor in survivors)
+        raise ClusterError("processes could not be ended", where=f"pid {left}", do="end them by hand, then try again")
 
 
 def log_file(directory: Path, component: str) -> Path:
@@ -127,9 +128,9 @@ def _complaint(error: CommandFailed) -> str:
 def _identity(directory: Path, component: str) -> Identity:
     """The process that kwokctl has just started; where it has ended already, an identity that no process has."""
     pid = int(_pid_file(directory, component).read_text(encoding="utf-8"))
-    found = process.identify(pid)
-    if found is None or not any(str(directory) in word for word in process.command_line(pid)):
-        return Identity(pid, start_ticks=-1, boot_id=process.boot_id())
+    found = pids.identify(pid)
+    if found is None or not any(str(directory) in word for word in pids.command_line(pid)):
+        return Identity(pid, start_ticks=-1, boot_id=pids.boot_id())
     return found
 
 
@@ -142,5 +143,5 @@ def _is_ours(directory: Path, found: Identity) -> bool:
 
     A pager, an editor or a kubectl of the user's may mention the directory as well: those are left alone.
     """
-    words = process.command_line(found.pid)
+    words = pids.command_line(found.pid)
     return bool(words) and (words[0].startswith(f"{directory}/bin/") or Path(words[0]).name == "kwokctl")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 
 import psutil
 
-from harness import process
+from harness import pids
 from harness.errors import ClusterError, RegistryNotReady
 
 ANOTHER_PORT = "choose another port: KWOK_REGISTRY_HOST_PORT"
@@ -58,7 +58,7 @@ def require_free(port: int) -> None:
     if not found:
         return
     pid = found[0].pid
-    words = process.command_line(pid) if pid is not None else ()
+    words = pids.command_line(pid) if pid is not None else ()
     cluster = _REGISTRY.search(words[0]) if words else None
     if cluster is not None:
         who, do = f"the registry of the cluster {cluster[1]!r} (process {pid})", f"kwok-harness down {cluster[1]}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ClusterError
-from harness.process import Identity, alive
+from harness.pids import Identity, alive
 
 FILE = "cluster.json"
 

@@ -13,6 +13,7 @@ from harness.progress import Silent
 from harness.settings import ROOT, Settings, load
 from kwok.engine import Engine, EngineMissing
 from kwok.host import HostRuntime
+from kwok.kind import KindRuntime
 from kwok.ports import free_ports
 from kwok.tools import Toolbox, cache_directory
 
@@ -66,6 +67,16 @@ def settings(tmp_path: Path) -> Settings:
 def runtime(settings: Settings, tools: Callable[[str], Path], state: Path) -> Iterator[HostRuntime]:
     """A host runtime whose clusters are all gone after the test."""
     with all_taken_down(HostRuntime(settings, tools, state)) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="module")
+def kind_runtime(
+    engine: Engine, kind_settings: Settings, tools: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KindRuntime]:
+    """A Kind runtime as a module of tests wants it (its `kind_settings`), whose clusters are gone after them."""
+    home = tmp_path_factory.mktemp("kind")
+    with all_taken_down(KindRuntime(kind_settings, tools, home, connect=lambda: engine)) as runtime:
         yield runtime
 
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import process
+from harness import pids
 from harness.oci import Registry
 from harness.settings import Retries
 
@@ -22,7 +22,7 @@ class Running:
     binary: Path
     directory: Path
     port: int
-    identity: process.Identity | None = None
+    identity: pids.Identity | None = None
 
     @property
     def host(self) -> str:
@@ -40,10 +40,10 @@ class Running:
         (self.directory / "config.yml").write_text(json.dumps(config))
         log = self.directory / "registry.log"
         words: list[str | Path] = [self.binary, "serve", self.directory / "config.yml"]
-        self.identity = process.start(words, env={"OTEL_TRACES_EXPORTER": "none"}, cwd=self.directory, log=log)
+        self.identity = pids.start(words, env={"OTEL_TRACES_EXPORTER": "none"}, cwd=self.directory, log=log)
         deadline = time.monotonic() + 60
         while not self.registry().ready():
-            assert process.alive(self.identity), log.read_text()
+            assert pids.alive(self.identity), log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
 
@@ -51,7 +51,7 @@ class Running:
         assert self.identity is not None
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.identity.pid, signal.SIGKILL)
-        process.until_ended(self.identity)
+        pids.until_ended(self.identity)
 
     def tags(self) -> set[str]:
         """As they lie in the storage, whoever answers."""

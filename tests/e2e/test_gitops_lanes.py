@@ -12,7 +12,7 @@ import pytest
 import yaml
 from machine import LIMIT, Machine, wait_for
 
-from harness import process
+from harness import pids
 from harness.exits import Exit
 from kwok.ports import free_ports
 
@@ -181,4 +181,4 @@ def test_an_interrupt_leaves_no_controller(machine: Machine) -> None:
     assert child.returncode == Exit.INTERRUPTED, out + err
     assert "Traceback" not in out + err
     assert machine.processes() == []
-    assert process.mentioning(machine.state) == []
+    assert pids.mentioning(machine.state) == []

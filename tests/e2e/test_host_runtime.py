@@ -17,7 +17,7 @@ import psutil
 import pytest
 from kinds import CLAIMS, ENDPOINTS, SECRETS, SERVICES, WEBHOOKS
 
-from harness import process
+from harness import pids
 from harness.cluster import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, NotOurs
@@ -81,7 +81,7 @@ def record_of(running: RunningCluster) -> records.Record:
 
 
 def processes_below(state: Path) -> list[tuple[str, ...]]:
-    return [process.command_line(each.pid) for each in process.mentioning(state)]
+    return [pids.command_line(each.pid) for each in pids.mentioning(state)]
 
 
 # --- up and down ---
@@ -135,13 +135,13 @@ def test_a_cluster_with_a_killed_process_is_made_anew(runtime: HostRuntime, stat
     first = runtime.up("one", Silent())
     former = record_of(first).components
     os.kill(former["kube-scheduler"].pid, signal.SIGKILL)
-    while process.alive(former["kube-scheduler"]):
+    while pids.alive(former["kube-scheduler"]):
         time.sleep(0.01)
     assert runtime.get("one") is None
 
     second = runtime.up("one", Silent())
     assert second.identity != first.identity
-    assert not any(process.alive(identity) for identity in former.values())
+    assert not any(pids.alive(identity) for identity in former.values())
     assert len(processes_below(state)) == len(PROGRAMS)
 
 
@@ -151,7 +151,7 @@ def test_a_recorded_pid_that_is_a_strangers_now_is_left_alone(runtime: HostRunti
     record = record_of(first)
     stranger = subprocess.Popen(["sleep", "120"])
     try:
-        identity = process.identify(stranger.pid)
+        identity = pids.identify(stranger.pid)
         assert identity is not None
         claimed = {**record.components, "etcd": replace(identity, start_ticks=identity.start_ticks - 1)}
         records.write(first.directory, replace(record, components=claimed))
@@ -160,7 +160,7 @@ def test_a_recorded_pid_that_is_a_strangers_now_is_left_alone(runtime: HostRunti
         second = runtime.up("one", Silent())
         assert second.identity != first.identity
         assert stranger.poll() is None
-        assert not process.alive(record.components["etcd"])
+        assert not pids.alive(record.components["etcd"])
     finally:
         stranger.kill()
         stranger.wait()

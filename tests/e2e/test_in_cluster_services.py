@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine import all_taken_down
 from trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 from harness import inventory
@@ -55,28 +54,20 @@ def kind_settings() -> Settings:
 
 
 @pytest.fixture(scope="module")
-def runtime(
-    engine: Engine, kind_settings: Settings, tools: Tools, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[KindRuntime]:
-    """A runtime whose cluster is gone after the tests."""
-    home = tmp_path_factory.mktemp("kind")
-    with all_taken_down(KindRuntime(kind_settings, tools, home, connect=lambda: engine)) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def running(runtime: KindRuntime) -> RunningCluster:
+def running(kind_runtime: KindRuntime) -> RunningCluster:
     begun = time.monotonic()
-    found = runtime.up("in-cluster", Silent())
+    found = kind_runtime.up("in-cluster", Silent())
     print(f"cluster up after {time.monotonic() - begun:.1f} s")
     return found
 
 
 @pytest.fixture(scope="module")
-def site(runtime: KindRuntime, running: RunningCluster, kind_settings: Settings, tools: Tools) -> KindSite:
+def site(kind_runtime: KindRuntime, running: RunningCluster, kind_settings: Settings, tools: Tools) -> KindSite:
     cluster = Cluster(running.kubeconfig, context=running.context)
-    images = partial(load_images, runtime, running)
-    return KindSite(kind_settings, tools, running, cluster, images, lambda: runtime.until_stopped(running), Silent())
+    images = partial(load_images, kind_runtime, running)
+    return KindSite(
+        kind_settings, tools, running, cluster, images, lambda: kind_runtime.until_stopped(running), Silent()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +89,8 @@ def whole(infrastructure: KindInfrastructure) -> Iterator[KindInfrastructure]:
     infrastructure.check()
 
 
-def load_images(runtime: KindRuntime, running: RunningCluster, names: Sequence[str]) -> Mapping[str, str]:
-    return runtime.load(running, names, Silent())
+def load_images(kind_runtime: KindRuntime, running: RunningCluster, names: Sequence[str]) -> Mapping[str, str]:
+    return kind_runtime.load(running, names, Silent())
 
 
 def seconds(what: str, work: Callable[[], object]) -> float:

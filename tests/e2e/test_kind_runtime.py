@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kinds import CLAIMS, ENDPOINTS, SECRETS, SERVICES, WEBHOOKS
-from machine import all_taken_down
 
 from harness.cluster import ApiError, Cluster
 from harness.deadline import Deadline
@@ -68,19 +67,9 @@ def kind_settings() -> Settings:
 
 
 @pytest.fixture(scope="module")
-def runtime(
-    engine: Engine, kind_settings: Settings, tools: Tools, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[KindRuntime]:
-    """A runtime whose clusters are all gone after the tests."""
-    home = tmp_path_factory.mktemp("kind")
-    with all_taken_down(KindRuntime(kind_settings, tools, home, connect=lambda: engine)) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def shared(runtime: KindRuntime) -> RunningCluster:
+def shared(kind_runtime: KindRuntime) -> RunningCluster:
     """One cluster with six simulated nodes, for the tests that only use it."""
-    running = runtime.up("kind-tests", Silent())
+    running = kind_runtime.up("kind-tests", Silent())
     apply_nodes(Cluster(running.kubeconfig), plan(), Deadline.after(60), Silent())
     return running
 
@@ -122,7 +111,7 @@ def seconds_refused(engine: Engine, node: str, address: str, port: int) -> float
 
 
 def test_up_is_private_and_touches_nothing_of_the_user(
-    shared: RunningCluster, runtime: KindRuntime, engine: Engine, node: str, tmp_path: Path
+    shared: RunningCluster, kind_runtime: KindRuntime, engine: Engine, node: str, tmp_path: Path
 ) -> None:
     """All ports on loopback, keys for their owner; the cluster is recognised, and its node is the only real one."""
     bound = docker("inspect", "--format", "{{json .NetworkSettings.Ports}}", node)
@@ -136,14 +125,16 @@ def test_up_is_private_and_touches_nothing_of_the_user(
     require_ours(cluster, shared)
     real = cluster.list(NODES, label_selector="=".join(INFRASTRUCTURE_NODE)).items
     assert [each["metadata"]["name"] for each in real] == [node]
-    assert runtime.get(shared.name) == shared
+    assert kind_runtime.get(shared.name) == shared
 
 
-def test_the_second_up_finds_the_first(shared: RunningCluster, runtime: KindRuntime, engine: Engine, node: str) -> None:
+def test_the_second_up_finds_the_first(
+    shared: RunningCluster, kind_runtime: KindRuntime, engine: Engine, node: str
+) -> None:
     """The same node and nothing new in it; rules that were lost are there again."""
     before = engine.container(node)
     engine.execute(node, ["iptables", "-w", "-D", "OUTPUT", "-j", "KWOK-HARNESS"])
-    assert runtime.up(shared.name, Silent()) == shared
+    assert kind_runtime.up(shared.name, Silent()) == shared
     assert engine.container(node) == before
     for hook in ("OUTPUT", "FORWARD"):
         _, said = engine.execute(node, ["iptables", "-w", "-S", hook])
@@ -245,19 +236,19 @@ def test_a_webhook_of_a_chart_is_refused_at_once(cluster: Cluster) -> None:
 # --- images and logs ---
 
 
-def test_an_image_is_loaded_once(shared: RunningCluster, runtime: KindRuntime, engine: Engine, node: str) -> None:
+def test_an_image_is_loaded_once(shared: RunningCluster, kind_runtime: KindRuntime, engine: Engine, node: str) -> None:
     """And a pod can name it."""
-    [tag] = runtime.load(shared, ["registry"], Silent()).values()
+    [tag] = kind_runtime.load(shared, ["registry"], Silent()).values()
     _, said = engine.execute(node, ["ctr", "--namespace", "k8s.io", "images", "list", "-q"])
     assert any(line.endswith(tag) for line in said.decode().split())
     begun = time.monotonic()
-    assert runtime.load(shared, ["registry"], Silent()) == {"registry": tag}
+    assert kind_runtime.load(shared, ["registry"], Silent()) == {"registry": tag}
     assert time.monotonic() - begun < 2.0
 
 
-def test_the_logs_of_the_control_plane_are_files(shared: RunningCluster, runtime: KindRuntime) -> None:
+def test_the_logs_of_the_control_plane_are_files(shared: RunningCluster, kind_runtime: KindRuntime) -> None:
     """Of each component, and bounded."""
-    logs = runtime.logs(shared)
+    logs = kind_runtime.logs(shared)
     assert {"etcd", "kube-apiserver", "kube-scheduler", "kwok-controller", "kubelet", "containerd"} <= set(logs)
     assert all(0 < log.stat().st_size < 5_000_000 for log in logs.values())
     assert b"apiserver" in logs["kube-apiserver"].read_bytes()
@@ -267,32 +258,32 @@ def test_the_logs_of_the_control_plane_are_files(shared: RunningCluster, runtime
 
 
 def test_the_port_of_another_cluster_is_refused_before_anything_is_made(
-    shared: RunningCluster, runtime: KindRuntime, node: str
+    shared: RunningCluster, kind_runtime: KindRuntime, node: str
 ) -> None:
     """Named by its container and its cluster."""
     with pytest.raises(RegistryNotReady) as told:
-        runtime.up("another", Silent())
+        kind_runtime.up("another", Silent())
     assert f"the container {node} of the Kind cluster {shared.name!r}" in told.value.what
-    assert runtime.names() == [shared.name]
+    assert kind_runtime.names() == [shared.name]
 
 
-def test_a_node_that_the_harness_has_not_made_is_left_alone(runtime: KindRuntime, kind_settings: Settings) -> None:
+def test_a_node_that_the_harness_has_not_made_is_left_alone(kind_runtime: KindRuntime, kind_settings: Settings) -> None:
     """By name it would be ours; neither `up` nor `down` touches it."""
     image = docker("images", "--quiet", "--filter", "reference=kindest/node").split()[0]
     theirs = docker("create", "--name", "theirs-control-plane", "--label", "io.x-k8s.kind.cluster=theirs", image)
     try:
         with pytest.raises(NotOurs, match="theirs-control-plane"):
-            runtime.up("theirs", Silent())
+            kind_runtime.up("theirs", Silent())
         with pytest.raises(NotOurs, match="theirs-control-plane"):
-            runtime.down("theirs")
+            kind_runtime.down("theirs")
         assert docker("inspect", "--format", "{{.Id}}", "theirs-control-plane") == theirs
-        assert "theirs" not in runtime.names()
+        assert "theirs" not in kind_runtime.names()
     finally:
         docker("rm", theirs)
 
 
 def test_a_cluster_made_with_other_settings_is_not_passed_off_as_the_wanted_one(
-    shared: RunningCluster, runtime: KindRuntime, engine: Engine, tools: Tools
+    shared: RunningCluster, kind_runtime: KindRuntime, engine: Engine, tools: Tools
 ) -> None:
     """A person decides; the message names what differs."""
     other = load(environment={}, overrides={"webhooks": "skip", "ports.registry": PORT})
@@ -305,25 +296,25 @@ def test_a_cluster_made_with_other_settings_is_not_passed_off_as_the_wanted_one(
 
 
 def test_a_node_that_died_is_noticed_and_made_anew(
-    shared: RunningCluster, runtime: KindRuntime, engine: Engine, node: str
+    shared: RunningCluster, kind_runtime: KindRuntime, engine: Engine, node: str
 ) -> None:
     """Whoever waits is told; `get` does not find it; `up` makes another one, and `down` leaves nothing."""
     others = set(docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"name=[^{node}]").split())
     docker("kill", node)
-    assert runtime.until_stopped(shared) == 137
-    assert runtime.get(shared.name) is None
-    assert runtime.logs(shared) == {}
-    again = runtime.up(shared.name, Silent())
+    assert kind_runtime.until_stopped(shared) == 137
+    assert kind_runtime.get(shared.name) is None
+    assert kind_runtime.logs(shared) == {}
+    again = kind_runtime.up(shared.name, Silent())
     assert again.identity != shared.identity
     apply_nodes(Cluster(again.kubeconfig), plan()[:1], Deadline.after(60), Silent())
     wait(Cluster(again.kubeconfig), [NODES], nodes_ready(["system-0"]), Deadline.after(10))
 
-    runtime.down(shared.name)
+    kind_runtime.down(shared.name)
     assert engine.container(node) is None
-    assert runtime.names() == []
+    assert kind_runtime.names() == []
     assert not again.directory.exists()
     assert others <= set(docker("ps", "--all", "--quiet", "--no-trunc").split()) | {""}
-    runtime.down(shared.name)
+    kind_runtime.down(shared.name)
 
 
 def test_an_interrupted_up_leaves_nothing(engine: Engine, tools: Tools, tmp_path: Path) -> None:

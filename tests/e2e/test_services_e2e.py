@@ -14,7 +14,7 @@ import psutil
 import pytest
 from trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
-from harness import process
+from harness import pids
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import RegistryNotReady
@@ -271,8 +271,8 @@ def test_down_takes_the_services_along(site: Site, runtime: HostRuntime) -> None
     registry.install(site)
     flux.install(site)
     directory = site.running.directory
-    assert len(process.carrying(MARK, str(directory))) == 5
+    assert len(pids.carrying(MARK, str(directory))) == 5
     runtime.down("one")
-    assert process.carrying(MARK, str(directory)) == []
-    assert process.mentioning(directory) == []
+    assert pids.carrying(MARK, str(directory)) == []
+    assert pids.mentioning(directory) == []
     assert not directory.exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fake_api import FakeApi, Fault
 
-from harness import cluster as cluster_module
+from harness import connection
 from harness.cluster import ApiError, Cluster, Interrupted, Unreachable, transient
 from harness.errors import ClusterError
 from harness.snapshot import CONFIGMAPS, NODES, PODS, Kind
@@ -132,7 +132,7 @@ def test_what_is_tried_again(
     api: FakeApi, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, method: str, fault: Fault, requests: int
 ) -> None:
     """Only what can do no harm twice is repeated, and only where repeating can help."""
-    monkeypatch.setattr(cluster_module, "_backoff", lambda _: 0.0)
+    monkeypatch.setattr(connection, "_backoff", lambda _: 0.0)
     api.put(PODS, pod("a"))
     api.fault(fault)
     path = "/api/v1/namespaces/default/pods" + ("" if method == "POST" else "/a")

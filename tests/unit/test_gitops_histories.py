@@ -39,8 +39,7 @@ from gitops_objects import (
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from harness import cluster as cluster_module
-from harness import watching
+from harness import connection, watching
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.gates import applications, releases, workloads
@@ -214,7 +213,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "SLOWEST_RETRY", 0.005)
     monkeypatch.setattr(watching, "STREAM_SECONDS", 0.04)
     monkeypatch.setattr(watching, "STREAM_GRACE", 0.04)
-    monkeypatch.setattr(cluster_module, "SILENCE_SECONDS", 0.15)
+    monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.15)
     # A request that nobody waits for any more may still be tried again while Hypothesis draws the next history, and
     # that no one else turns the shared dice meanwhile is what its drawing rests on.
     monkeypatch.setattr("tenacity.wait.random", random.Random())

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import process
-from harness.process import CommandFailed, CommandMissing, Identity, Scope
+from harness import pids, process
+from harness.pids import Identity
+from harness.process import CommandFailed, CommandMissing, Scope
 
 PYTHON = sys.executable
 
@@ -59,7 +60,7 @@ def test_an_expired_command_is_ended_with_its_children(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="not done after") as caught:
         process.run(["sh", "-c", f"sleep 60 & echo $! > {file}; wait"], timeout=0.5)
     assert caught.value.timed_out
-    assert process.identify(int(file.read_text())) is None
+    assert pids.identify(int(file.read_text())) is None
 
 
 def test_stopping_a_scope_ends_its_commands_and_no_others(tmp_path: Path) -> None:
@@ -100,13 +101,13 @@ def test_stopping_the_harness_ends_every_scope(tmp_path: Path) -> None:
 
 def test_a_pid_with_another_start_time_is_a_stranger() -> None:
     """A recycled pid is neither alive nor stopped."""
-    me = process.identify(os.getpid())
+    me = pids.identify(os.getpid())
     assert me is not None
-    assert process.alive(me)
+    assert pids.alive(me)
     stranger = Identity(me.pid, me.start_ticks - 1, me.boot_id)
-    assert not process.alive(stranger)
-    assert process.stop([stranger], grace=0.1) == []
-    assert not process.alive(Identity(me.pid, me.start_ticks, "another boot"))
+    assert not pids.alive(stranger)
+    assert pids.stop([stranger], grace=0.1) == []
+    assert not pids.alive(Identity(me.pid, me.start_ticks, "another boot"))
 
 
 def background(command: str) -> None:
@@ -120,10 +121,10 @@ def test_a_process_that_ignores_term_is_killed(tmp_path: Path) -> None:
     stubborn = tmp_path / "stubborn.sh"
     stubborn.write_text(f"trap '' TERM\necho $$ > {file}\nwhile :; do sleep 0.05; done\n")
     background(f"sh {stubborn}")
-    identity = process.identify(int(wait_for(file)))
+    identity = pids.identify(int(wait_for(file)))
     assert identity is not None
-    assert process.stop([identity], grace=0.2) == []
-    assert not process.alive(identity)
+    assert pids.stop([identity], grace=0.2) == []
+    assert not pids.alive(identity)
 
 
 def test_processes_are_found_by_a_path_in_their_words(tmp_path: Path) -> None:
@@ -133,9 +134,9 @@ def test_processes_are_found_by_a_path_in_their_words(tmp_path: Path) -> None:
     background(f"exec tail -f {tmp_path}/a/x")
     found: list[Identity] = []
     for _ in range(200):
-        found = found or process.mentioning(tmp_path / "a")
+        found = found or pids.mentioning(tmp_path / "a")
         time.sleep(0 if found else 0.01)
     assert len(found) == 1
-    assert process.mentioning(tmp_path / "a" / "x" / "y") == []
-    assert process.mentioning(Path(f"{tmp_path}/")) == found
-    process.stop(found, grace=1)
+    assert pids.mentioning(tmp_path / "a" / "x" / "y") == []
+    assert pids.mentioning(Path(f"{tmp_path}/")) == found
+    pids.stop(found, grace=1)

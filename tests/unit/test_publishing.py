@@ -14,6 +14,7 @@ from harness.bundles.aicr import AicrBundler
 from harness.bundles.builtin import BuiltinBundler
 from harness.bundles.contract import ContractBroken
 from harness.bundles.delivery import flux_name
+from harness.bundles.mirrors import mirrored
 from harness.bundles.model import Bundle, as_delivered
 from harness.errors import DataError, HarnessError, UsageError
 from harness.oci import Registry, TagTaken
@@ -21,6 +22,7 @@ from harness.publishing import Ordered, Publication, Pushed, packed, publication
 from harness.settings import Retries
 
 SHAPES = sorted(LANES)
+INSIDE = "registry.aicr-registry.svc.cluster.local:5000"  # by what name controllers in a cluster know it
 MIRRORS = {"https://charts.example.com": "http://127.0.0.1:8080", "oci://registry.example.com": "oci://localhost:1/x"}
 
 
@@ -73,15 +75,27 @@ def test_controllers_may_call_the_registry_by_another_name(
     pushes: bool, shape: str, fake: FakeRegistry, answer: Path, tmp_path: Path
 ) -> None:
     """In a Kind cluster they do: pushed to one address, delivered from the other, by either bundler."""
-    inside = "registry.aicr-registry.svc.cluster.local:5000"
     bundler = AicrBundler(StandIn(tmp_path, answer).binary) if pushes else BuiltinBundler()
-    made = publication(bundler, small(), shape, LANES[shape], reference(tmp_path / "r"), inside, tmp_path / shape)
+    made = publication(bundler, small(), shape, LANES[shape], reference(tmp_path / "r"), INSIDE, tmp_path / shape)
     pushed = made.push(client(fake))
     assert pushed.published.registry == fake.host
-    assert pushed.target.url == f"oci://{inside}/aicr/{NAME}"
+    assert pushed.target.url == f"oci://{INSIDE}/aicr/{NAME}"
     named = "".join(file.read_text() for file in pushed.directory.rglob("*.yaml"))
     assert fake.host not in named
-    assert (inside in named) is (shape == "argocd")
+    assert (INSIDE in named) is (shape == "argocd")
+
+
+@pytest.mark.parametrize("pushes", [True, False], ids=["aicr", "builtin"])
+def test_a_chart_on_this_machine_is_refused_where_controllers_are_pods(
+    pushes: bool, answer: Path, tmp_path: Path
+) -> None:
+    """Before anything is pushed, with the component and its address; controllers on this machine may have it."""
+    local = mirrored(small(), {"https://charts.example.com": "http://127.0.0.1:8080/charts"})
+    bundler = AicrBundler(StandIn(tmp_path, answer).binary) if pushes else BuiltinBundler()
+    made = reference(tmp_path)
+    with pytest.raises(DataError, match=r"chart of \S+ is at http://127\.0\.0\.1:8080/charts\S*, an address of this"):
+        publication(bundler, local, "flux", LANES["flux"], made, INSIDE, tmp_path / "in-a-cluster")
+    publication(bundler, local, "flux", LANES["flux"], made, "localhost:5500", tmp_path / "here")
 
 
 @pytest.mark.parametrize(

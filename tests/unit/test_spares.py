@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from test_isolation import FakeRuntime
 
-from harness import process
+from harness import pids, process
 from harness.errors import ClusterError
 from harness.isolation import Mark, Marks
 from harness.progress import Progress
@@ -39,7 +39,7 @@ def test_a_spare_is_brought_up_under_the_cells_name(marks: Marks) -> None:
     prepared(found, FIRST)
     found.prepare(SECOND)
     assert runtime.calls == ["up c-1"]
-    assert marks.read("c-1") == Mark(process.this(), "a under helm, prepared", throwaway=True)
+    assert marks.read("c-1") == Mark(pids.this(), "a under helm, prepared", throwaway=True)
 
 
 def test_a_spare_that_was_given_is_the_cells_own(marks: Marks) -> None:
@@ -80,7 +80,7 @@ def test_a_spare_that_does_not_come_up_is_its_cells_business(marks: Marks) -> No
 
 def test_what_a_dead_cell_left_is_taken_down(marks: Marks) -> None:
     """Or kept, marked so, where failed cells keep theirs."""
-    mark = Mark(process.this(), "a under helm", throwaway=True)
+    mark = Mark(pids.this(), "a under helm", throwaway=True)
     runtime = FakeRuntime("c-1")
     marks.write("c-1", mark)
     keeping = spares(runtime, marks, keep=True)

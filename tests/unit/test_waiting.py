@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from fake_api import FakeApi, Fault
 
-from harness import cluster as cluster_module
-from harness import watching
+from harness import connection, watching
 from harness.cluster import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.snapshot import NODES, PODS, Snapshot
@@ -35,7 +34,7 @@ def short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "STREAM_SECONDS", 0.1)
     monkeypatch.setattr(watching, "STREAM_GRACE", 0.05)
     monkeypatch.setattr(watching, "SLOWEST_RETRY", 0.01)
-    monkeypatch.setattr(cluster_module, "SILENCE_SECONDS", 0.15)
+    monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.15)
 
 
 def mark(api: FakeApi, says: str, name: str = "a") -> None:

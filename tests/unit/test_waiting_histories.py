@@ -14,8 +14,7 @@ from fake_api import FakeApi, Fault
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from harness import cluster as cluster_module
-from harness import watching
+from harness import connection, watching
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.snapshot import NODES, PODS, Kind, Snapshot
@@ -79,7 +78,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "SLOWEST_RETRY", 0.005)
     monkeypatch.setattr(watching, "STREAM_SECONDS", 0.04)
     monkeypatch.setattr(watching, "STREAM_GRACE", 0.04)
-    monkeypatch.setattr(cluster_module, "SILENCE_SECONDS", 0.15)
+    monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.15)
 
 
 def perform(api: FakeApi, step: Step) -> None:

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from harness import process
+from harness import pids, process
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
-from harness.process import Identity
+from harness.pids import Identity
 from harness.snapshot import NAMESPACES, Kind, Snapshot
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Expired
@@ -26,7 +26,7 @@ IN_USE = "listen tcp 127.0.0.1:10001: bind: address already in use"
 @pytest.fixture
 def living() -> Iterator[Identity]:
     child = subprocess.Popen(["sleep", "60"])
-    identity = process.identify(child.pid)
+    identity = pids.identify(child.pid)
     assert identity is not None
     yield identity
     child.kill()

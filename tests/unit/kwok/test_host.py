@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import process
+from harness import pids
 from harness.errors import ClusterError, NotOurs, ToolError
 from harness.progress import Silent
 from harness.settings import Settings, load
@@ -32,7 +32,7 @@ def record_running(home: Path, made_with: dict[str, str]) -> state.Record:
     clusters = Clusters(home, (), lambda directory, record: None)
     record = clusters.reserve("one", made_with, lambda _: {"etcdPort": 20_000})
     record = record.started({}, context="kwok-one", server="https://127.0.0.1:20002")
-    record = record.seen_ready({"etcd": process.this()})
+    record = record.seen_ready({"etcd": pids.this()})
     state.write(clusters.directory("one"), record)
     return record
 

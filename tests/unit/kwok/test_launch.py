@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import process
+from harness import pids
 from harness.errors import ClusterError
 from kwok import launch
 from kwok.components import PROGRAMS
@@ -53,7 +53,7 @@ def test_the_processes_that_kwokctl_started_are_identified(
     """By pid and start time, each under its component's name; the plan's files are there before."""
     kwokctl = stand_in(home, *making(home, [child.pid for child in sleepers]), f"/bin/cat {home}/clusters/one/plan")
     started = launch.start(kwokctl, home, "one", {"plan": "text"})
-    assert started == {name: process.identify(child.pid) for name, child in zip(PROGRAMS, sleepers, strict=True)}
+    assert started == {name: pids.identify(child.pid) for name, child in zip(PROGRAMS, sleepers, strict=True)}
 
 
 def test_keys_and_kubeconfig_are_for_their_owner_only(home: Path, sleepers: list["subprocess.Popen[bytes]"]) -> None:
@@ -92,7 +92,7 @@ def test_a_component_that_has_ended_already_is_no_process(
     """Nor is a stranger with its pid, who does not mention the cluster's directory."""
     pids = [pid, *(child.pid for child in sleepers[1:])]
     started = launch.start(stand_in(home, *making(home, pids)), home, "one", {})
-    assert [name for name, identity in started.items() if not process.alive(identity)] == ["etcd"]
+    assert [name for name, identity in started.items() if not pids.alive(identity)] == ["etcd"]
 
 
 def test_the_errors_of_kwokctl_are_told_without_its_log_format(home: Path) -> None:

@@ -15,7 +15,7 @@ from threading import Thread
 
 import pytest
 
-from harness import process
+from harness import pids, process
 from harness.background import Background
 from harness.errors import ClusterError
 from harness.settings import ROOT
@@ -95,7 +95,7 @@ def test_another_plan_replaces_what_runs(cluster: Path, tmp_path: Path) -> None:
     before = services.identity("sleeper")
     assert before is not None
     assert services.ensure(just(sleeper(tmp_path, "lightly")), 5.0) == ("sleeper",)
-    assert not process.alive(before)
+    assert not pids.alive(before)
     services.check()
     assert not services.died.is_set()
 
@@ -158,7 +158,7 @@ def test_an_ending_that_is_wanted_is_no_death(cluster: Path, tmp_path: Path) -> 
     identity = services.identity("sleeper")
     assert identity is not None
     services.stop("never started", "sleeper")
-    assert not process.alive(identity)
+    assert not pids.alive(identity)
     assert services.identity("sleeper") is None
     assert not services.died.wait(0.2)
 
@@ -242,7 +242,7 @@ def test_what_is_found_and_does_not_answer_is_started_anew(cluster: Path, tmp_pa
         services.ensure(plan, 0.1)
     fresh = services.identity("sleeper")
     assert fresh != hung
-    assert not process.alive(hung)
+    assert not pids.alive(hung)
     with pytest.raises(ServiceNotReady):
         services.ensure(plan, 0.1)
     assert services.identity("sleeper") == fresh
@@ -263,7 +263,7 @@ def test_a_stranger_with_the_pid_is_not_the_service(cluster: Path, tmp_path: Pat
     file.write_text(json.dumps(record))
     assert services.identity("sleeper") is None
     assert services.ensure(plan, 5.0) == ("sleeper",)
-    assert process.alive(identity)
+    assert pids.alive(identity)
 
 
 def test_the_end_of_the_cluster_is_the_end_of_its_services(cluster: Path, tmp_path: Path) -> None:
@@ -274,11 +274,11 @@ def test_the_end_of_the_cluster_is_the_end_of_its_services(cluster: Path, tmp_pa
     (cluster.parent / "one-more").mkdir()
     other = Services(cluster.parent / "one-more")
     other.ensure(just(sleeper(tmp_path)), 5.0)
-    until(lambda: len(process.carrying(MARK, str(cluster))) == 2)
+    until(lambda: len(pids.carrying(MARK, str(cluster))) == 2)
     (services.home("parent") / "service.json").unlink()
     try:
         launch.stop(cluster, {})
-        assert process.carrying(MARK, str(cluster)) == []
+        assert pids.carrying(MARK, str(cluster)) == []
         assert other.identity("sleeper") is not None
     finally:
         other.stop("sleeper")
@@ -365,6 +365,6 @@ def test_only_200_is_an_answer(status: int, *, answered: bool) -> None:
 
 def test_the_end_of_a_stranger_is_not_waited_for() -> None:
     """A pid that belongs to another process by now means that the one asked about has ended."""
-    this = process.this()
-    waiting = Background(lambda: process.until_ended(replace(this, start_ticks=this.start_ticks - 1)), "stranger")
+    this = pids.this()
+    waiting = Background(lambda: pids.until_ended(replace(this, start_ticks=this.start_ticks - 1)), "stranger")
     assert waiting.result(5) is None

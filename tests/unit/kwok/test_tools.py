@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import process, settings
+from harness import pids, settings
 from harness.errors import ToolError
 from harness.exits import Exit
 from harness.progress import Silent
@@ -399,7 +399,7 @@ def test_closing_ends_a_build_at_once_and_leaves_nothing(bench: Bench) -> None:
         with pytest.raises(ToolError, match="stopped"):
             toolbox.path(name)
     assert time.monotonic() - begun < 10
-    assert process.mentioning(bench.cache) == []
+    assert pids.mentioning(bench.cache) == []
     assert bench.left() == []
     assert len(bench.builds) == 1
 

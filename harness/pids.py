@@ -1,0 +1,180 @@
+"""Processes that are not waited for: started here, or found; known again, watched and stopped.
+
+What must outlive a call (a control plane, a registry) is known by pid *and* start time, since a pid alone may belong to
+a stranger by the time one looks.
+"""
+
+import atexit
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.process import ALL, CommandFailed, CommandMissing, Completed
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process that can be recognised again: pid, start time in clock ticks since boot, and which boot."""
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+
+
+_started: dict[Identity, "subprocess.Popen[bytes]"] = {}  # held, because a child that nobody holds stays a zombie
+
+
+def start(argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, log: Path) -> Identity:
+    """Start a program that may outlive the harness, as the leader of a session of its own.
+
+    What it says is appended to `log`. Raises CommandMissing, and CommandFailed when the harness is stopping. One that
+    ends at once has an identity that is not alive.
+    """
+    words = [str(word) for word in argv]
+    if ALL.stopping():
+        raise CommandFailed(Completed(tuple(words), -signal.SIGTERM, "", "the harness is stopping", 0.0))
+    try:
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise CommandMissing(f"cannot run {words[0]}: {error.strerror}") from error
+    identity = Identity(child.pid, _start_ticks(child.pid), boot_id())  # a zombie has its start time as well
+    _started[identity] = child
+    return identity
+
+
+def until_ended(identity: Identity) -> int | None:
+    """Block until that very process has ended; its exit status (negative: a signal) if this harness started it."""
+    try:
+        descriptor = os.pidfd_open(identity.pid)
+    except OSError:  # it has ended; or a kernel before Linux 5.3
+        while alive(identity):
+            time.sleep(0.1)
+    else:
+        try:
+            if alive(identity):  # asked with the pid held: from now on it cannot be given to a stranger
+                ended = select.poll()
+                ended.register(descriptor, select.POLLIN)
+                ended.poll()
+        finally:
+            os.close(descriptor)
+    child = _started.get(identity)
+    if child is None:
+        return None
+    status = child.wait()
+    _started.pop(identity, None)
+    return status
+
+
+@atexit.register
+def _let_go() -> None:
+    """What still runs is to go on without the harness: subprocess would take that for an oversight, and say so."""
+    for child in _started.values():
+        child.returncode = child.poll() or 0
+
+
+def boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def identify(pid: int) -> Identity | None:
+    """The identity of a running process; None when there is none, or only a zombie."""
+    fields = _stat(pid)
+    if not fields or fields[0] in ("Z", "X"):
+        return None
+    return Identity(pid, int(fields[19]), boot_id())
+
+
+def this() -> Identity:
+    """The identity of this very process."""
+    found = identify(os.getpid())
+    if found is None:
+        raise HarnessError("/proc does not know this process", do="the harness needs Linux, and /proc mounted")
+    return found
+
+
+def alive(identity: Identity) -> bool:
+    """Whether that very process still runs, not merely one with its pid."""
+    return identify(identity.pid) == identity
+
+
+def command_line(pid: int) -> tuple[str, ...]:
+    """The argv of a process, empty where it cannot be read."""
+    try:
+        return tuple(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0"))[:-1]
+    except OSError:
+        return ()
+
+
+def mentioning(directory: Path) -> list[Identity]:
+    """Running processes, other than this one, that have a path at or below `directory` in their argv."""
+    found: list[Identity] = []
+    needle = str(directory)
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        if any(needle == word or f"{needle}/" in word for word in command_line(int(entry.name))):
+            identity = identify(int(entry.name))
+            if identity is not None:
+                found.append(identity)
+    return found
+
+
+def carrying(variable: str, value: str) -> list[Identity]:
+    """Running processes that were started with this variable, or whose ancestors were; only those that we may ask."""
+    found: list[Identity] = []
+    needle = f"{variable}={value}".encode()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            words = (entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        identity = identify(int(entry.name)) if needle in words else None
+        if identity is not None:
+            found.append(identity)
+    return found
+
+
+def stop(identities: Iterable[Identity], grace: float = 5.0) -> list[Identity]:
+    """TERM, then KILL after `grace` seconds, for processes that are still themselves. Returns those that survived."""
+    wanted = list(identities)
+    for each_signal, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 2.0)):
+        wanted = [identity for identity in wanted if alive(identity)]
+        for identity in wanted:
+            try:
+                os.kill(identity.pid, each_signal)
+            except ProcessLookupError:
+                continue
+        deadline = time.monotonic() + seconds
+        while any(alive(identity) for identity in wanted) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    return [identity for identity in wanted if alive(identity)]
+
+
+def _start_ticks(pid: int) -> int:
+    fields = _stat(pid)
+    return int(fields[19]) if fields else -1
+
+
+def _stat(pid: int) -> list[str]:
+    """/proc/PID/stat from the third field (state) on; the second may hold spaces and parentheses. Empty when gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
