@@ -25,7 +25,9 @@ _ROLES = (
     Kind(_RBAC, "clusterroles", "ClusterRole", namespaced=False),
     Kind(_RBAC, "clusterrolebindings", "ClusterRoleBinding", namespaced=False),
 )
-_PLAIN = (NAMESPACES, CONFIGMAPS, SECRETS, SERVICES, ACCOUNTS, DEPLOYMENTS, STATEFULSETS, DEFINITIONS)
+POLICIES = Kind("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy")
+QUOTAS = Kind("v1", "resourcequotas", "ResourceQuota")
+_PLAIN = (NAMESPACES, CONFIGMAPS, SECRETS, SERVICES, ACCOUNTS, DEPLOYMENTS, STATEFULSETS, DEFINITIONS, POLICIES, QUOTAS)
 KINDS = {kind.kind: kind for kind in (*_PLAIN, *_ROLES)}
 _REMEDY = "remove the tool's directory from the cache (kwok-harness tools list); it is made again"
 _SIDE_BY_SIDE = 4
@@ -42,6 +44,20 @@ def read(files: Iterable[Path]) -> list[dict[str, Any]]:
             raise ToolError(f"cannot be read: {error}", where=str(file), do=_REMEDY) from error
     if not found:
         raise ToolError("there are no manifests beside the tool", do=_REMEDY)
+    return found
+
+
+def parse(text: str, source: str) -> list[dict[str, Any]]:
+    """The objects that the command `source` has printed. Raises ClusterError: it is not the one that was meant."""
+    try:
+        found = [each for each in go_yaml.load_all(text) if each]
+        unknown = {each["kind"] for each in found} - KINDS.keys()
+    except (yaml.YAMLError, TypeError, KeyError) as error:
+        raise ClusterError(f"`{source}` has printed something else than manifests: {error}") from error
+    if unknown:
+        raise ClusterError(
+            f"`{source}` has printed kinds that the harness does not apply: {', '.join(sorted(unknown))}"
+        )
     return found
 
 

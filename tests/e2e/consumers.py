@@ -1,8 +1,6 @@
 """Real consumers of bundles (Argo CD, helm, Flux) on one control plane, and a way to publish what nobody should."""
 
 import contextlib
-import functools
-import http.server
 import io
 import json
 import shutil
@@ -17,6 +15,7 @@ from typing import Any
 import urllib3
 from bad_bundles import Published, good
 from bundle_data import GOLDEN, NAME, TARGETS
+from charts import served
 from failing import Plane, clear, remove
 
 from harness import go_yaml, process
@@ -71,12 +70,6 @@ def forwarded(host: str, port: int) -> Iterator[str]:
         thread.join()
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a directory without a word."""
-
-    def log_message(self, *arguments: object) -> None: ...
-
-
 @contextlib.contextmanager
 def chart_repository(helm: Path, directory: Path) -> Iterator[str]:
     """A chart repository over HTTP with the remote charts of the committed bundles, each with a ConfigMap in it."""
@@ -88,12 +81,8 @@ def chart_repository(helm: Path, directory: Path) -> Iterator[str]:
             "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-made\n"
         )
         process.run([helm, "package", str(chart), "--destination", str(directory)], timeout=60)
-    process.run([helm, "repo", "index", str(directory)], timeout=60)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(directory)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with served(helm, directory) as address:
+        yield address
 
 
 def tar(directory: Path, prefix: str) -> bytes:

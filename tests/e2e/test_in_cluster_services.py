@@ -6,17 +6,17 @@ One cluster for all of it. What a test breaks it puts right again, which is what
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_cluster import site_of
 from trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 from harness import inventory
-from harness.cluster import Cluster
 from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import ArgocdInstallFailed, FluxRolloutFailed, RegistryNotReady, RegistryUnreachable
@@ -28,7 +28,6 @@ from harness.installers.in_cluster.infrastructure import KindInfrastructure, Par
 from harness.installers.in_cluster.registry import ADDRESS
 from harness.installers.in_cluster.rollout import pods
 from harness.names import INFRASTRUCTURE_NODE
-from harness.progress import Silent
 from harness.settings import Settings, load
 from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, NODES, STATEFULSETS, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
@@ -36,7 +35,6 @@ from harness.waiting import wait
 from kwok.engine import Engine
 from kwok.kind import KindRuntime
 from kwok.kind_config import node_container
-from kwok.runtime import RunningCluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 
@@ -54,20 +52,8 @@ def kind_settings() -> Settings:
 
 
 @pytest.fixture(scope="module")
-def running(kind_runtime: KindRuntime) -> RunningCluster:
-    begun = time.monotonic()
-    found = kind_runtime.up("in-cluster", Silent())
-    print(f"cluster up after {time.monotonic() - begun:.1f} s")
-    return found
-
-
-@pytest.fixture(scope="module")
-def site(kind_runtime: KindRuntime, running: RunningCluster, kind_settings: Settings, tools: Tools) -> KindSite:
-    cluster = Cluster(running.kubeconfig, context=running.context)
-    images = partial(load_images, kind_runtime, running)
-    return KindSite(
-        kind_settings, tools, running, cluster, images, lambda: kind_runtime.until_stopped(running), Silent()
-    )
+def site(kind_runtime: KindRuntime, kind_settings: Settings, tools: Tools) -> KindSite:
+    return site_of(kind_runtime, kind_settings, tools)
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +73,6 @@ def whole(infrastructure: KindInfrastructure) -> Iterator[KindInfrastructure]:
     for installer in ALL:
         infrastructure.install(installer)
     infrastructure.check()
-
-
-def load_images(kind_runtime: KindRuntime, running: RunningCluster, names: Sequence[str]) -> Mapping[str, str]:
-    return kind_runtime.load(running, names, Silent())
 
 
 def seconds(what: str, work: Callable[[], object]) -> float:

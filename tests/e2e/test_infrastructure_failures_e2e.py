@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from consumers import Quiet
+from charts import Quiet
 from failing import Plane, broken_tool, denied, until
 
 from harness.cluster import Cluster

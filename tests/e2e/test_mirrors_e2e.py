@@ -1,14 +1,12 @@
 """Charts that a recipe names at addresses of the internet are had from a mirror, under every kind of lane."""
 
-import functools
-import http.server
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from aicr_stand_in import StandIn, trees
+from charts import served
 from machine import Machine
 from own_registry import Running
 
@@ -23,12 +21,6 @@ pytestmark = pytest.mark.e2e
 UPSTREAM = {"nfd": "https://charts.example.com/stable", "network-operator": "https://others.example.com/stable"}
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a directory without a word."""
-
-    def log_message(self, *arguments: object) -> None: ...
-
-
 @pytest.fixture
 def charts(data: Path, tmp_path: Path, tools: Callable[[str], Path]) -> Path:
     """The charts of two components, packaged on the spot: by the name of each component, a directory with one file."""
@@ -41,13 +33,8 @@ def charts(data: Path, tmp_path: Path, tools: Callable[[str], Path]) -> Path:
 @pytest.fixture
 def http_mirror(charts: Path, tools: Callable[[str], Path]) -> Iterator[str]:
     """A chart repository on this machine, over HTTP."""
-    process.run([tools("helm"), "repo", "index", charts / "nfd" / "stable"], timeout=60)
-    handler = functools.partial(Quiet, directory=str(charts / "nfd"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with served(tools("helm"), charts / "nfd", "stable") as address:
+        yield address
 
 
 @pytest.fixture

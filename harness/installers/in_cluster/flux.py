@@ -1,11 +1,12 @@
 """Flux in a Kind cluster: four Deployments of its controllers' own modules, and the roles that its command line gives.
 
-The controllers behave as on the host runtime. Or, where settings say so, all of it by the command `flux install`, as
-the bash harness has it.
+Or, where settings say so, everything that the command `flux install` brings, as the bash harness has it. Its manifests
+are taken from it and applied here: its pods, as it makes them, may run on no node of this cluster, and it would wait
+for them. Either way the controllers run on the real node and behave as on the host runtime.
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from harness.installers import KindSite, failing_as, manifests
 from harness.installers.flux import CONTROLLERS, NAMESPACE, crds, options, persistently
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import rolled_out, stop
+from harness.installers.manifests import DEFINITIONS
 from harness.progress import task
 from harness.settings import Retries
 from harness.snapshot import DEPLOYMENTS
 from kwok.toolchain import FILES
+
+Object = dict[str, Any]
 
 COMMAND = "flux"
 _ROLES = "flux-manifests"
@@ -37,29 +41,48 @@ def install(site: KindSite) -> None:
     Raises FluxInstallFailed (60), FluxCrdMissing (62) or FluxRolloutFailed (61).
     """
     settings, cluster = site.settings, site.cluster
-    programs = {controller: site.tools(f"{controller}-manifests") for controller in CONTROLLERS}
-    definitions = [each for program in programs.values() for each in crds(program)]
     deadlines = settings.deadlines
     with task(site.progress, "flux"):
         with failing_as(FluxInstallFailed):
             images = site.images(CONTROLLERS)
+            made = by_command(site, shutil.which(COMMAND)) if settings.kind.flux == "command" else by_modules(site)
+            definitions, deployments, others = parted(made)
             if not manifests.defined(cluster, definitions):
                 stop(cluster, WORKLOADS, Deadline.after(deadlines.flux_rollout))
-            if settings.kind.flux == "command":
-                by_command(site, shutil.which(COMMAND))
-            else:
-                own = [*accounts(), *roles(site.tools(_ROLES)), *services(programs)]
-                again = persistently(settings.retries)
-                again(manifests.apply, cluster, [manifests.namespace(NAMESPACE), *definitions])
-                again(manifests.apply, cluster, own)
+            again = persistently(settings.retries)
+            again(manifests.apply, cluster, [manifests.namespace(NAMESPACE), *definitions])
+            again(manifests.apply, cluster, others)
         with failing_as(FluxCrdMissing):
             manifests.until_served(cluster, definitions, Deadline.after(deadlines.flux_crd))
         with failing_as(FluxRolloutFailed):
-            rolled_out(site, workloads(programs, images), Deadline.after(deadlines.flux_rollout))
+            rolled_out(site, workloads(deployments, images), Deadline.after(deadlines.flux_rollout))
 
 
-def by_command(site: KindSite, command: str | None, sleep: Callable[[float], None] | None = None) -> None:
-    """Run `flux install` until it succeeds, with growing pauses. Its Deployments are then made ours, as all others."""
+def parted(made: Iterable[Object]) -> tuple[list[Object], list[Object], list[Object]]:
+    """CRDs, Deployments, and all others. Raises FluxInstallFailed where the Deployments are not those that are used."""
+    found: dict[str, list[Object]] = {DEFINITIONS.kind: [], DEPLOYMENTS.kind: [], "": []}
+    for each in made:
+        found[each["kind"] if each["kind"] in found else ""].append(each)
+    definitions, deployments, others = found.values()
+    names = {each["metadata"]["name"] for each in deployments}
+    if names != set(CONTROLLERS):
+        raise FluxInstallFailed(
+            f"there are manifests of {', '.join(sorted(names)) or 'no controller'} instead of"
+            f" {', '.join(sorted(CONTROLLERS))}"
+        )
+    return definitions, deployments, others
+
+
+def by_modules(site: KindSite) -> list[Object]:
+    """What the pinned modules have."""
+    programs = {controller: site.tools(f"{controller}-manifests") for controller in CONTROLLERS}
+    definitions = [each for program in programs.values() for each in crds(program)]
+    running = [each for program in programs.values() for each in parts(program)]
+    return [*definitions, *accounts(), *roles(site.tools(_ROLES)), *running]
+
+
+def by_command(site: KindSite, command: str | None, sleep: Callable[[float], None] | None = None) -> list[Object]:
+    """What `flux install` says that it would apply. It may ask the internet for it: five attempts, growing pauses."""
     version = site.settings.tools.pins[_ROLES].version
     if command is None:
         raise FluxInstallFailed(
@@ -68,22 +91,21 @@ def by_command(site: KindSite, command: str | None, sleep: Callable[[float], Non
     argv: Sequence[str | Path] = [
         command,
         "install",
+        "--export",
         f"--version={version}",
         "--components=source-controller,kustomize-controller,helm-controller",
         "--components-extra=source-watcher",
-        f"--kubeconfig={site.running.kubeconfig}",
-        f"--context={site.running.context}",
-        f"--timeout={site.settings.deadlines.flux_rollout:.0f}s",
     ]
     again = attempts(site.settings.retries)
     if sleep is not None:
         again.sleep = sleep
     try:
-        again(process.run, argv, timeout=site.settings.deadlines.flux_rollout + 30)
+        said = again(process.run, argv, timeout=site.settings.deadlines.flux_rollout).stdout
     except process.CommandFailed as error:
-        said = error.completed.stderr.strip().splitlines()[-3:]
+        words = error.completed.stderr.strip().splitlines()[-3:]
         tried = f"`flux install` failed {site.settings.retries.attempts} times: "
-        raise FluxInstallFailed(tried + ("\n".join(said) or error.what)) from error
+        raise FluxInstallFailed(tried + ("\n".join(words) or error.what)) from error
+    return manifests.parse(said, COMMAND)
 
 
 def attempts(retries: Retries) -> tenacity.Retrying:
@@ -96,7 +118,7 @@ def attempts(retries: Retries) -> tenacity.Retrying:
     )
 
 
-def accounts() -> list[dict[str, Any]]:
+def accounts() -> list[Object]:
     """The account of each controller, by the name that the roles are given to."""
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": NAMESPACE}}
@@ -104,28 +126,27 @@ def accounts() -> list[dict[str, Any]]:
     ]
 
 
-def roles(program: Path) -> list[dict[str, Any]]:
+def roles(program: Path) -> list[Object]:
     """What the controllers may do, as Flux's command line has it."""
     return manifests.read(program.parent / FILES / "manifests/rbac" / name for name in _WANTED)
 
 
-def services(programs: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """The addresses at which the two stores of artifacts say that they are."""
-    found = [each for program in programs.values() for each in _read(program) if each["kind"] == "Service"]
-    for each in found:
-        each["metadata"]["namespace"] = NAMESPACE
-    return found
+def parts(program: Path) -> list[Object]:
+    """A controller's Deployment, and the address at which a store of artifacts says that it is."""
+    found = manifests.read(sorted((program.parent / FILES / "config/manager").glob("*.yaml")))
+    return [_ours(each) for each in found if each["kind"] in ("Deployment", "Service")]
 
 
-def workloads(programs: Mapping[str, Path], images: Mapping[str, str]) -> list[dict[str, Any]]:
+def _ours(manifest: Object) -> Object:
+    return {**manifest, "metadata": {**manifest["metadata"], "namespace": NAMESPACE}}
+
+
+def workloads(deployments: Iterable[Object], images: Mapping[str, str]) -> list[Object]:
     """The controllers, placed: each under an account of its own."""
     found = []
-    for name, program in programs.items():
-        [manifest] = [each for each in _read(program) if each["kind"] == "Deployment"]
-        manifest["spec"]["template"]["spec"]["serviceAccountName"] = name
-        found.append(placed(manifest, NAMESPACE, images[name], arguments=options(name)))
+    for manifest in deployments:
+        name = manifest["metadata"]["name"]
+        ours = placed(manifest, NAMESPACE, images[name], arguments=options(name))
+        ours["spec"]["template"]["spec"]["serviceAccountName"] = name
+        found.append(ours)
     return found
-
-
-def _read(program: Path) -> list[dict[str, Any]]:
-    return manifests.read(sorted((program.parent / FILES / "config/manager").glob("*.yaml")))

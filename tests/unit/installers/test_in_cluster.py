@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.errors import FluxInstallFailed
+from harness.errors import ClusterError, FluxInstallFailed
 from harness.helm import Helm
 from harness.installers import KindSite
 from harness.installers import argocd as argocd_on_host
@@ -215,7 +215,8 @@ def controllers(tmp_path: Path) -> Mapping[str, Path]:
 def test_flux_behaves_as_on_the_host(controllers: Mapping[str, Path]) -> None:
     """The same options, after those of the manifest; each under the account that the roles are given to."""
     images = {name: f"{name}:v1" for name in controllers}
-    found = flux.workloads(controllers, images)
+    _, deployments, _ = flux.parted(part for program in controllers.values() for part in flux.parts(program))
+    found = flux.workloads(deployments, images)
     assert {workload_of(each) for each in found} == set(flux.WORKLOADS)
     for each in found:
         name = each["metadata"]["name"]
@@ -228,8 +229,19 @@ def test_flux_behaves_as_on_the_host(controllers: Mapping[str, Path]) -> None:
 def test_options_say_nothing_of_addresses(controllers: Mapping[str, Path]) -> None:
     """In a cluster the manifest's own addresses hold: a Service before each store."""
     assert not any("addr" in option for name in controllers for option in flux_on_host.options(name))
-    [service] = flux.services(controllers)
-    assert service["metadata"]["namespace"] == "flux-system"
+    _, _, [service] = flux.parted(part for program in controllers.values() for part in flux.parts(program))
+    assert (service["kind"], service["metadata"]["namespace"]) == ("Service", "flux-system")
+
+
+def test_other_controllers_than_those_that_are_waited_for_are_60(controllers: Mapping[str, Path]) -> None:
+    """Nothing is ready because nothing was there."""
+    with pytest.raises(FluxInstallFailed, match="manifests of no controller instead of helm-controller, kustomize"):
+        flux.parted([])
+    made = [part for program in controllers.values() for part in flux.parts(program)]
+    made[0]["metadata"]["name"] = "image-reflector-controller"
+    with pytest.raises(FluxInstallFailed, match="image-reflector-controller") as caught:
+        flux.parted(made)
+    assert caught.value.exit == 60
 
 
 # Alternatives: a chart, and a command
@@ -271,26 +283,35 @@ def test_a_chart_of_the_clusters_own_registry_has_no_repository(tmp_path: Path) 
     assert "--wait" not in said.read_text()
 
 
-def flux_command(tmp_path: Path, succeeds_at: int) -> Path:
+def flux_command(tmp_path: Path, succeeds_at: int, exports: str = "kind: Service\nmetadata: {name: x}\n") -> Path:
     command = tmp_path / "flux"
+    (tmp_path / "exported").write_text(exports)
     command.write_text(
         f'#!/bin/sh\nprintf "%s " "$@" >> {tmp_path}/said; echo >> {tmp_path}/said\n'
         f'[ $(wc -l < {tmp_path}/said) -ge {succeeds_at} ] || {{ echo "✗ no internet" >&2; exit 1; }}\n'
+        f"cat {tmp_path}/exported\n"
     )
     command.chmod(0o755)
     return command
 
 
 def test_flux_by_its_command(tmp_path: Path) -> None:
-    """The pinned version with the source watcher, in this cluster; tried again with the documented pauses."""
+    """What it would apply, of the pinned version, with the source watcher; tried again with the documented pauses."""
     pauses: list[float] = []
-    flux.by_command(site(tmp_path), str(flux_command(tmp_path, succeeds_at=3)), pauses.append)
+    found = flux.by_command(site(tmp_path), str(flux_command(tmp_path, succeeds_at=3)), pauses.append)
+    assert found == [{"kind": "Service", "metadata": {"name": "x"}}]
     said = (tmp_path / "said").read_text().splitlines()
     assert (len(said), pauses) == (3, [5, 10])
     words = said[0].split()
-    assert words[:2] == ["install", "--version=v2.9.5"]
-    assert {"--components-extra=source-watcher", "--context=kind-one"} <= set(words)
-    assert f"--kubeconfig={tmp_path / 'kubeconfig.yaml'}" in words
+    assert words[:3] == ["install", "--export", "--version=v2.9.5"]
+    assert "--components-extra=source-watcher" in words
+
+
+@pytest.mark.parametrize("exports", ["flux: command of another kind", "kind: Frobnicator", "a: b: c"])
+def test_a_command_that_prints_something_else_is_told(tmp_path: Path, exports: str) -> None:
+    """Another program of that name, or a version with kinds that nobody here knows."""
+    with pytest.raises(ClusterError, match="`flux` has printed"):
+        flux.by_command(site(tmp_path), str(flux_command(tmp_path, 1, exports)), lambda _: None)
 
 
 def test_a_command_that_never_succeeds_is_60(tmp_path: Path) -> None:

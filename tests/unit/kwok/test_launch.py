@@ -90,8 +90,8 @@ def test_a_component_that_has_ended_already_is_no_process(
     home: Path, sleepers: list["subprocess.Popen[bytes]"], pid: int
 ) -> None:
     """Nor is a stranger with its pid, who does not mention the cluster's directory."""
-    pids = [pid, *(child.pid for child in sleepers[1:])]
-    started = launch.start(stand_in(home, *making(home, pids)), home, "one", {})
+    found = [pid, *(child.pid for child in sleepers[1:])]
+    started = launch.start(stand_in(home, *making(home, found)), home, "one", {})
     assert [name for name, identity in started.items() if not pids.alive(identity)] == ["etcd"]
 
 

@@ -253,8 +253,7 @@ def test_a_stranger_with_the_pid_is_not_the_service(cluster: Path, tmp_path: Pat
     services = Services(cluster)
     plan = just(sleeper(tmp_path))
     services.ensure(plan, 5.0)
-    services.stop("sleeper")
-    services.ensure(plan, 5.0)
+    until((services.home("sleeper") / "log").read_text)  # it has begun: what it was started from is made anew below
     file = services.home("sleeper") / "service.json"
     record = json.loads(file.read_text())
     identity = services.identity("sleeper")
