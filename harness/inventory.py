@@ -12,7 +12,7 @@ from typing import Any
 from harness.cluster import ApiError, Cluster, address
 from harness.errors import ClusterError
 from harness.names import SYSTEM_NAMESPACES
-from harness.snapshot import NODES, PODS, REPLICASETS, Kind
+from harness.snapshot import JOBS, NODES, PODS, REPLICASETS, Kind
 
 PERSISTENT_VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 
@@ -63,13 +63,16 @@ class Reference:
 
 @dataclass(frozen=True)
 class Entry:
-    """An object as it was seen. `owned`: goes when its owner does. `state`: what a cell may change on a node
-    (labels, taints, unschedulable) or a volume (claim: the uid of the claim that has it).
+    """An object as it was seen. `owned`: goes when its owner does; `expires`: goes some time after its end.
+
+    `state` is what a cell may change on a node (labels, taints, unschedulable) or a volume (claim: the uid of the claim
+    that has it).
     """
 
     kind: Kind
     uid: str
     owned: bool = False
+    expires: bool = False
     deleting: bool = False
     finalizers: tuple[str, ...] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -147,7 +150,7 @@ def compare(before: Inventory, after: Inventory) -> Difference:
         removed=tuple(
             reference
             for reference in sorted(before.objects.keys() - after.objects.keys())
-            if reference.resource not in after.unread
+            if reference.resource not in after.unread and not before.objects[reference].expires
         ),
         replaced=tuple(each for each in common if before.objects[each].uid != after.objects[each].uid),
         changed={
@@ -166,7 +169,7 @@ def condition_taints(node: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _items(cluster: Cluster, kind: Kind, timeout: float) -> list[dict[str, Any]]:
-    if kind in (NODES, PERSISTENT_VOLUMES):
+    if kind in (NODES, PERSISTENT_VOLUMES, JOBS):
         return cluster.list(kind, timeout=timeout, attempts=2).items
     answer = cluster.request("GET", address(kind), accept=_METADATA, timeout=timeout, attempts=2)
     items: list[dict[str, Any]] = answer.get("items") or []
@@ -188,6 +191,7 @@ def _entry(kind: Kind, item: Mapping[str, Any]) -> Entry:
         kind=kind,
         uid=metadata["uid"],
         owned=bool(metadata.get("ownerReferences")) or follows_service,
+        expires=kind == JOBS and "ttlSecondsAfterFinished" in item["spec"],
         deleting="deletionTimestamp" in metadata,
         finalizers=tuple(metadata.get("finalizers") or ()),
         state=_state(kind, item),

@@ -16,6 +16,7 @@ from charts import served
 from in_cluster import site_of
 
 from harness import inventory, process
+from harness.deadline import Deadline
 from harness.errors import ArgocdInstallFailed
 from harness.gates.rollouts import Workload
 from harness.installers import KindSite, manifests
@@ -26,13 +27,16 @@ from harness.installers.in_cluster.infrastructure import KindInfrastructure
 from harness.installers.in_cluster.rollout import pods
 from harness.names import INFRASTRUCTURE_NODE
 from harness.settings import Settings, load
-from harness.snapshot import CONFIGMAPS, NODES
+from harness.snapshot import CONFIGMAPS, JOBS, NODES, Snapshot
+from harness.verdict import Passed, Verdict, Waiting
+from harness.waiting import wait
 from kwok.kind import KindRuntime
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 
 Tools = Callable[[str], Path]
 
+HOOK = "argocd-redis-secret-init"
 OVERRIDES = {"ports.registry": "5531", "deadlines.cluster_ready": "5m", "deadlines.unschedulable": "4s"}
 
 
@@ -58,8 +62,8 @@ def repository(site: KindSite, tools: Tools, tmp_path_factory: pytest.TempPathFa
 
 
 def written(home: Path, site: KindSite) -> None:
-    """A chart of the parts that are waited for, which keeps two rules of the real one: its pods are where
-    global.nodeSelector says, and configs.* become ConfigMaps.
+    """A chart of the parts that are waited for, which keeps three rules of the real one: its pods are where
+    global.nodeSelector says, configs.* become ConfigMaps, and it begins with a Job that goes some time after its end.
     """
     program = site.tools(argocd.MANIFESTS)
     images = site.images(("argocd", "redis"))
@@ -73,7 +77,12 @@ def written(home: Path, site: KindSite) -> None:
     (home / "crds" / "crds.yaml").write_text(yaml.safe_dump_all(argo.crds(program)))
     (home / "templates" / "plain.yaml").write_text(yaml.safe_dump_all(own))
     placed = []
-    for each in argocd.workloads(program, images):
+    container = {"name": "main", "image": images["argocd"], "command": ["argocd", "version", "--client"]}
+    pod = {"containers": [container], "restartPolicy": "Never"}
+    hook = {"name": HOOK, "namespace": argo.NAMESPACE, "annotations": {"helm.sh/hook": "pre-install,pre-upgrade"}}
+    spec = {"ttlSecondsAfterFinished": 10, "template": {"spec": pod}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": hook, "spec": spec}
+    for each in (*argocd.workloads(program, images), job):
         each["spec"]["template"]["spec"]["nodeSelector"] = "NODE-SELECTOR"
         placed.append(json.dumps(each).replace('"NODE-SELECTOR"', "{{ toJson .Values.global.nodeSelector }}"))
     for name, values in (("argocd-cm", "cm"), ("argocd-cmd-params-cm", "params")):
@@ -85,6 +94,15 @@ def written(home: Path, site: KindSite) -> None:
 
 def chosen(site: KindSite, **overrides: str) -> KindSite:
     return replace(site, settings=load(environment={}, overrides=OVERRIDES | overrides))
+
+
+def until_the_hook_is_gone(site: KindSite) -> None:
+    def gate(snapshot: Snapshot) -> Verdict:
+        found = snapshot.get(JOBS, argo.NAMESPACE, HOOK)
+        return Passed("gone") if found is None else Waiting(json.dumps(found.get("status")))
+
+    assert site.cluster.get(JOBS, argo.NAMESPACE, HOOK) is not None
+    wait(site.cluster, [JOBS], gate, Deadline.after(60))
 
 
 def nodes_of(site: KindSite, workloads: tuple[Workload, ...]) -> set[str]:
@@ -128,6 +146,7 @@ def test_argo_cd_by_a_chart(site: KindSite, repository: str) -> None:
     assert data("argocd-cmd-params-cm") == {"server.insecure": "true"}
     assert data("argocd-cm") == argocd.FENCED
     before = inventory.take(here.cluster)
+    until_the_hook_is_gone(here)
     infrastructure.stop(*ARGOCD.reconcilers)
     assert inventory.compare(before, inventory.take(here.cluster)).lines() == ()
     infrastructure.install(ARGOCD)

@@ -8,7 +8,7 @@ import pytest
 from harness.cluster import ApiError, Cluster, Listing, Resources, Unreachable, address
 from harness.errors import ClusterError
 from harness.inventory import Entry, Inventory, Reference, compare, take
-from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, NODES, PODS, Kind
+from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, JOBS, NODES, PODS, Kind
 
 VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 WIDGETS = Kind("example.com/v1", "widgets", "Widget")
@@ -183,6 +183,18 @@ def test_difference_tells_added_removed_and_replaced() -> None:
         "missing: pods ns/gone",
         "replaced: pods ns/other",
     )
+
+
+def test_a_job_that_expires_may_go_and_may_not_come() -> None:
+    """The cluster takes away one with a TTL, some time after its end; left by a cell it is a leftover all the same."""
+
+    def stock(*jobs: dict[str, Any]) -> Inventory:
+        return take(cast(Cluster, FakeCluster({JOBS: list(jobs)})))
+
+    hook = {**item("hook", "argocd"), "spec": {"ttlSecondsAfterFinished": 60}}
+    stays = {**item("stays", "argocd"), "spec": {}}
+    assert compare(stock(hook, stays), stock()).lines() == ("missing: jobs.batch argocd/stays",)
+    assert compare(stock(), stock(hook)).lines() == ("left behind: jobs.batch argocd/hook",)
 
 
 def test_equal_inventories_have_no_difference() -> None:

@@ -58,12 +58,11 @@ def install(site: KindSite) -> None:
             rolled_out(site, workloads(deployments, images), Deadline.after(deadlines.flux_rollout))
 
 
-def parted(made: Iterable[Object]) -> tuple[list[Object], list[Object], list[Object]]:
+def parted(made: Sequence[Object]) -> tuple[list[Object], list[Object], list[Object]]:
     """CRDs, Deployments, and all others. Raises FluxInstallFailed where the Deployments are not those that are used."""
-    found: dict[str, list[Object]] = {DEFINITIONS.kind: [], DEPLOYMENTS.kind: [], "": []}
-    for each in made:
-        found[each["kind"] if each["kind"] in found else ""].append(each)
-    definitions, deployments, others = found.values()
+    definitions = [each for each in made if each["kind"] == DEFINITIONS.kind]
+    deployments = [each for each in made if each["kind"] == DEPLOYMENTS.kind]
+    others = [each for each in made if each["kind"] not in (DEFINITIONS.kind, DEPLOYMENTS.kind)]
     names = {each["metadata"]["name"] for each in deployments}
     if names != set(CONTROLLERS):
         raise FluxInstallFailed(

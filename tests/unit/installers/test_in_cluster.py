@@ -215,7 +215,7 @@ def controllers(tmp_path: Path) -> Mapping[str, Path]:
 def test_flux_behaves_as_on_the_host(controllers: Mapping[str, Path]) -> None:
     """The same options, after those of the manifest; each under the account that the roles are given to."""
     images = {name: f"{name}:v1" for name in controllers}
-    _, deployments, _ = flux.parted(part for program in controllers.values() for part in flux.parts(program))
+    _, deployments, _ = flux.parted([part for program in controllers.values() for part in flux.parts(program)])
     found = flux.workloads(deployments, images)
     assert {workload_of(each) for each in found} == set(flux.WORKLOADS)
     for each in found:
@@ -229,7 +229,7 @@ def test_flux_behaves_as_on_the_host(controllers: Mapping[str, Path]) -> None:
 def test_options_say_nothing_of_addresses(controllers: Mapping[str, Path]) -> None:
     """In a cluster the manifest's own addresses hold: a Service before each store."""
     assert not any("addr" in option for name in controllers for option in flux_on_host.options(name))
-    _, _, [service] = flux.parted(part for program in controllers.values() for part in flux.parts(program))
+    _, _, [service] = flux.parted([part for program in controllers.values() for part in flux.parts(program)])
     assert (service["kind"], service["metadata"]["namespace"]) == ("Service", "flux-system")
 
 
