@@ -120,6 +120,20 @@ def command_line(pid: int) -> tuple[str, ...]:
         return ()
 
 
+def recognise(pid: int, within: float = 10.0) -> tuple[Identity | None, tuple[str, ...]]:
+    """A running process and its argv, for which it is waited up to `within` seconds.
+
+    One that was just started has no argv until its program is mapped: for 5 to 12 ms, and on a busy machine longer.
+    """
+    deadline = time.monotonic() + within
+    while (found := identify(pid)) is not None:
+        words = command_line(pid)
+        if words or time.monotonic() >= deadline:
+            return found, words
+        time.sleep(0.005)
+    return None, ()
+
+
 def mentioning(directory: Path) -> list[Identity]:
     """Running processes, other than this one, that have a path at or below `directory` in their argv."""
     found: list[Identity] = []

@@ -128,8 +128,8 @@ def _complaint(error: CommandFailed) -> str:
 def _identity(directory: Path, component: str) -> Identity:
     """The process that kwokctl has just started; where it has ended already, an identity that no process has."""
     pid = int(_pid_file(directory, component).read_text(encoding="utf-8"))
-    found = pids.identify(pid)
-    if found is None or not any(str(directory) in word for word in pids.command_line(pid)):
+    found, words = pids.recognise(pid)
+    if found is None or not any(str(directory) in word for word in words):
         return Identity(pid, start_ticks=-1, boot_id=pids.boot_id())
     return found
 

@@ -127,6 +127,17 @@ def test_a_process_that_ignores_term_is_killed(tmp_path: Path) -> None:
     assert not pids.alive(identity)
 
 
+def test_a_program_that_is_still_being_mapped_is_recognised_by_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a moment after its start it has none: it is waited for, as long as it runs and at most so long."""
+    before = [(), (), ("kube-apiserver", "--port=1")]
+    monkeypatch.setattr(pids, "command_line", lambda pid: before.pop(0) if len(before) > 1 else before[0])
+    me = pids.this()
+    assert pids.recognise(me.pid) == (me, ("kube-apiserver", "--port=1"))
+    monkeypatch.setattr(pids, "command_line", lambda pid: ())
+    assert pids.recognise(me.pid, within=0.02) == (me, ())
+    assert pids.recognise(2**22 + 1) == (None, ())
+
+
 def test_processes_are_found_by_a_path_in_their_words(tmp_path: Path) -> None:
     """A directory's own processes are found, those of a directory with a longer name are not."""
     (tmp_path / "a").mkdir()

@@ -56,6 +56,24 @@ def test_the_processes_that_kwokctl_started_are_identified(
     assert started == {name: pids.identify(child.pid) for name, child in zip(PROGRAMS, sleepers, strict=True)}
 
 
+def test_a_component_whose_words_are_not_there_yet_is_no_stranger(
+    home: Path, sleepers: list["subprocess.Popen[bytes]"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between exec and its first instruction a program has none; it was taken for one that had ended at start."""
+    seen: set[int] = set()
+    known = pids.command_line
+
+    def late(pid: int) -> tuple[str, ...]:
+        first = pid not in seen
+        seen.add(pid)
+        return () if first else known(pid)
+
+    monkeypatch.setattr(pids, "command_line", late)
+    started = launch.start(stand_in(home, *making(home, [child.pid for child in sleepers])), home, "one", {})
+    assert all(pids.alive(identity) for identity in started.values())
+    assert len(seen) == len(PROGRAMS)
+
+
 def test_keys_and_kubeconfig_are_for_their_owner_only(home: Path, sleepers: list["subprocess.Popen[bytes]"]) -> None:
     """kwokctl writes them readable by all."""
     launch.start(stand_in(home, *making(home, [child.pid for child in sleepers])), home, "one", {})
