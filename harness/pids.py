@@ -27,6 +27,8 @@ class Identity:
     boot_id: str
 
 
+_KERNEL_THREAD = 0x0020_0000  # PF_KTHREAD among the flags of /proc/PID/stat
+
 _started: dict[Identity, "subprocess.Popen[bytes]"] = {}  # held, because a child that nobody holds stays a zombie
 
 
@@ -141,11 +143,17 @@ def mentioning(directory: Path) -> list[Identity]:
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
-        if any(needle == word or f"{needle}/" in word for word in command_line(int(entry.name))):
-            identity = identify(int(entry.name))
-            if identity is not None:
-                found.append(identity)
+        pid = int(entry.name)
+        identity, words = (None, ()) if _of_the_kernel(pid) else recognise(pid, within=1.0)
+        if identity is not None and any(needle == word or f"{needle}/" in word for word in words):
+            found.append(identity)
     return found
+
+
+def _of_the_kernel(pid: int) -> bool:
+    """Threads of the kernel have no argv, ever."""
+    fields = _stat(pid)
+    return bool(fields) and bool(int(fields[6]) & _KERNEL_THREAD)
 
 
 def carrying(variable: str, value: str) -> list[Identity]:

@@ -1,6 +1,7 @@
 """Processes are started as argv lists, ended as groups, and recognised by pid and start time."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -136,6 +137,25 @@ def test_a_program_that_is_still_being_mapped_is_recognised_by_its_words(monkeyp
     monkeypatch.setattr(pids, "command_line", lambda pid: ())
     assert pids.recognise(me.pid, within=0.02) == (me, ())
     assert pids.recognise(2**22 + 1) == (None, ())
+
+
+def test_what_has_just_been_started_is_found_by_its_words_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an interrupted start leaves is looked for at once, when it may have no words yet."""
+    known, asked = pids.command_line, set[int]()
+
+    def late(pid: int) -> tuple[str, ...]:
+        first = pid not in asked
+        asked.add(pid)
+        return () if first else known(pid)
+
+    (tmp_path / "x").touch()
+    child = subprocess.Popen(["tail", "-f", str(tmp_path / "x")])
+    try:
+        monkeypatch.setattr(pids, "command_line", late)
+        assert [each.pid for each in pids.mentioning(tmp_path)] == [child.pid]
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_processes_are_found_by_a_path_in_their_words(tmp_path: Path) -> None:
