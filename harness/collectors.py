@@ -100,6 +100,7 @@ def of_cluster(cluster: str, kubectl: Kubectl) -> list[Collector]:
         get("events", "events, the newest last", "events", "-A", "--sort-by=.lastTimestamp"),
         get("resources", "workloads and services of all namespaces", "all", "-A"),
         get("nodes", "the simulated nodes", "nodes", "-o", "wide"),
+        get("volumes", "claims and volumes", "persistentvolumeclaims,persistentvolumes", "-A"),
         Collector(
             "unscheduled",
             f"{cluster}-unscheduled.txt",

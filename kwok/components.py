@@ -42,6 +42,10 @@ POD_RANGE = "198.19.0.1/16"
 # Without it the API server looks for the address of the default route, and does not start on a machine without one.
 ADVERTISED = "198.19.255.254"
 
+# A claim whose binding met a conflict is looked at again after this. With the default of 15 s, its pod would have no
+# node for about as long as a verdict is patient.
+BINDER_LOOKS_AGAIN = "1s"
+
 _STAGES_AT_ONCE = 16  # changes of state that KWOK makes in parallel; its default is 4
 
 # What kwokctl takes on its command line only: its configuration file reads 0 as "the default". Leases would be two
@@ -84,7 +88,7 @@ def configuration(
     extra = {
         "etcd": {"unsafe-no-fsync": "true"},  # the data does not outlive the process anyway
         "kube-apiserver": apiserver,
-        "kube-controller-manager": alone,
+        "kube-controller-manager": {**alone, "pvclaimbinder-sync-period": BINDER_LOOKS_AGAIN},
         "kube-scheduler": alone,
     }
     return [

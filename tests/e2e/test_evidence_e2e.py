@@ -103,12 +103,13 @@ def gather(
 def test_every_documented_file_is_there_as_kubectl_prints_it(
     failing: Failing, tools: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """The four tables, the description of the pod without a node, logs, helm's status and the bundle are all there."""
+    """The five tables, the description of the pod without a node, logs, helm's status and the bundle are all there."""
     directory, report = gather(failing, tools("kubectl"), tmp_path)
     assert report.problems == ()
     headers = {file: (directory.path / file).read_text().split("\n")[0].split() for file in directory.files()}
     assert headers["c-resources.txt"] == ["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     assert headers["c-nodes.txt"][:5] == ["NAME", "STATUS", "ROLES", "AGE", "VERSION"]
+    assert "persistentvolume/volume-0" in (directory.path / "c-volumes.txt").read_text()
     assert headers["c-events.txt"] == ["NAMESPACE", "LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
     assert headers["c-pods.txt"][:8] == ["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE"]
     unscheduled = (directory.path / "c-unscheduled.txt").read_text()

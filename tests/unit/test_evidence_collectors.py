@@ -50,9 +50,10 @@ def named(found: list[Collector], name: str) -> Collector:
 
 
 def test_tables_are_what_kubectl_prints(kubectl: Script, tmp_path: Path) -> None:
-    """The four tables have the documented file names, and come from kubectl with the documented words, unchanged."""
-    found = collectors.of_cluster("c", kubectl("echo 'NAME  READY'"))[:4]
-    assert {each.file for each in found} == {"c-resources.txt", "c-nodes.txt", "c-events.txt", "c-pods.txt"}
+    """The five tables have the documented file names, and come from kubectl with the documented words, unchanged."""
+    found = collectors.of_cluster("c", kubectl("echo 'NAME  READY'"))[:5]
+    tables = ("resources", "nodes", "events", "pods", "volumes")
+    assert {each.file for each in found} == {f"c-{table}.txt" for table in tables}
     assert {text(each) for each in found} == {"NAME  READY\n"}
     calls = (tmp_path / "calls").read_text().splitlines()
     words = [call.partition("s ")[2] for call in (line.partition("--request-timeout=")[2] for line in calls)]
@@ -60,6 +61,7 @@ def test_tables_are_what_kubectl_prints(kubectl: Script, tmp_path: Path) -> None
         "get all -A",
         "get events -A --sort-by=.lastTimestamp",
         "get nodes -o wide",
+        "get persistentvolumeclaims,persistentvolumes -A",
         "get pods -A -o wide",
     ]
     assert all(f"--kubeconfig={tmp_path}/kubeconfig --context=kwok-c" in call for call in calls)
