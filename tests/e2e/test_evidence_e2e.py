@@ -136,7 +136,7 @@ def test_no_secret_is_in_any_byte(failing: Failing, tools: Callable[[str], Path]
 def test_kubectl_that_is_broken_costs_its_own_files_only(failing: Failing, tmp_path: Path) -> None:
     """Without kubectl its files are noted as failed, and the rest is there."""
     directory, report = gather(failing, tmp_path / "no" / "kubectl", tmp_path)
-    assert len(report.problems) == 5
+    assert len(report.problems) == 6
     assert "cannot run" in (directory.path / "collectors.txt").read_text()
     assert not [file for file in directory.files() if file.startswith(("c-pods", "c-nodes"))]
     assert {"c-helm/list.txt", "c-logs/kube-apiserver.log", "bundle/001-cell/values.yaml"} <= set(directory.files())
