@@ -10,7 +10,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,14 +140,18 @@ def mentioning(directory: Path) -> list[Identity]:
     """Running processes, other than this one, that have a path at or below `directory` in their argv."""
     found: list[Identity] = []
     needle = str(directory)
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        pid = int(entry.name)
+    for pid in _others():
         identity, words = (None, ()) if _of_the_kernel(pid) else recognise(pid, within=1.0)
         if identity is not None and any(needle == word or f"{needle}/" in word for word in words):
             found.append(identity)
     return found
+
+
+def _others() -> Iterator[int]:
+    """The pids of all processes but this one."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            yield int(entry.name)
 
 
 def _of_the_kernel(pid: int) -> bool:
@@ -160,14 +164,12 @@ def carrying(variable: str, value: str) -> list[Identity]:
     """Running processes that were started with this variable, or whose ancestors were; only those that we may ask."""
     found: list[Identity] = []
     needle = f"{variable}={value}".encode()
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
+    for pid in _others():
         try:
-            words = (entry / "environ").read_bytes().split(b"\0")
+            words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        identity = identify(int(entry.name)) if needle in words else None
+        identity = identify(pid) if needle in words else None
         if identity is not None:
             found.append(identity)
     return found

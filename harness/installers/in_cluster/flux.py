@@ -8,7 +8,6 @@ for them. Either way the controllers run on the real node and behave as on the h
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import tenacity
 
@@ -23,10 +22,8 @@ from harness.installers.in_cluster.rollout import rolled_out, stop
 from harness.installers.manifests import DEFINITIONS
 from harness.progress import task
 from harness.settings import Retries
-from harness.snapshot import DEPLOYMENTS
+from harness.snapshot import DEPLOYMENTS, Object
 from kwok.toolchain import FILES
-
-Object = dict[str, Any]
 
 COMMAND = "flux"
 _ROLES = "flux-manifests"
@@ -72,7 +69,7 @@ def parted(made: Sequence[Object]) -> tuple[list[Object], list[Object], list[Obj
     return definitions, deployments, others
 
 
-def by_modules(site: KindSite) -> list[Object]:
+def by_modules(site: KindSite) -> Sequence[Object]:
     """What the pinned modules have."""
     programs = {controller: site.tools(f"{controller}-manifests") for controller in CONTROLLERS}
     definitions = [each for program in programs.values() for each in crds(program)]
@@ -80,7 +77,7 @@ def by_modules(site: KindSite) -> list[Object]:
     return [*definitions, *accounts(), *roles(site.tools(_ROLES)), *running]
 
 
-def by_command(site: KindSite, command: str | None, sleep: Callable[[float], None] | None = None) -> list[Object]:
+def by_command(site: KindSite, command: str | None, sleep: Callable[[float], None] | None = None) -> Sequence[Object]:
     """What `flux install` says that it would apply. It may ask the internet for it: five attempts, growing pauses."""
     version = site.settings.tools.pins[_ROLES].version
     if command is None:
@@ -117,7 +114,7 @@ def attempts(retries: Retries) -> tenacity.Retrying:
     )
 
 
-def accounts() -> list[Object]:
+def accounts() -> Sequence[Object]:
     """The account of each controller, by the name that the roles are given to."""
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": NAMESPACE}}
@@ -125,12 +122,12 @@ def accounts() -> list[Object]:
     ]
 
 
-def roles(program: Path) -> list[Object]:
+def roles(program: Path) -> Sequence[Object]:
     """What the controllers may do, as Flux's command line has it."""
     return manifests.read(program.parent / FILES / "manifests/rbac" / name for name in _WANTED)
 
 
-def parts(program: Path) -> list[Object]:
+def parts(program: Path) -> Sequence[Object]:
     """A controller's Deployment, and the address at which a store of artifacts says that it is."""
     found = manifests.read(sorted((program.parent / FILES / "config/manager").glob("*.yaml")))
     return [_ours(each) for each in found if each["kind"] in ("Deployment", "Service")]
@@ -140,7 +137,7 @@ def _ours(manifest: Object) -> Object:
     return {**manifest, "metadata": {**manifest["metadata"], "namespace": NAMESPACE}}
 
 
-def workloads(deployments: Iterable[Object], images: Mapping[str, str]) -> list[Object]:
+def workloads(deployments: Iterable[Object], images: Mapping[str, str]) -> Sequence[Object]:
     """The controllers, placed: each under an account of its own."""
     found = []
     for manifest in deployments:
