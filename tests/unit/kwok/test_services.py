@@ -60,7 +60,7 @@ def script(directory: Path, body: str, name: str = "program") -> Path:
 
 def sleeper(directory: Path, *arguments: str, probes: Sequence[Probe] = (), **more: object) -> Service:
     """A service that says a word and then does nothing."""
-    program = script(directory, 'echo "I sleep $*"; exec sleep 600')
+    program = script(directory, 'echo "I sleep $*"; exec sleep 600', name="sleeper")
     return Service("sleeper", program, arguments, tuple(probes), **more)  # type: ignore[arg-type]
 
 
