@@ -73,12 +73,12 @@ test-kind: env  ## the tests on Kind clusters, and both runtimes compared (needs
 	@$(HARNESS) images pull
 	$(BIN)/python -m pytest -m kind tests
 
-check: env  ## style, types, import contracts, unit tests with coverage
+check: env  ## style, types, import contracts, unit tests with coverage (htmlcov)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -m 'not e2e' --cov --cov-report=term tests
+	$(PYTEST) -m 'not e2e' --cov --cov-report=html --cov-fail-under=90 tests
 
 benchmarks: env  ## print the figures of the README's table (needs a quiet machine)
 	$(BIN)/python tests/benchmarks/cell.py

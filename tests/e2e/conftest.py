@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from in_cluster import site_of
 from machine import Machine, all_taken_down
 from own_registry import Running
 
+from harness.installers import KindSite
 from harness.progress import Silent
 from harness.settings import ROOT, Settings, load
 from kwok.engine import Engine, EngineMissing
@@ -78,6 +80,12 @@ def kind_runtime(
     home = tmp_path_factory.mktemp("kind")
     with all_taken_down(KindRuntime(kind_settings, tools, home, connect=lambda: engine)) as runtime:
         yield runtime
+
+
+@pytest.fixture(scope="module")
+def site(kind_runtime: KindRuntime, kind_settings: Settings, tools: Callable[[str], Path]) -> KindSite:
+    """A Kind cluster of that runtime, with nothing in it yet, as installers see it."""
+    return site_of(kind_runtime, kind_settings, tools)
 
 
 @pytest.fixture

@@ -10,6 +10,9 @@ from harness.progress import Silent
 from harness.settings import Settings
 from kwok.kind import KindRuntime
 
+REGISTRY_PORT = "5530"  # of the tests' own
+OVERRIDES = {"ports.registry": REGISTRY_PORT, "deadlines.cluster_ready": "5m", "deadlines.unschedulable": "4s"}
+
 
 def site_of(runtime: KindRuntime, settings: Settings, tools: Callable[[str], Path]) -> KindSite:
     """A cluster with nothing in it yet, brought up."""

@@ -3,8 +3,6 @@
 from harness.snapshot import Kind
 
 CLAIMS = Kind("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
-SECRETS = Kind("v1", "secrets", "Secret")
-SERVICES = Kind("v1", "services", "Service")
 ENDPOINTS = Kind("v1", "endpoints", "Endpoints")
 WEBHOOKS = Kind(
     "admissionregistration.k8s.io/v1",

@@ -237,7 +237,7 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name} {case.lane}")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}-{case.lane}")
 def test_a_failure_has_its_code_and_the_words_of_who_saw_it(plane: Plane, case: Case, tmp_path: Path) -> None:
     """Long before the deadline, unless nothing but the deadline can end it."""
     name = f"{case.name}-{case.lane}"

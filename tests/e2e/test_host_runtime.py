@@ -15,13 +15,14 @@ from typing import Any
 
 import psutil
 import pytest
-from kinds import CLAIMS, ENDPOINTS, SECRETS, SERVICES, WEBHOOKS
+from kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
 from harness import pids
 from harness.cluster import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, NotOurs
 from harness.gates.nodes import nodes_ready
+from harness.installers.manifests import SECRETS, SERVICES
 from harness.names import OWNER_MARKER
 from harness.progress import Silent
 from harness.settings import ROOT, load

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from charts import served
-from in_cluster import site_of
+from in_cluster import OVERRIDES
 
 from harness import inventory, process
 from harness.deadline import Deadline
@@ -30,25 +30,18 @@ from harness.settings import Settings, load
 from harness.snapshot import CONFIGMAPS, JOBS, NODES, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
-from kwok.kind import KindRuntime
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 
 Tools = Callable[[str], Path]
 
 HOOK = "argocd-redis-secret-init"
-OVERRIDES = {"ports.registry": "5531", "deadlines.cluster_ready": "5m", "deadlines.unschedulable": "4s"}
 
 
 @pytest.fixture(scope="module")
 def kind_settings() -> Settings:
     """A port of the tests' own, and less patience with what will not come."""
     return load(environment={}, overrides=OVERRIDES)
-
-
-@pytest.fixture(scope="module")
-def site(kind_runtime: KindRuntime, kind_settings: Settings, tools: Tools) -> KindSite:
-    return site_of(kind_runtime, kind_settings, tools)
 
 
 @pytest.fixture(scope="module")

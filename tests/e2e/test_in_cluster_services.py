@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from in_cluster import site_of
+from in_cluster import OVERRIDES, REGISTRY_PORT
 from trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 from harness import inventory
@@ -33,15 +33,12 @@ from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, NODES, STATEFULSETS, Kind,
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok.engine import Engine
-from kwok.kind import KindRuntime
 from kwok.kind_config import node_container
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 
 Tools = Callable[[str], Path]
 
-PORT = "5530"
-OVERRIDES = {"ports.registry": PORT, "deadlines.cluster_ready": "5m", "deadlines.unschedulable": "4s"}
 ALL = (REGISTRY, ARGOCD, FLUX)
 
 
@@ -49,11 +46,6 @@ ALL = (REGISTRY, ARGOCD, FLUX)
 def kind_settings() -> Settings:
     """A port of the tests' own, and less patience with what will not come."""
     return load(environment={}, overrides=OVERRIDES)
-
-
-@pytest.fixture(scope="module")
-def site(kind_runtime: KindRuntime, kind_settings: Settings, tools: Tools) -> KindSite:
-    return site_of(kind_runtime, kind_settings, tools)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +138,7 @@ def test_each_part_has_a_log(infrastructure: KindInfrastructure) -> None:
 
 def test_flux_fetches_what_is_pushed(infrastructure: KindInfrastructure, site: KindSite) -> None:
     """Pushed to localhost, pulled by the name of the Service, and served at the address that others can use."""
-    digest = Client(f"localhost:{PORT}").artifact("aicr/trivial", "v1", {"greeting.yaml": GREETING})
+    digest = Client(f"localhost:{REGISTRY_PORT}").artifact("aicr/trivial", "v1", {"greeting.yaml": GREETING})
     kustomizations = Kind("kustomize.toolkit.fluxcd.io/v1", "kustomizations", "Kustomization")
     kustomization = {
         "apiVersion": kustomizations.api_version,
@@ -170,7 +162,7 @@ def test_flux_fetches_what_is_pushed(infrastructure: KindInfrastructure, site: K
 
 def test_argo_cd_syncs_what_is_pushed(infrastructure: KindInfrastructure, site: KindSite) -> None:
     """It has its default project, its key and the registry's plain HTTP from the beginning: no wait of a minute."""
-    Client(f"localhost:{PORT}").artifact("aicr/other", "v1", {"greeting.yaml": GREETING})
+    Client(f"localhost:{REGISTRY_PORT}").artifact("aicr/other", "v1", {"greeting.yaml": GREETING})
     site.cluster.apply(APPLICATIONS, application(f"{ADDRESS}/aicr/other"))
 
     assert seconds("synced", lambda: until(site, APPLICATIONS, "argocd", "trivial", synced)) < 40

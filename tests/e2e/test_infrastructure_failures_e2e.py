@@ -109,7 +109,7 @@ def test_a_kind_that_is_never_established(
             Exit.FLUX_INSTALL,
         ),
     ],
-    ids=["argocd configuration", "argocd credentials", "flux manifests"],
+    ids=["argocd-configuration", "argocd-credentials", "flux-manifests"],
 )
 def test_what_the_api_server_refuses_has_the_code_of_its_step(
     plane: Plane, tmp_path: Path, lane: str, kind: Kind, example: dict[str, Any], unless: str, code: Exit

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kinds import CLAIMS, ENDPOINTS, SECRETS, SERVICES, WEBHOOKS
+from kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
 from harness.cluster import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, NotOurs, RegistryNotReady
 from harness.gates.nodes import nodes_ready
+from harness.installers.manifests import SECRETS, SERVICES
 from harness.names import INFRASTRUCTURE_NODE
 from harness.progress import Silent
 from harness.settings import ROOT, Settings, load
