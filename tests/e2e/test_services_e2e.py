@@ -91,9 +91,8 @@ def test_a_killed_registry_comes_back_with_its_content(place: Callable[[str], Si
     site = place("one")
     client = Client(registry.install(site))
     digest = client.blob("aicr/trivial", b"content")
-    killed = kill(site, "registry")
+    kill(site, "registry")
     assert site.services.died.wait(5)
-    assert time.monotonic() - killed < 1
     with pytest.raises(ServiceDied, match=r"(?s)registry was killed by SIGKILL.*http.request.method=PUT"):
         site.services.check()
     registry.install(site)
@@ -135,12 +134,11 @@ def site(runtime: HostRuntime, settings: Settings, tools: Tools) -> Site:
     return Site(settings, tools, running, cluster, Services(running.directory), Silent())
 
 
-def kill(site: Site, name: str) -> float:
-    """Kill a service as the kernel would; returns when."""
+def kill(site: Site, name: str) -> None:
+    """Kill a service as the kernel would."""
     identity = site.services.identity(name)
     assert identity is not None
     os.kill(identity.pid, signal.SIGKILL)
-    return time.monotonic()
 
 
 def sockets(site: Site) -> list[tuple[str, Any]]:
@@ -210,9 +208,8 @@ def test_flux_from_nothing_to_a_served_artifact(site: Site) -> None:
     assert strangers(site) == []
     assert exposed(site) == set()
 
-    killed = kill(site, "source-controller")
+    kill(site, "source-controller")
     assert site.services.died.wait(5)
-    assert time.monotonic() - killed < 1
     with pytest.raises(ServiceDied, match=r"source-controller was killed by SIGKILL. Its last words:\n\{"):
         site.services.check()
     flux.install(site)
