@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -437,9 +438,9 @@ def test_expiry_says_what_was_missing(api: FakeApi, cluster: Cluster) -> None:
     """The last reason, its object, the last change and how long ago it was, and how long the wait took."""
     mark(api, "wait for a node")
     api.fault(Fault("status", "WATCH", "nodes", status=500))  # over before the deadline: no part of the story
-    soon(lambda: mark(api, "ok", "b"), 0.1)
+    news = [partial(mark, api, "ok", "b")]
     with pytest.raises(Expired) as caught:
-        wait(cluster, [PODS, NODES], obedient, Deadline.after(0.6))
+        wait(cluster, [PODS, NODES], obedient, Deadline.after(1.5), observe=lambda _: news.pop()() if news else None)
     expired = caught.value
     assert expired.verdict == Waiting("for a node", "Pod default/a")
     assert expired.change is not None
