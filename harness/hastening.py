@@ -7,9 +7,10 @@ happens beside the wait, in a thread of its own, and nothing depends on it.
 import math
 import queue
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from harness.background import Background
 from harness.cluster import Cluster
@@ -23,20 +24,25 @@ Tell = Callable[[Kind, Key, str, str], None]  # of whom, why, and what went wron
 
 @dataclass(frozen=True)
 class Hasten:
-    """`annotation` gets a value of `token` when an object has been `idle`, for the same reason, for `after` seconds."""
+    """`annotation` gets a value of `token` when an object was `idle`, for the same reason, for `after` seconds, and
+    each time that it has been so for `again` seconds more.
+    """
 
     idle: Idle
     annotation: str
     token: Callable[[], str]
     after: float = 0.0
+    again: float = math.inf
 
 
 class Agenda:
-    """Who is idle since when, in seconds of any clock; each is due once for a reason that stands."""
+    """Who is idle since when, in seconds of any clock; each is due `after` so many of a reason that stands, and then
+    `again` after as many more.
+    """
 
-    def __init__(self, after: float) -> None:
-        self._after = after
-        self._idle: dict[tuple[Subject, str], float] = {}  # when each is due; never again once it was
+    def __init__(self, after: float, again: float = math.inf) -> None:
+        self._after, self._again = after, again
+        self._idle: dict[tuple[Subject, str], float] = {}  # when each is due
 
     def heard(self, idle: Mapping[Subject, str], now: float) -> None:
         """This is all that is idle now."""
@@ -44,7 +50,7 @@ class Agenda:
 
     def due(self, now: float) -> list[tuple[Subject, str]]:
         found = [each for each, at in self._idle.items() if at <= now]
-        self._idle |= dict.fromkeys(found, math.inf)
+        self._idle |= dict.fromkeys(found, now + self._again)
         return found
 
     @property
@@ -53,25 +59,26 @@ class Agenda:
 
 
 @contextmanager
-def hastening(hasten: Hasten | None, cluster: Cluster, tell: Tell) -> Iterator[Observe]:
+def hastening(hastens: Sequence[Hasten], cluster: Cluster, tell: Tell) -> Iterator[Observe]:
     """What a wait's observer sees in the block is hastened; leaving it waits for nothing."""
-    if hasten is None:
-        yield lambda judged: None
-        return
-    snapshots: queue.SimpleQueue[Snapshot | None] = queue.SimpleQueue()
+    heard: list[queue.SimpleQueue[Snapshot | None]] = []
+    for hasten in hastens:
+        heard.append(queue.SimpleQueue())
+        Background(partial(_work, hasten, cluster, tell, heard[-1]), "hastening")
 
     def observe(judged: Judged) -> None:
-        snapshots.put(judged.snapshot)
+        for snapshots in heard:
+            snapshots.put(judged.snapshot)
 
-    Background(lambda: _work(hasten, cluster, tell, snapshots), "hastening")
     try:
         yield observe
     finally:
-        snapshots.put(None)
+        for snapshots in heard:
+            snapshots.put(None)
 
 
 def _work(hasten: Hasten, cluster: Cluster, tell: Tell, snapshots: "queue.SimpleQueue[Snapshot | None]") -> None:
-    agenda = Agenda(hasten.after)
+    agenda = Agenda(hasten.after, hasten.again)
     while True:
         left = agenda.next - time.monotonic()
         try:

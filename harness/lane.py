@@ -14,6 +14,7 @@ from harness import progress
 from harness.background import Background
 from harness.budget import Budget
 from harness.bundles.model import Bundle
+from harness.claims import CLAIMS
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import SyncDeadline, VerdictFailed
@@ -30,7 +31,7 @@ from harness.publishing import Publication, Pushed
 from harness.recipes.model import Recipe
 from harness.recording import Recorder
 from harness.settings import Settings
-from harness.snapshot import Kind, Object, Snapshot
+from harness.snapshot import PODS, Kind, Object, Snapshot
 from harness.timeline import Timeline
 from harness.verdict import Passed, Verdict
 from harness.verify import Expectation
@@ -123,12 +124,14 @@ class Run:
         was missing.
 
         A service that dies ends the wait at once, with its last words. What is missing because the job's own deadline
-        came first is SyncDeadline, whatever is waited for. `hasten` is what controllers are told meanwhile.
+        came first is SyncDeadline, whatever is waited for. `hasten` is what controllers are told meanwhile, beside what
+        the scheduler is told of claims where pods are looked at.
         """
         deadlines, kinds = self.settings.deadlines, tuple(kinds)
         if late is SyncDeadline:
             self.budget.require()
         wanted, within = within, self.budget.within(within)
+        hastens = [each for each in (hasten, CLAIMS if PODS in kinds else None) if each is not None]
 
         def seeing(judged: Judged) -> None:
             self.watched(judged.verdict, within)
@@ -137,7 +140,7 @@ class Run:
 
         try:
             with (
-                hastening(hasten, self.cluster, self.recorder.nudge) as look,
+                hastening(hastens, self.cluster, self.recorder.nudge) as look,
                 self.recorder.wait(kinds, gate, within=within, observe=_both(look, seeing)) as seen,
             ):
                 passed = wait(
@@ -182,7 +185,10 @@ class Run:
         gate = described(workloads.nothing_unschedulable, self.expectation.namespaces)
         working = Background(watched, "lane")
         try:
-            with self.recorder.wait(workloads.SCHEDULING_KINDS, gate, within=within) as seen:
+            with (
+                hastening((CLAIMS,), self.cluster, self.recorder.nudge) as look,
+                self.recorder.wait(workloads.SCHEDULING_KINDS, gate, within=within, observe=look) as seen,
+            ):
                 wait(
                     self.cluster,
                     workloads.SCHEDULING_KINDS,

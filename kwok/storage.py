@@ -17,6 +17,10 @@ CLASS_NAME = "standard"
 _UNCHANGEABLE = ("provisioner", "reclaimPolicy", "volumeBindingMode")
 
 
+def volume_name(index: int) -> str:
+    return f"volume-{index}"
+
+
 def storage_class() -> dict[str, Any]:
     return {
         "apiVersion": "storage.k8s.io/v1",
@@ -34,7 +38,7 @@ def volumes(settings: Volumes) -> list[dict[str, Any]]:
         {
             "apiVersion": "v1",
             "kind": "PersistentVolume",
-            "metadata": {"name": f"volume-{index}"},
+            "metadata": {"name": volume_name(index)},
             "spec": {
                 "storageClassName": CLASS_NAME,
                 "capacity": {"storage": settings.size},

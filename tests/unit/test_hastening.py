@@ -45,6 +45,17 @@ def test_a_reason_has_to_stand() -> None:
     assert agenda.next == float("inf")
 
 
+def test_a_reason_that_stands_on_is_due_again() -> None:
+    """Where that is asked for: what is told may have come too early."""
+    agenda = Agenda(after=1.0, again=2.0)
+    agenda.heard({A: "x"}, now=5.0)
+    assert agenda.due(6.0) == [(A, "x")]
+    agenda.heard({A: "x"}, now=6.5)
+    assert (agenda.next, agenda.due(7.9)) == (8.0, [])
+    assert agenda.due(8.5) == [(A, "x")]
+    assert agenda.next == 10.5
+
+
 class Doubles:
     """A cluster that is told, and a listener that waits for it."""
 
@@ -77,7 +88,7 @@ def seen(*names: str) -> Judged:
 def test_an_annotation_is_put_on_what_is_idle(error: Exception | None) -> None:
     """With the token of the moment; what goes wrong is told, and neither raised nor tried again."""
     doubles = Doubles(error)
-    with hastening(Hasten(idle, "look", lambda: "now"), cast(Cluster, doubles), doubles.tell) as observe:
+    with hastening([Hasten(idle, "look", lambda: "now")], cast(Cluster, doubles), doubles.tell) as observe:
         observe(seen())
         observe(seen("a"))
         assert doubles.done.wait(5)
@@ -96,7 +107,7 @@ def test_the_wait_is_never_blocked() -> None:
             release.wait(30)
 
     doubles = Silent()
-    with hastening(Hasten(idle, "look", lambda: "now"), cast(Cluster, doubles), doubles.tell) as observe:
+    with hastening([Hasten(idle, "look", lambda: "now")], cast(Cluster, doubles), doubles.tell) as observe:
         observe(seen("a"))
         assert asked.wait(5)
         for _ in range(100):
@@ -108,6 +119,6 @@ def test_the_wait_is_never_blocked() -> None:
 def test_without_hastening_nothing_is_told() -> None:
     """A wait that has none observes as before."""
     doubles = Doubles()
-    with hastening(None, cast(Cluster, doubles), doubles.tell) as observe:
+    with hastening((), cast(Cluster, doubles), doubles.tell) as observe:
         observe(seen("a"))
     assert doubles.patches == []

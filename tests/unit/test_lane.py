@@ -1,6 +1,7 @@
 """What a story is told with: work that is ended by a refused pod, and a verdict that leaves notes and facts."""
 
 import threading
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from harness.lane import Run
 from harness.process import CommandFailed, Scope
 from harness.progress import Silent
 from harness.settings import load
-from harness.snapshot import NODES, Snapshot
+from harness.snapshot import NODES, PODS, Snapshot
 from harness.verdict import Failed, Passed, Waiting
 from harness.waiting import Cancelled, Expired, GateFailed, Judged
 
@@ -217,6 +218,33 @@ def test_controllers_are_told_during_the_wait(run: Run, monkeypatch: pytest.Monk
     run.expect((NODES,), lambda snapshot: Passed("fine"), within=1, observe=seen.append, hasten=hasten)
     assert patched == [(NODES, "", "n", {"metadata": {"annotations": {"look": "now"}}})]
     assert len(seen) == 1
+
+
+def installed(run: Run) -> None:
+    run.while_schedulable(lambda: None)
+
+
+def expected(run: Run) -> None:
+    run.expect((PODS,), lambda snapshot: Passed("fine"), within=1)
+
+
+@pytest.mark.parametrize("work", [installed, expected])
+def test_the_scheduler_is_told_to_look_again_at_refused_claims(
+    run: Run, monkeypatch: pytest.MonkeyPatch, work: Callable[[Run], None]
+) -> None:
+    """Whatever the story waits for, as long as pods are looked at."""
+    told = threading.Event()
+    refused = {"type": "PodScheduled", "message": "pod has unbound immediate PersistentVolumeClaims"}
+    pod = {"metadata": {"namespace": "a", "name": "p"}, "spec": {}, "status": {"conditions": [refused]}}
+
+    def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
+        observe(Judged(Snapshot({PODS: {("a", "p"): pod}}), Waiting("not yet"), 0.1))
+        assert told.wait(30)
+        return Passed("fine")
+
+    monkeypatch.setattr(lane, "wait", wait)
+    run.cluster = cast(Any, SimpleNamespace(patch_merge=lambda kind, *words: told.set()))
+    work(run)
 
 
 def expired(*arguments: Any, **how: object) -> Passed:
