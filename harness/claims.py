@@ -30,4 +30,4 @@ def refused(snapshot: Snapshot) -> Mapping[Subject, str]:
 
 
 # Most claims are bound, and their pods looked at, within the first second.
-CLAIMS = Hasten(refused, "kwok-harness/look-again", lambda: datetime.now(UTC).isoformat(), after=1.0, again=2.0)
+LOOK_AGAIN = Hasten(refused, "kwok-harness/look-again", lambda: datetime.now(UTC).isoformat(), after=1.0, again=2.0)

@@ -14,7 +14,7 @@ from harness import progress
 from harness.background import Background
 from harness.budget import Budget
 from harness.bundles.model import Bundle
-from harness.claims import CLAIMS
+from harness.claims import LOOK_AGAIN
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import SyncDeadline, VerdictFailed
@@ -131,7 +131,7 @@ class Run:
         if late is SyncDeadline:
             self.budget.require()
         wanted, within = within, self.budget.within(within)
-        hastens = [each for each in (hasten, CLAIMS if PODS in kinds else None) if each is not None]
+        hastens = [each for each in (hasten, LOOK_AGAIN if PODS in kinds else None) if each is not None]
 
         def seeing(judged: Judged) -> None:
             self.watched(judged.verdict, within)
@@ -186,7 +186,7 @@ class Run:
         working = Background(watched, "lane")
         try:
             with (
-                hastening((CLAIMS,), self.cluster, self.recorder.nudge) as look,
+                hastening((LOOK_AGAIN,), self.cluster, self.recorder.nudge) as look,
                 self.recorder.wait(workloads.SCHEDULING_KINDS, gate, within=within, observe=look) as seen,
             ):
                 wait(

@@ -7,7 +7,7 @@ import pytest
 from failing import Plane
 from kinds import CLAIMS
 
-from harness.claims import CLAIMS as LOOK_AGAIN
+from harness.claims import LOOK_AGAIN
 from harness.deadline import Deadline
 from harness.gates.explanation import scheduled_condition
 from harness.hastening import hastening
