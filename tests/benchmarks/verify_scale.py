@@ -9,12 +9,11 @@ import sys
 import time
 from typing import Any
 
-from gate_objects import TYPE, agent_pod, container, daemon_set, deployment, node, owned_by, pod, snapshot, spec
-
 from harness.gates.expected import Declared, Expected, ExpectedWorkload
 from harness.gates.scheduling import daemon
 from harness.gates.workloads import Gate, scheduled_as_intended
 from harness.snapshot import DAEMONSETS, DEPLOYMENTS, Snapshot
+from tests.fakes.objects import TYPE, agent_pod, container, daemon_set, deployment, node, owned_by, pod, snapshot, spec
 
 REPLICAS = 50
 

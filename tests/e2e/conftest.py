@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from in_cluster import site_of
-from machine import Machine, all_taken_down
-from own_registry import Running
 
 from harness.installers import KindSite
 from harness.progress import Silent
@@ -18,6 +15,9 @@ from kwok.host import HostRuntime
 from kwok.kind import KindRuntime
 from kwok.ports import free_ports
 from kwok.tools import Toolbox, cache_directory
+from tests.e2e.in_cluster import site_of
+from tests.e2e.machine import Machine, all_taken_down
+from tests.e2e.own_registry import Running
 
 
 class Told(Silent):

@@ -13,10 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from bad_bundles import Published, good
-from bundle_data import GOLDEN, NAME, TARGETS
-from charts import served
-from failing import Plane, clear, remove
 
 from harness import go_yaml, process
 from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, Delivery, Target, read_delivery
@@ -29,6 +25,10 @@ from harness.packing import LAYER, MANIFEST, pack_chart, pack_directory
 from harness.snapshot import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Kind, key_of
 from harness.waiting import Gate
 from lanes import flux_oci
+from tests.e2e.charts import served
+from tests.e2e.failing import Plane, clear, remove
+from tests.fakes.bad_bundles import Published, good
+from tests.fakes.bundles import GOLDEN, NAME, TARGETS
 
 UPSTREAM = TARGETS["argocd"].repository.partition("/")[0]  # where the committed bundles say that they are published
 ROOT = "aicr-bad"

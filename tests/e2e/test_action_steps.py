@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from jobs import TEST, WORKFLOW, Runner, machine_environment, read
 
 from harness.settings import ROOT, load
+from tests.fakes.github_jobs import TEST, WORKFLOW, Runner, machine_environment, read
 
 pytestmark = pytest.mark.e2e
 

@@ -8,10 +8,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from aicr_stand_in import LANES, StandIn, trees
-from bundle_data import REAL, REFERENCES, needs_references
-from machine import Machine
-from own_registry import Running
 
 from harness.bundles.aicr import AicrBundler
 from harness.publishing import publication
@@ -19,6 +15,10 @@ from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.settings import ROOT
 from kwok.ports import free_ports
+from tests.e2e.machine import Machine
+from tests.e2e.own_registry import Running
+from tests.fakes.aicr import LANES, StandIn, trees
+from tests.fakes.bundles import REAL, REFERENCES, needs_references
 
 pytestmark = pytest.mark.e2e
 

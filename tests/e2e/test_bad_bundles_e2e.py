@@ -9,10 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bad_bundles import BAD, IDS, Bad
-from bundle_data import LANES
-from consumers import Consumers, chart_repository, forwarded
-from failing import Plane
 
 from harness.deadline import Deadline
 from harness.errors import VerdictFailed
@@ -22,6 +18,10 @@ from harness.progress import Silent
 from harness.verdict import Passed
 from harness.waiting import Expired, wait
 from kwok.services import Services
+from tests.e2e.consumers import Consumers, chart_repository, forwarded
+from tests.e2e.failing import Plane
+from tests.fakes.bad_bundles import BAD, IDS, Bad
+from tests.fakes.bundles import LANES
 
 pytestmark = pytest.mark.e2e
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from machine import LIMIT, Machine, wait_for
 
 from harness import process
 from harness.exits import Exit
+from tests.e2e.machine import LIMIT, Machine, wait_for
 
 pytestmark = pytest.mark.e2e
 

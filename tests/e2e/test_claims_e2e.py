@@ -4,8 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from failing import Plane
-from kinds import CLAIMS
 
 from harness.claims import LOOK_AGAIN
 from harness.deadline import Deadline
@@ -14,6 +12,8 @@ from harness.hastening import hastening
 from harness.snapshot import NODES, PODS, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import Expired, Gate, wait
+from tests.e2e.failing import Plane
+from tests.e2e.kinds import CLAIMS
 
 pytestmark = pytest.mark.e2e
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from consumers import Pusher
-from failing import Act, Plane, denied, tapped
 
 from harness.exits import Exit
 from harness.gates import sources
@@ -20,6 +18,8 @@ from harness.outcome import Outcome
 from harness.publishing import Pushed
 from harness.snapshot import DEPLOYMENTS, Kind
 from lanes import find
+from tests.e2e.consumers import Pusher
+from tests.e2e.failing import Act, Plane, denied, tapped
 
 pytestmark = pytest.mark.e2e
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from machine import LIMIT, Machine, wait_for
 
 from harness import pids
 from harness.exits import Exit
 from kwok.ports import free_ports
+from tests.e2e.machine import LIMIT, Machine, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import psutil
 import pytest
-from kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
 from harness import pids
 from harness.cluster import ApiError, Cluster
@@ -37,6 +36,7 @@ from kwok.nodes import NodePlan, apply_nodes, delete_nodes, node_objects
 from kwok.ports import free_ports
 from kwok.profiles import select
 from kwok.runtime import RunningCluster
+from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
 pytestmark = pytest.mark.e2e
 

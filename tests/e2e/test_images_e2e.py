@@ -15,12 +15,12 @@ from pathlib import Path
 
 import docker
 import pytest
-from machine import Machine, wait_for
-from own_registry import Running
 
 from harness.exits import Exit
 from kwok.engine import Engine
 from kwok.images import STANDS_FOR
+from tests.e2e.machine import Machine, wait_for
+from tests.e2e.own_registry import Running
 
 pytestmark = pytest.mark.e2e
 

@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from charts import served
-from in_cluster import OVERRIDES
 
 from harness import inventory, process
 from harness.deadline import Deadline
@@ -30,6 +28,8 @@ from harness.settings import Settings, load
 from harness.snapshot import CONFIGMAPS, JOBS, NODES, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
+from tests.e2e.charts import served
+from tests.e2e.in_cluster import OVERRIDES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 

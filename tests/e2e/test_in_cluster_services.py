@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from in_cluster import OVERRIDES, REGISTRY_PORT
-from trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 from harness import inventory
 from harness.collectors import EvidenceSite
@@ -34,6 +32,8 @@ from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok.engine import Engine
 from kwok.kind_config import node_container
+from tests.e2e.in_cluster import OVERRIDES, REGISTRY_PORT
+from tests.e2e.trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from charts import Quiet
-from failing import Plane, broken_tool, denied, until
 
 from harness.cluster import Cluster
 from harness.exits import Exit
 from harness.installers.manifests import DEFINITIONS, SECRETS
 from harness.snapshot import CONFIGMAPS, Kind
+from tests.e2e.charts import Quiet
+from tests.e2e.failing import Plane, broken_tool, denied, until
 
 pytestmark = pytest.mark.e2e
 

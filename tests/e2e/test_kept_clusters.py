@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import yaml
-from machine import Machine
 
 from harness.cluster import Cluster
 from harness.installers import argocd
@@ -18,6 +17,7 @@ from harness.installers.manifests import DEFINITIONS, SECRETS
 from harness.inventory import Inventory, compare, take
 from harness.settings import ROOT
 from kwok.ports import free_ports
+from tests.e2e.machine import Machine
 
 pytestmark = pytest.mark.e2e
 

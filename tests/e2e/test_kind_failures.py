@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from machine import Machine, wait_for
 
 from harness.exits import Exit
 from kwok.engine import Engine
+from tests.e2e.machine import Machine, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
 from harness.cluster import ApiError, Cluster
 from harness.deadline import Deadline
@@ -30,6 +29,7 @@ from kwok.kind import KindRuntime
 from kwok.nodes import NodePlan, apply_nodes, node_objects
 from kwok.profiles import select
 from kwok.runtime import RunningCluster
+from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 

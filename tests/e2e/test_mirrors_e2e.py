@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from aicr_stand_in import StandIn, trees
-from charts import served
-from machine import Machine
-from own_registry import Running
 
 from harness import process
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.settings import DEFAULT_FILE
 from kwok.ports import free_ports
+from tests.e2e.charts import served
+from tests.e2e.machine import Machine
+from tests.e2e.own_registry import Running
+from tests.fakes.aicr import StandIn, trees
 
 pytestmark = pytest.mark.e2e
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from own_registry import RETRIES, Running
 
 from harness import go_yaml, process
 from harness.bundles.builtin import BuiltinBundler
@@ -30,6 +29,7 @@ from harness.oci import (
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.settings import ROOT
+from tests.e2e.own_registry import RETRIES, Running
 
 pytestmark = pytest.mark.e2e
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import browser
 import pytest
 
 from harness import reports
 from harness.exits import Exit
 from harness.outcome import Cause, CauseKind, Outcome, Phase
 from harness.results import CellResult, Results
+from tests.e2e import browser
 
 pytestmark = pytest.mark.e2e
 

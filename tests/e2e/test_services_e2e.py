@@ -12,7 +12,6 @@ from typing import Any
 
 import psutil
 import pytest
-from trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 from harness import pids
 from harness.cluster import Cluster
@@ -30,6 +29,7 @@ from kwok.launch import MARK
 from kwok.ports import free_ports
 from kwok.runtime import RunningCluster
 from kwok.services import ServiceDied, Services
+from tests.e2e.trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 pytestmark = pytest.mark.e2e
 

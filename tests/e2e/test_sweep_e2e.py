@@ -9,11 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from machine import Machine, wait_for
 
 from harness.exits import Exit
 from harness.installers import flux
 from kwok.ports import free_ports
+from tests.e2e.machine import Machine, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from faked_cells import Faked, carry_out
 
 from harness import interrupts, reports
 from harness.errors import Terminated
@@ -19,6 +18,7 @@ from harness.exits import Exit
 from harness.results import CellResult, Results, Status
 from harness.sweep import Sweep, Task
 from harness.workers import Event, Worker, warm_up
+from tests.fakes.cells import Faked, carry_out
 
 pytestmark = pytest.mark.e2e
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from machine import Machine
 
 from harness.exits import Exit
 from kwok.ports import free_ports
+from tests.e2e.machine import Machine
 
 pytestmark = pytest.mark.e2e
 

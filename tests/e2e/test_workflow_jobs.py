@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobs import WORKFLOW, Runner, machine_environment, read
-from sweep_results import cell, sweep
 
 from harness import reports
 from harness.exits import Exit
 from harness.results import Results
 from harness.settings import ROOT
+from tests.fakes.github_jobs import WORKFLOW, Runner, machine_environment, read
+from tests.fakes.results import cell, sweep
 
 pytestmark = pytest.mark.e2e
 

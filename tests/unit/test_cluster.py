@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_api import FakeApi, Fault
 
 from harness import connection
 from harness.cluster import ApiError, Cluster, Interrupted, Unreachable, transient
 from harness.errors import ClusterError
 from harness.snapshot import CONFIGMAPS, NODES, PODS, Kind
+from tests.fakes.api import FakeApi, Fault
 
 
 @pytest.fixture

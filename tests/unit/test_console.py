@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
-from sweep_results import cell, not_run, skipped, sweep
 
 from harness.console import Console
 from harness.errors import DataError
 from harness.exits import Exit
 from harness.outcome import Outcome, Phase
+from tests.fakes.results import cell, not_run, skipped, sweep
 
 
 class Terminal(io.StringIO):

@@ -16,11 +16,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import gate_objects as core
 import pytest
-from fake_api import FakeApi, Fault
-from gitops_objects import BY_KIND as GITOPS
-from gitops_objects import (
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from harness import connection, watching
+from harness.cluster import Cluster
+from harness.deadline import Deadline
+from harness.gates import applications, releases, workloads
+from harness.gates.combining import Gate
+from harness.gates.expected import Declared, Expected, ExpectedWorkload
+from harness.gates.scheduling import daemon
+from harness.snapshot import DAEMONSETS, DEPLOYMENTS, Kind, Object, Snapshot, key_of
+from harness.verdict import Failed, Passed, Verdict, Waiting
+from harness.waiting import Cancelled, GateFailed, wait
+from tests.fakes import objects as core
+from tests.fakes.api import FakeApi, Fault
+from tests.fakes.gitops import BY_KIND as GITOPS
+from tests.fakes.gitops import (
     DIGEST,
     FLUX,
     OLD,
@@ -36,19 +49,6 @@ from gitops_objects import (
     stalled,
     unready,
 )
-from hypothesis import HealthCheck, event, given, settings
-from hypothesis import strategies as st
-
-from harness import connection, watching
-from harness.cluster import Cluster
-from harness.deadline import Deadline
-from harness.gates import applications, releases, workloads
-from harness.gates.combining import Gate
-from harness.gates.expected import Declared, Expected, ExpectedWorkload
-from harness.gates.scheduling import daemon
-from harness.snapshot import DAEMONSETS, DEPLOYMENTS, Kind, Object, Snapshot, key_of
-from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.waiting import Cancelled, GateFailed, wait
 
 BY_KIND = {**GITOPS, **{kind.kind: kind for kind in workloads.KINDS}}
 Step = tuple[str, str]  # the name of an object, and what it becomes

@@ -4,13 +4,13 @@ import io
 
 import pytest
 from rich.console import Console as RichConsole
-from sweeping import outcome
 
 from harness.exits import Exit
 from harness.live import SweepView
 from harness.results import CellResult
 from harness.sweep import Task
 from harness.workers import Event
+from tests.fakes.sweep import outcome
 
 TASK = Task("eks-training", "flux-oci", "test-1", "1")
 LONG = (

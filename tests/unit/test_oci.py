@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_registry import FakeRegistry, Fault
 
 from harness import oci, registry_connection
 from harness.errors import RegistryUnreachable, SettingsError
@@ -26,6 +25,7 @@ from harness.oci import (
     pack_directory,
 )
 from harness.settings import Retries
+from tests.fakes.registry import FakeRegistry, Fault
 
 REPOSITORY, TAG = "aicr/eks-training", "0123456789ab-flux-oci"
 RETRIES = Retries.model_construct(attempts=3, delay=0.001)

@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aicr_stand_in import LANES, StandIn, options, trees
-from bundle_data import NAME, small
-from fake_registry import FakeRegistry
 
 from harness.bundles.aicr import AicrBundler
 from harness.bundles.builtin import BuiltinBundler
@@ -20,6 +17,9 @@ from harness.errors import DataError, HarnessError, UsageError
 from harness.oci import Registry, TagTaken
 from harness.publishing import Ordered, Publication, Pushed, packed, publication
 from harness.settings import Retries
+from tests.fakes.aicr import LANES, StandIn, options, trees
+from tests.fakes.bundles import NAME, small
+from tests.fakes.registry import FakeRegistry
 
 SHAPES = sorted(LANES)
 INSIDE = "registry.aicr-registry.svc.cluster.local:5000"  # by what name controllers in a cluster know it

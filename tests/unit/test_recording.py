@@ -8,24 +8,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-import gate_objects as core
 import pytest
-from fake_api import FakeApi
-from gitops_objects import (
-    DIGEST,
-    FLUX,
-    OLD,
-    application,
-    external,
-    generator,
-    kustomization,
-    release,
-    repository,
-    root,
-    stalled,
-    unready,
-)
-from gitops_objects import snapshot as gitops
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +27,23 @@ from harness.replaying import Replay, Told, replay
 from harness.snapshot import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Cancelled, Expired, Gate, GateFailed, Judged, wait
+from tests.fakes import objects as core
+from tests.fakes.api import FakeApi
+from tests.fakes.gitops import (
+    DIGEST,
+    FLUX,
+    OLD,
+    application,
+    external,
+    generator,
+    kustomization,
+    release,
+    repository,
+    root,
+    stalled,
+    unready,
+)
+from tests.fakes.gitops import snapshot as gitops
 
 WORLD = [core.node("system-0"), core.node("gpu-0"), core.node("gpu-1")]
 GPU_SPEC = core.spec(nodeSelector={core.TYPE: "accelerated"})

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sweeping import Watcher, outcome, plan, sweep
 
 from harness.errors import Terminated, ToolError
 from harness.exits import Exit
@@ -16,6 +15,7 @@ from harness.results import CellResult, Results, Status
 from harness.strikes import LIMIT, Strikes
 from harness.sweep import Sweep, Task, Worker
 from harness.workers import Event
+from tests.fakes.sweep import Watcher, outcome, plan, sweep
 
 LANES = ("helm", "argocd-oci", "argocd-helm-oci", "flux-oci")
 CODES = (Exit.OK, Exit.FAILURE, Exit.SYNC_DEADLINE, Exit.FLUX_INSTALL, None)

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from fake_api import FakeApi, Fault
 
 from harness import connection, watching
 from harness.cluster import ApiError, Cluster
@@ -16,6 +15,7 @@ from harness.deadline import Deadline
 from harness.snapshot import NODES, PODS, Snapshot
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Cancelled, Expired, GateFailed, Judged, Standing, wait
+from tests.fakes.api import FakeApi, Fault
 
 
 @pytest.fixture

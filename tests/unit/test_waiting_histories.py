@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_api import FakeApi, Fault
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from harness.deadline import Deadline
 from harness.snapshot import NODES, PODS, Kind, Snapshot
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Cancelled, GateFailed, wait
+from tests.fakes.api import FakeApi, Fault
 
 Step = tuple[Kind, str, str]  # kind, name, what it becomes; "" deletes it
 

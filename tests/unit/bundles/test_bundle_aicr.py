@@ -3,8 +3,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from aicr_stand_in import StandIn, options
-from bundle_data import GOLDEN, NAME, REAL, REFERENCES, needs_references, small, tree
 
 from harness.bundles.aicr import AicrBundler, find_aicr
 from harness.errors import DataError, HarnessError, ToolError, UsageError
@@ -12,6 +10,8 @@ from harness.exits import Exit
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.recipes.values import parse_set
+from tests.fakes.aicr import StandIn, options
+from tests.fakes.bundles import GOLDEN, NAME, REAL, REFERENCES, needs_references, small, tree
 
 
 @pytest.fixture

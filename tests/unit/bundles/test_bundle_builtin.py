@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bundle_data import GOLDEN, NAME, REAL, REFERENCES, needs_references, small, tree
 
 from harness.bundles.builtin import BuiltinBundler
 from harness.errors import DataError, HarnessError, UsageError
@@ -14,6 +13,7 @@ from harness.progress import Silent
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.recipes.values import NodePlacement, parse_set
+from tests.fakes.bundles import GOLDEN, NAME, REAL, REFERENCES, needs_references, small, tree
 
 
 @pytest.fixture

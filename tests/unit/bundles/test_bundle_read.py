@@ -2,12 +2,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from bundle_data import GOLDEN, NAME, REFERENCES, needs_references
 
 from harness.bundles.model import Bundle
 from harness.bundles.read import read
 from harness.errors import DataError
 from harness.exits import Exit
+from tests.fakes.bundles import GOLDEN, NAME, REFERENCES, needs_references
 
 
 @pytest.fixture

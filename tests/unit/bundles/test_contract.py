@@ -6,13 +6,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from bad_bundles import BAD, IDS, Bad, Published, good
-from bundle_data import GOLDEN, LANES, NAME, REFERENCES, TARGETS, needs_references
 
 from harness.bundles.contract import FIRST, RULES, ContractBroken, Violation, check
 from harness.bundles.delivery import Target
 from harness.errors import UsageError, VerdictFailed
 from harness.packing import Artifact, pack_chart, pack_directory
+from tests.fakes.bad_bundles import BAD, IDS, Bad, Published, good
+from tests.fakes.bundles import GOLDEN, LANES, NAME, REFERENCES, TARGETS, needs_references
 
 SHAPES = sorted(LANES)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bundle_data import GOLDEN, LANES, NAME, REFERENCES, TARGETS, make, needs_references, small, tree
 
 from harness.bundles.builtin import BuiltinBundler
 from harness.bundles.delivery import applications, read_delivery, resources
@@ -15,6 +14,7 @@ from harness.bundles.mirroring import mirror_tree
 from harness.bundles.mirrors import mirrored
 from harness.bundles.read import read
 from harness.errors import DataError
+from tests.fakes.bundles import GOLDEN, LANES, NAME, REFERENCES, TARGETS, make, needs_references, small, tree
 
 # From https to http, to oci, and from oci to both: each of the four ways.
 MIRRORS = [

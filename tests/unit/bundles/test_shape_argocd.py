@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 import yaml
-from bundle_data import GOLDEN, REAL, REFERENCES, RELEASES, TARGETS, make, needs_references
 
 from harness.bundles.builtin import BuiltinBundler
 from harness.bundles.delivery import Target, read_delivery
 from harness.errors import DataError
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
+from tests.fakes.bundles import GOLDEN, REAL, REFERENCES, RELEASES, TARGETS, make, needs_references
 
 TARGET = TARGETS["argocd"]
 

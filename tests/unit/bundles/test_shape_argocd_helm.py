@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bundle_data import NAME, RELEASES, TARGETS, make
 
 from harness.bundles.delivery import read_delivery
 from harness.errors import DataError
+from tests.fakes.bundles import NAME, RELEASES, TARGETS, make
 
 TARGET = TARGETS["argocd-helm"]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundle_data import GOLDEN, LANES, NAME, REAL, REFERENCES, TARGETS, make, needs_references, small, tree
 
 from harness import go_yaml
 from harness.bundles.builtin import BuiltinBundler
@@ -20,6 +19,7 @@ from harness.packing import pack_chart, pack_directory
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.recipes.values import parse_set
+from tests.fakes.bundles import GOLDEN, LANES, NAME, REAL, REFERENCES, TARGETS, make, needs_references, small, tree
 
 SHAPES = sorted(LANES)
 

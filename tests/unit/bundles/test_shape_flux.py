@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import yaml
-from bundle_data import REAL, REFERENCES, TARGETS, make, needs_references, small
 
 from harness.bundles.builtin import BuiltinBundler
 from harness.bundles.delivery import Target, read_delivery
@@ -13,6 +12,7 @@ from harness.bundles.read import read
 from harness.errors import DataError, UsageError
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
+from tests.fakes.bundles import REAL, REFERENCES, TARGETS, make, needs_references, small
 
 
 @pytest.fixture

@@ -6,11 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gate_objects import node, owned_by, pod
-from gate_objects import snapshot as core
-from gitops_objects import DIGEST, application, root, unready
-from gitops_objects import kustomization as flux_kustomization
-from gitops_objects import snapshot as gitops
 
 from harness.cli.context import Context
 from harness.cli.explain import explain, state
@@ -24,6 +19,11 @@ from harness.settings import DEFAULT_FILE
 from harness.snapshot import NODES, PODS, Object
 from harness.verdict import Failed, Waiting
 from harness.waiting import Expired, GateFailed, Judged
+from tests.fakes.gitops import DIGEST, application, root, unready
+from tests.fakes.gitops import kustomization as flux_kustomization
+from tests.fakes.gitops import snapshot as gitops
+from tests.fakes.objects import node, owned_by, pod
+from tests.fakes.objects import snapshot as core
 
 STORY: list[list[Object]] = [
     [],

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_engine import FakeEngine, Stored
 
 from harness.__main__ import run
 from harness.exits import Exit
 from harness.settings import load
+from tests.fakes.engine import FakeEngine, Stored
 
 REFERENCES = load(environment={}).images
 REGISTRY = Stored("sha256:" + "1" * 64, tags=(REFERENCES["registry"],), size=53_000_000)

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from sweep_results import cell, not_run, sweep
 
 from harness import reports
 from harness.__main__ import run
 from harness.exits import Exit
+from tests.fakes.results import cell, not_run, sweep
 
 
 @pytest.fixture(autouse=True)

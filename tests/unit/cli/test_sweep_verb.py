@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from sweep_results import NOW, outcome
-from sweeping import plan, sweep
 
 from harness import reports
 from harness.cli import orders
@@ -24,6 +22,8 @@ from harness.sweep import Task
 from harness.verdict import Passed, Waiting
 from harness.workers import Event
 from lanes import LANES
+from tests.fakes.results import NOW, outcome
+from tests.fakes.sweep import plan, sweep
 
 TASK = Task("eks", "helm", "test-1", "1-1")
 

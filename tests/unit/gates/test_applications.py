@@ -4,12 +4,12 @@ from itertools import product
 from typing import Any
 
 import pytest
-from gitops_objects import DIGEST, OLD, URL, application, changed, root, snapshot
 
 from harness.gates import applications
 from harness.gates.applications import root_there, synced
 from harness.snapshot import Object
 from harness.verdict import Failed, Passed, Verdict, Waiting
+from tests.fakes.gitops import DIGEST, OLD, URL, application, changed, root, snapshot
 
 ROOT = root("web")
 WEB = application("web")

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from gitops_objects import WEB_KEY, release, snapshot
 
 from harness.gates.combining import exact, in_order, listed, overall, shortened, there, unless_doomed
 from harness.gates.findings import Finding, Level
 from harness.gates.releases import HELMRELEASES
 from harness.verdict import Failed, Passed, Verdict, Waiting
+from tests.fakes.gitops import WEB_KEY, release, snapshot
 
 EMPTY = snapshot([])
 PASSED, WAITING, DOOMED, FAILED = Passed("p"), Waiting("w", "A"), Waiting("d", "B", doomed="cause"), Failed("f", "C")

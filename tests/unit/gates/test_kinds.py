@@ -3,9 +3,14 @@
 from typing import Any
 
 import pytest
-from gate_objects import deployment, node, owned_by, pod, spec
-from gate_objects import snapshot as of_workloads
-from gitops_objects import (
+
+from harness.gates.applications import synced
+from harness.gates.expected import Declared, Expected, ExpectedWorkload
+from harness.gates.releases import flux_bundle
+from harness.gates.workloads import nothing_unschedulable, scheduled_as_intended
+from harness.outcome import CauseKind
+from harness.snapshot import DEPLOYMENTS, Object
+from tests.fakes.gitops import (
     DIGEST,
     FLUX,
     OLD,
@@ -23,13 +28,8 @@ from gitops_objects import (
     stalled,
     unready,
 )
-
-from harness.gates.applications import synced
-from harness.gates.expected import Declared, Expected, ExpectedWorkload
-from harness.gates.releases import flux_bundle
-from harness.gates.workloads import nothing_unschedulable, scheduled_as_intended
-from harness.outcome import CauseKind
-from harness.snapshot import DEPLOYMENTS, Object
+from tests.fakes.objects import deployment, node, owned_by, pod, spec
+from tests.fakes.objects import snapshot as of_workloads
 
 PULL, RENDER, APPLY = CauseKind.PULL, CauseKind.RENDER, CauseKind.APPLY
 RECONCILE, SCHEDULE = CauseKind.RECONCILE, CauseKind.SCHEDULE

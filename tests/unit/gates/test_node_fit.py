@@ -4,11 +4,11 @@ from itertools import product
 from typing import Any
 
 import pytest
-from gate_objects import KWOK, TOLERATES_KWOK, node, spec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.gates.scheduling import Fit, daemon, matches, patient, taints_of, tolerates
+from tests.fakes.objects import KWOK, TOLERATES_KWOK, node, spec
 
 KEYS, VALUES, EFFECTS = ("a", "b"), ("", "x", "y"), ("NoSchedule", "NoExecute", "PreferNoSchedule")
 TAINTS = set(product(KEYS, VALUES, EFFECTS))

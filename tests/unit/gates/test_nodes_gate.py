@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from gate_objects import KWOK, node, snapshot
 
 from harness.gates.nodes import nodes_ready
 from harness.verdict import Failed, Passed, Waiting
+from tests.fakes.objects import KWOK, node, snapshot
 
 NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import yaml
-from gate_objects import GPU, TYPE, container, node, owned_by, pod, real_node, spec
 
 from harness.gates.expected import Declared, ExpectedWorkload
 from harness.gates.ownership import Owner
 from harness.gates.placement import gpus, intended, misplaced
 from harness.snapshot import DAEMONSETS, DEPLOYMENTS, Kind
+from tests.fakes.objects import GPU, TYPE, container, node, owned_by, pod, real_node, spec
 
 NOTHING, SYSTEM, ACCELERATED, BOTH = Declared(), Declared(system=True), Declared(accelerated=True), Declared(True, True)
 ON_SYSTEM, ON_ACCELERATED = spec(nodeSelector={TYPE: "system"}), spec(nodeSelector={TYPE: "accelerated"})

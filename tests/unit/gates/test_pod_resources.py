@@ -4,9 +4,9 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from gate_objects import GPU, container, node, pod, spec
 
 from harness.gates.resources import Usage, host_ports, lacking, requests
+from tests.fakes.objects import GPU, container, node, pod, spec
 
 ANY = "0.0.0.0"  # noqa: S104 - an address in data
 

@@ -3,7 +3,12 @@
 from typing import Any
 
 import pytest
-from gitops_objects import (
+
+from harness.gates import releases
+from harness.gates.releases import HELMRELEASES, flux_bundle, releases_ready
+from harness.snapshot import Object
+from harness.verdict import Failed, Passed, Verdict, Waiting
+from tests.fakes.gitops import (
     DIGEST,
     FLUX,
     OLD,
@@ -21,11 +26,6 @@ from gitops_objects import (
     stalled,
     unready,
 )
-
-from harness.gates import releases
-from harness.gates.releases import HELMRELEASES, flux_bundle, releases_ready
-from harness.snapshot import Object
-from harness.verdict import Failed, Passed, Verdict, Waiting
 
 WEB = release("web")
 REMOTE = remote_release("web")

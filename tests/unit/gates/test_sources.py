@@ -3,7 +3,16 @@
 from typing import Any
 
 import pytest
-from gitops_objects import (
+
+from harness.gates.sources import (
+    generators_ready,
+    kustomization_ready,
+    kustomization_there,
+    source_ready,
+)
+from harness.snapshot import Object
+from harness.verdict import Failed, Passed, Verdict, Waiting
+from tests.fakes.gitops import (
     DIGEST,
     FLUX,
     OLD,
@@ -17,15 +26,6 @@ from gitops_objects import (
     stalled,
     unready,
 )
-
-from harness.gates.sources import (
-    generators_ready,
-    kustomization_ready,
-    kustomization_there,
-    source_ready,
-)
-from harness.snapshot import Object
-from harness.verdict import Failed, Passed, Verdict, Waiting
 
 BUNDLE, ROOT, CHART = (FLUX, "aicr-bundle"), (FLUX, "aicr-demo"), (FLUX, "web-chart")
 SOURCE, TREE, MAKER = repository(), kustomization(), generator("web")

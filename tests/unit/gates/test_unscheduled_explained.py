@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from gate_objects import GPU, TYPE, container, node, pod, spec
 
 from harness.gates.explanation import explain, nearest
 from harness.gates.resources import Usage
+from tests.fakes.objects import GPU, TYPE, container, node, pod, spec
 
 NODES = [node("system-0"), node("system-1"), *(node(f"gpu-{i}") for i in range(4))]
 

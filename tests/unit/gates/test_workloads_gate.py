@@ -3,7 +3,13 @@
 from typing import Any
 
 import pytest
-from gate_objects import (
+
+from harness.gates.expected import REPLICATIONCONTROLLERS, Declared, Expected, ExpectedWorkload
+from harness.gates.scheduling import daemon
+from harness.gates.workloads import facts, notes, nothing_unschedulable, scheduled_as_intended
+from harness.snapshot import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS, Kind
+from harness.verdict import Failed, Passed, Verdict, Waiting
+from tests.fakes.objects import (
     GPU,
     KWOK,
     TYPE,
@@ -19,12 +25,6 @@ from gate_objects import (
     snapshot,
     spec,
 )
-
-from harness.gates.expected import REPLICATIONCONTROLLERS, Declared, Expected, ExpectedWorkload
-from harness.gates.scheduling import daemon
-from harness.gates.workloads import facts, notes, nothing_unschedulable, scheduled_as_intended
-from harness.snapshot import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS, Kind
-from harness.verdict import Failed, Passed, Verdict, Waiting
 
 NODES = [node("system-0"), node("system-1"), node("gpu-0"), node("gpu-1")]
 NO_NODE = "0/4 nodes are available"

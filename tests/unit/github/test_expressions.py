@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from expressions import evaluate, filled, holds
+
+from tests.fakes.github_expressions import evaluate, filled, holds
 
 CONTEXTS = {
     "steps": {"run": {"outputs": {"code": "0", "none": ""}}},

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from jobs import TEST
+
+from tests.fakes.github_jobs import TEST
 
 Script = Callable[..., subprocess.Popen[str]]
 TOLD = """\

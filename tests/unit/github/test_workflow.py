@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from expressions import filled, holds
-from jobs import TEST, TOOLS, WORKFLOW, read
 
 from harness.settings import ROOT
+from tests.fakes.github_expressions import filled, holds
+from tests.fakes.github_jobs import TEST, TOOLS, WORKFLOW, read
 
 FILES = (WORKFLOW, TEST / "action.yaml", TOOLS / "action.yaml")
 JOBS = read(WORKFLOW)["jobs"]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_api import FakeApi
 
 from harness.cluster import Cluster
 from harness.errors import ArgocdInstallFailed, ClusterError, HarnessError
@@ -19,6 +18,7 @@ from harness.progress import Silent
 from harness.settings import load
 from harness.snapshot import DEPLOYMENTS, PODS
 from kwok.runtime import RunningCluster
+from tests.fakes.api import FakeApi
 
 REDIS, SERVER = (Workload(DEPLOYMENTS, "argocd", name) for name in ("redis", "server"))
 ENDED = {"exitCode": 137, "reason": "OOMKilled"}

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_engine import DOCKER, PODMAN, FakeEngine, Refused, Stored
 
 from kwok.engine import Container, Engine, EngineError, EngineMissing
+from tests.fakes.engine import DOCKER, PODMAN, FakeEngine, Refused, Stored
 
 ID = "sha256:" + "1" * 64
 

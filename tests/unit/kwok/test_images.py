@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_engine import PODMAN, SILENCE, FakeEngine, Refused, Stored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from kwok import image_pull
 from kwok.engine import Engine
 from kwok.image_file import ImageFileError
 from kwok.images import STANDS_FOR, ImageMissing, Images
+from tests.fakes.engine import PODMAN, SILENCE, FakeEngine, Refused, Stored
 
 DIGEST = "sha256:" + "7" * 64
 MARK = "kindest/node:sha256-" + "7" * 64

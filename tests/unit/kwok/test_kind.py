@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from engine_in_memory import NODE, FakeEngine
 
 from harness import process
 from harness.errors import ClusterError, HarnessError, NotOurs, RegistryNotReady, UsageError
@@ -19,6 +18,7 @@ from kwok import state
 from kwok.engine import Container, Engine, EngineMissing
 from kwok.kind import KindRuntime
 from kwok.kind_images import load as load_images
+from tests.fakes.engine_in_memory import NODE, FakeEngine
 
 
 @pytest.fixture

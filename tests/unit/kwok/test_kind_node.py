@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from engine_in_memory import FakeEngine
 
 from harness.errors import ClusterError
 from kwok import kind_node
+from tests.fakes.engine_in_memory import FakeEngine
 
 
 def test_simulated_pods_and_unserved_services_are_refused() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_in_memory import NODE, FakeEngine
 
 from harness.errors import ClusterError, RegistryNotReady
 from kwok import kind_preflight
 from kwok.engine import Container
+from tests.fakes.engine_in_memory import NODE, FakeEngine
 
 PLENTY = 64 * 1024**3
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recipe_data import Data, ref
 
 from harness.errors import DataError, UsageError
 from harness.exits import Exit
 from harness.names import API_VERSION
 from harness.recipes.load import Catalog
+from tests.fakes.recipes import Data, ref
 
 
 def overlay(spec: dict[str, Any]) -> Callable[[Data], object]:

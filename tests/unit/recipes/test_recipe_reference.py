@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import yaml
-from recipe_data import REAL, REFERENCES, needs_real_data
 
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.recipes.values import KWOK_PLACEMENT, KWOK_SETS, component_values, kwok_sets, select
 from harness.recipes.why import why
+from tests.fakes.recipes import REAL, REFERENCES, needs_real_data
 
 pytestmark = needs_real_data
 

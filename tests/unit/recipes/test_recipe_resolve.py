@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recipe_data import Data, ref
 
 from harness.errors import DataError, UsageError
 from harness.recipes.model import ANY, ComponentRef, Criteria
 from harness.recipes.resolve import deployment_order, merged, resolve
+from tests.fakes.recipes import Data, ref
 
 MATCHES = {
     "the same": ({"service": "eks"}, {"service": "eks"}, True),

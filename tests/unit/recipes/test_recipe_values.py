@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recipe_data import Data, Spec, ref
 
 from harness.errors import UsageError
 from harness.recipes.model import Recipe
@@ -23,6 +22,7 @@ from harness.recipes.values import (
     parse_set,
     select,
 )
+from tests.fakes.recipes import Data, Spec, ref
 
 NOWHERE = NodePlacement({}, [], {}, [])
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from recipe_data import Data, ref
 
 from harness.errors import UsageError
 from harness.recipes.why import Explanation, why
+from tests.fakes.recipes import Data, ref
 
 
 @pytest.fixture

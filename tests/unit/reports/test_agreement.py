@@ -9,11 +9,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import jsonschema
-from ctrf_schema import SCHEMA
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from page import Page
-from sweep_results import NOW
 
 from harness.console import Console
 from harness.exits import Exit
@@ -21,6 +18,9 @@ from harness.outcome import Cause, CauseKind, Outcome, Phase
 from harness.reports import ctrf, html, junit, summary
 from harness.reports.annotations import annotations
 from harness.results import CellResult, Results, Status
+from tests.fakes.ctrf_schema import SCHEMA
+from tests.fakes.page import Page
+from tests.fakes.results import NOW
 
 LANES = ("helm", "argocd-oci", "argocd-helm-oci", "flux-oci")
 NASTY = (

@@ -4,11 +4,11 @@ import io
 from pathlib import Path
 
 import pytest
-from sweep_results import cell, sweep
 
 from harness import reports
 from harness.exits import Exit
 from harness.reports import summary
+from tests.fakes.results import cell, sweep
 
 RED = sweep(cell(Exit.FAILURE))
 

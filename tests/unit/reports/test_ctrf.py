@@ -5,13 +5,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from ctrf_schema import SCHEMA
-from sweep_results import cell, failed, not_run, skipped, sweep
 
 from harness.exits import Exit
 from harness.outcome import Cause, CauseKind
 from harness.reports import ctrf
 from harness.results import CellResult
+from tests.fakes.ctrf_schema import SCHEMA
+from tests.fakes.results import cell, failed, not_run, skipped, sweep
 
 CAUSE = Cause(CauseKind.PULL, "OCIRepository aicr", "unauthorized")
 

@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-from page import Page
-from sweep_results import cell, failed, not_run, skipped, sweep
 
 from harness.exits import Exit
 from harness.outcome import Cause, CauseKind, Phase
 from harness.reports import html
 from harness.results import CellResult
+from tests.fakes.page import Page
+from tests.fakes.results import cell, failed, not_run, skipped, sweep
 
 CAUSE = Cause(CauseKind.RECONCILE, "HelmRelease a/b", "install retries exhausted")
 

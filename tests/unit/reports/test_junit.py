@@ -3,12 +3,12 @@
 from xml.etree import ElementTree as ET
 
 import pytest
-from sweep_results import cell, failed, not_run, skipped, sweep
 
 from harness.exits import Exit
 from harness.outcome import Cause, CauseKind
 from harness.reports import junit
 from harness.results import CellResult
+from tests.fakes.results import cell, failed, not_run, skipped, sweep
 
 
 def parsed(*cells: CellResult) -> ET.Element:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from sweep_results import NOW, cell, failed, not_run, skipped, sweep
 
 from harness import reports
 from harness.errors import DataError
@@ -11,6 +10,7 @@ from harness.exits import Exit
 from harness.outcome import Cause, CauseKind
 from harness.reports import Merged
 from harness.results import CellResult, Results, Status
+from tests.fakes.results import NOW, cell, failed, not_run, skipped, sweep
 
 CAUSE = Cause(CauseKind.PULL, "", "unauthorized")
 

@@ -1,13 +1,13 @@
 """The step summary and the annotations: short, whole and not to be broken out of."""
 
 import pytest
-from sweep_results import cell, failed, not_run, skipped, sweep
 
 from harness.exits import Exit
 from harness.outcome import Cause, CauseKind
 from harness.reports import summary
 from harness.reports.annotations import MOST, annotations
 from harness.results import CellResult
+from tests.fakes.results import cell, failed, not_run, skipped, sweep
 
 CAUSE = Cause(CauseKind.SCHEDULE, "Pod a/b", "0/6 nodes are available")
 

@@ -6,11 +6,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from sweep_results import cell, failed, not_run, sweep
 
 from harness import reports
 from harness.outcome import Cause, CauseKind, Phase
 from harness.reports import html
+from tests.fakes.results import cell, failed, not_run, sweep
 
 FILES = ["kwok-results.html", "kwok-results.json", "kwok-results.xml", "kwok-summary.md"]
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from selection_data import LANES, OURS, REAL, History, needs_real_data
 
 from harness.errors import DataError
 from harness.recipes.load import Catalog
@@ -15,6 +14,7 @@ from harness.selection.model import Tier
 from harness.selection.tiers import select
 from harness.settings import DEFAULT_FILE
 from kwok.profiles import Profiles
+from tests.fakes.selection import LANES, OURS, REAL, History, needs_real_data
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,8 @@
 """Covering: everything once, nothing without need, and what each cell that is left out is covered by."""
 
 import pytest
-from bundle_data import REAL, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recipe_data import needs_real_data
 
 from harness.bundles.releases import Release, releases
 from harness.recipes.load import Catalog
@@ -14,6 +12,8 @@ from harness.recipes.values import KWOK_PLACEMENT
 from harness.selection.covering import covering, template_paths
 from harness.selection.model import Cell, LeftOut, Selection
 from harness.settings import ROOT
+from tests.fakes.bundles import REAL, small
+from tests.fakes.recipes import needs_real_data
 
 LANES = ("helm", "argocd-oci", "flux-oci")
 PATHS = ("chart", "oci", "before", "after")

@@ -4,12 +4,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from selection_data import History
 
 from harness.errors import DataError, ToolError, UsageError
 from harness.exits import Exit
 from harness.process import CommandFailed
 from harness.selection.git import Repository
+from tests.fakes.selection import History
 
 
 @pytest.fixture

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from recipe_data import Data, ref
-from selection_data import LANES, OURS
 
 from harness.errors import UsageError
 from harness.recipes.load import Catalog
 from harness.selection.model import Cell, LeftOut, Tier, Wanted
 from harness.selection.tiers import select, tier_deployers
 from kwok.profiles import NoProfile, Profiles
+from tests.fakes.recipes import Data, ref
+from tests.fakes.selection import LANES, OURS
 
 CATALOG = Catalog.load(OURS / "recipes")
 PROFILES = Profiles(OURS / "profiles", OURS / "profiles")

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-from recipe_data import REAL, Data, needs_real_data, ref
-from selection_data import OURS
 
 from harness.recipes.load import Catalog
 from harness.recipes.registry import FILE as REGISTRY
@@ -13,6 +11,8 @@ from harness.selection import changes
 from harness.selection.touched import State, _how, _uses, touched
 from harness.settings import DEFAULT_FILE, ROOT
 from kwok.profiles import Profiles
+from tests.fakes.recipes import REAL, Data, needs_real_data, ref
+from tests.fakes.selection import OURS
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hack.kind_images.layers import Layer, digest
 from harness.settings import Settings
-from kind.layers import Layer, digest
 from kwok.images import STANDS_FOR
 from kwok.tool_cache import sha256
 from kwok.toolchain import GOARCH

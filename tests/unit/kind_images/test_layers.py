@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kind.layers import Directory, File, Files, Link, Selection
+from hack.kind_images.layers import Directory, File, Files, Link, Selection
 
 
 class Kept:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from hack.kind_images import workloads
+from hack.kind_images.images import Image
+from hack.kind_images.layers import Entry, Files, Link
 from harness.settings import load
-from kind import workloads
-from kind.images import Image
-from kind.layers import Entry, Files, Link
 
 SETTINGS = load(environment={})
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from hack.kind_images.layers import Directory, Entry, File, Link
 from harness.errors import DataError
-from kind.layers import Directory, Entry, File, Link
 
 _EXECUTABLE = ("usr/local/bin/", "kind/bin/")
 _LEFT_OUT = ("usr/local/bin/clean-install", "LICENSES/", "etc/systemd/system/containerd-fuse-overlayfs.service")

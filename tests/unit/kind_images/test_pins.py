@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hack.kind_images import pins
+from hack.kind_images.upstream import pinned
 from harness.errors import ToolError
 from harness.settings import ROOT, Pin, load
-from kind import pins
-from kind.upstream import pinned
 
 SETTINGS = load(environment={})
 PINS = pins.load(SETTINGS.tools)

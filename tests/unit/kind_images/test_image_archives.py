@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from hack.kind_images.images import Image, tag
+from hack.kind_images.layers import File, Files
 from harness.settings import load
-from kind.images import Image, tag
-from kind.layers import File, Files
 
 LAYER = Files(File("x", b"1"))
 IMAGE = Image("a.example/x:1", [LAYER], {"Entrypoint": ["/x"], "Env": ["A=b"]}, stands_for="a.example/x:1@sha256:00")

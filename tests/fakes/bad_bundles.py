@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bundle_data import TARGETS
-
 from harness.bundles.delivery import Target
 from harness.packing import EMPTY_CONFIG, HELM_LAYER, LAYER
+from tests.fakes.bundles import TARGETS
 
 Manifest = dict[str, Any]
 

@@ -4,11 +4,11 @@ import os
 import signal
 import sys
 
+from hack.kind_images.factory import Factory
 from harness import settings
 from harness.console import Console
 from harness.errors import HarnessError
 from harness.exits import Exit
-from kind.factory import Factory
 from kwok.tools import cache_directory
 
 

@@ -11,7 +11,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
-from kind.images import Image
+from hack.kind_images.images import Image
 from kwok.engine import EngineError
 
 Answer = TypeVar("Answer")

@@ -11,10 +11,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from hack.kind_images.layers import digest
+from hack.kind_images.pins import System
 from harness import process
 from harness.errors import ToolError
-from kind.layers import digest
-from kind.pins import System
 from kwok.toolchain import GOARCH
 
 _UNUSED = (

@@ -6,11 +6,11 @@ Each says as much of how it is run as upstream's image does: the manifests, whic
 from collections.abc import Iterator
 from pathlib import Path
 
+from hack.kind_images.control_plane import Program
+from hack.kind_images.images import Image, tag
+from hack.kind_images.layers import Directory, File, Files, Link
+from hack.kind_images.rootfs import Rootfs
 from harness.settings import Settings
-from kind.control_plane import Program
-from kind.images import Image, tag
-from kind.layers import Directory, File, Files, Link
-from kind.rootfs import Rootfs
 
 FLUX = ("source-controller", "kustomize-controller", "helm-controller", "source-watcher")
 ARGOCD_USER = 999

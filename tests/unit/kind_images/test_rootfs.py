@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hack.kind_images.pins import System
+from hack.kind_images.rootfs import Rootfs
 from harness.errors import ToolError
-from kind.pins import System
-from kind.rootfs import Rootfs
 
 # Stands in for unshare, whose words end with the suite and the directory of the system.
 BOOTSTRAP = """#!/bin/sh

@@ -7,13 +7,13 @@ from typing import IO, Any
 
 import pytest
 
+from hack.kind_images.factory import Factory
+from hack.kind_images.images import MADE_FROM, Image
+from hack.kind_images.layers import File, Files
+from hack.kind_images.workshop import Refused
 from harness.errors import ToolError
 from harness.progress import Silent
 from harness.settings import load
-from kind.factory import Factory
-from kind.images import MADE_FROM, Image
-from kind.layers import File, Files
-from kind.workshop import Refused
 
 
 class Engine:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from hack.kind_images.control_plane import by_program, images
+from hack.kind_images.images import Image
+from hack.kind_images.layers import Entry, File, Files, Selection
 from harness.errors import DataError
-from kind.control_plane import by_program, images
-from kind.images import Image
-from kind.layers import Entry, File, Files, Selection
 
 LISTING = """registry.k8s.io/kube-apiserver:v1.34.10
 registry.k8s.io/kube-proxy:v1.34.10

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hack.kind_images.images import Image
+from hack.kind_images.workshop import Container, Workshop
 from harness.deadline import Deadline
-from kind.images import Image
-from kind.workshop import Container, Workshop
 from kwok.engine import EngineError
 from kwok.tool_cache import sha256
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hack.kind_images.preconditions import bounded_runtime, check
 from harness.errors import ToolError
-from kind.preconditions import bounded_runtime, check
 
 
 def test_a_machine_that_has_everything_passes() -> None:

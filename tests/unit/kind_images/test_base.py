@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from hack.kind_images.base import containerd_configuration, node_entries
+from hack.kind_images.layers import Entry, File, Link
+from hack.kind_images.node import container_specification
 from harness.errors import DataError
-from kind.base import containerd_configuration, node_entries
-from kind.layers import Entry, File, Link
-from kind.node import container_specification
 
 CONFIGURATION = '  sandbox_image = "registry.k8s.io/pause:3.10"\n  restrict_oom_score_adj = false\n'
 

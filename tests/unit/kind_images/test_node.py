@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kind import node
-from kind.images import Image
+from hack.kind_images import node
+from hack.kind_images.images import Image
 from kwok.engine import EngineError
 
 ARCHIVES = [Path("/somewhere/archives/a.tar"), Path("/somewhere/archives/b.tar")]

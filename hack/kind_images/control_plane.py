@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from hack.kind_images.images import Image
+from hack.kind_images.layers import Directory, Entry, File, Files, Layer, Selection
+from hack.kind_images.rootfs import Rootfs
 from harness import process
 from harness.errors import DataError
-from kind.images import Image
-from kind.layers import Directory, Entry, File, Files, Layer, Selection
-from kind.rootfs import Rootfs
 
 Program = Callable[[str], Path]
 
@@ -56,7 +56,7 @@ def images(
         if name not in pinned or (name != "etcd" and pinned[name] != version):
             raise DataError(
                 f"kubeadm wants {reference}, and the pin of {name} is {pinned.get(name, 'missing')}",
-                do="correct tests/kind/pins.yaml",
+                do="correct hack/kind_images/pins.yaml",
             )
         path = {"coredns": "coredns", "pause": "pause"}.get(name, f"usr/local/bin/{name}")
         layers: list[Layer] = [Files(File(path, program(name), 0o755), Directory("tmp", 0o1777))]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from expressions import as_text, filled, holds
 
 from harness.settings import ROOT
+from tests.fakes.github_expressions import as_text, filled, holds
 
 TEST = ROOT / ".github" / "actions" / "kwok-test"
 TOOLS = ROOT / ".github" / "actions" / "kwok-tools"

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from hack.kind_images import base, control_plane, node, pins, preconditions, upstream, workloads
+from hack.kind_images.control_plane import Program
+from hack.kind_images.images import MADE_FROM, Image, tag
+from hack.kind_images.layers import File, Files
+from hack.kind_images.rootfs import Rootfs
+from hack.kind_images.workshop import Refused, Workshop
 from harness.errors import ToolError
 from harness.process import Scope
 from harness.progress import Progress
 from harness.settings import Settings
-from kind import base, control_plane, node, pins, preconditions, upstream, workloads
-from kind.control_plane import Program
-from kind.images import MADE_FROM, Image, tag
-from kind.layers import File, Files
-from kind.rootfs import Rootfs
-from kind.workshop import Refused, Workshop
 from kwok.engine import Engine
 from kwok.tool_cache import exclusive
 from kwok.toolchain import Toolchain
