@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import DataError
-from harness.gates.quantity import parse
+from harness.formats.quantity import parse
 from harness.inventory import Reference
 from harness.names import KWOK_NODE_LABEL
 from harness.snapshot import Kind, Object

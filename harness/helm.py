@@ -17,11 +17,12 @@ from typing import Any
 
 import yaml
 
-from harness import go_yaml, process
+from harness import process
 from harness.bundles.model import Folder
 from harness.errors import VerdictFailed
+from harness.formats import go_yaml
+from harness.formats.addresses import plain_http
 from harness.process import ALL, CommandFailed, Completed, Scope
-from harness.registry_connection import plain_http
 
 _RENDER_TIMEOUT = 120.0  # seconds; the largest chart known renders in 3, a download over a slow line takes longer
 _READ_TIMEOUT = 60.0  # seconds

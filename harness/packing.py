@@ -21,15 +21,10 @@ from typing import Any
 
 import yaml
 
-from harness import go_yaml, helmignore
+from harness import helmignore
 from harness.errors import DataError
-
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-EMPTY_CONFIG = "application/vnd.oci.empty.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-BUNDLE = "application/vnd.nvidia.aicr.artifact"
-HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
-HELM_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+from harness.formats import go_yaml
+from harness.formats.media_types import BUNDLE, EMPTY_CONFIG, HELM_CONFIG, HELM_LAYER, LAYER, MANIFEST
 
 _ANNOTATION = "org.opencontainers.image."
 VERSION = f"{_ANNOTATION}version"

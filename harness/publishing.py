@@ -21,10 +21,10 @@ from harness.bundles.delivery import Delivery, Target, read_delivery
 from harness.bundles.mirroring import mirror_tree
 from harness.bundles.model import Bundle, Bundler, PushingBundler
 from harness.errors import DataError, HarnessError
+from harness.formats.addresses import on_this_machine
 from harness.oci import Artifact, Published, Registry, TagTaken, content_digest, pack_chart, pack_directory, tag_for
 from harness.packing import unpack
 from harness.recipes.model import Recipe
-from harness.registry_connection import on_this_machine
 
 NAMESPACE = "aicr"  # of every recipe's repository: the prefix for which Argo CD has credentials
 AS_MADE = "aicr-as-made"  # what was pushed with the addresses of the internet in it; no controller looks there

@@ -5,7 +5,6 @@ request succeed later (`transient`)? Refused are plain HTTP to other machines, r
 and credentials anywhere.
 """
 
-import ipaddress
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ import urllib3
 from tenacity.nap import sleep_using_event
 
 from harness.errors import HarnessError, RegistryUnreachable, SettingsError
+from harness.formats.addresses import _is_loopback
 from harness.settings import Retries
 
 CONNECT_SECONDS = 5.0
@@ -142,23 +142,6 @@ def _address(host: str, *, plain_http: bool) -> tuple[str, int | None]:
     if plain_http and not _is_loopback(name):
         raise SettingsError("plain HTTP is for a registry on this machine only", where=repr(host), do="use HTTPS")
     return "127.0.0.1" if name == "localhost" else name, port
-
-
-def plain_http(url: str) -> bool:
-    """Whether an oci:// address is spoken to without TLS: registries of this machine are, and no others."""
-    return urlsplit(url).scheme == "oci" and on_this_machine(url)
-
-
-def on_this_machine(url: str) -> bool:
-    """Whether the address of a registry or a repository means something else on every machine, and in every pod."""
-    return _is_loopback(urlsplit(url).hostname or "")
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _reason(error: urllib3.exceptions.HTTPError) -> str:

@@ -6,9 +6,9 @@ the bundle names, each bound to the pushed digest, in one of the four states tha
 
 from harness.bundles.delivery import ENTRY
 from harness.errors import RootMissing, SyncDeadline
+from harness.formats.go_yaml import load_all
 from harness.gates import applications, combining, workloads
 from harness.gates.described import described
-from harness.go_yaml import load_all
 from harness.hastening import Hasten
 from harness.installers.catalog import ARGOCD, REGISTRY
 from harness.lane import Lane, Run

@@ -9,12 +9,12 @@ from typing import Any
 
 from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE, Target
 from harness.errors import RootMissing, SyncDeadline
+from harness.formats.media_types import LAYER
 from harness.gates import combining, releases, sources, workloads
 from harness.gates.described import described
 from harness.hastening import Hasten
 from harness.installers.catalog import FLUX, REGISTRY
 from harness.lane import Lane, Run
-from harness.packing import LAYER
 from harness.snapshot import key_of
 from harness.verdict import Passed
 

@@ -21,10 +21,10 @@ from harness.bundles.mirroring import mirror_tree
 from harness.bundles.model import Bundle, Folder
 from harness.bundles.read import enabled, read
 from harness.errors import DataError, HarnessError, ToolError, UsageError, did_you_mean
+from harness.formats.documents import Document
 from harness.process import CommandFailed
 from harness.progress import Progress, Silent
 from harness.recipes.model import Recipe
-from harness.recipes.read import Document
 from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, kwok_sets, select
 
 _SHAPES = ("helm", *ENTRY)  # its deployers are called like the shapes; helm is what it makes when it is not asked

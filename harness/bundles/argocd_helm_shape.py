@@ -11,7 +11,7 @@ from typing import Any
 from harness.bundles.argocd_shape import application, chart_files, chart_source, root
 from harness.bundles.delivery import ROOTS, Target
 from harness.bundles.releases import levels, page, releases
-from harness.go_yaml import dump
+from harness.formats.go_yaml import dump
 from harness.recipes.model import Recipe
 from harness.recipes.values import NodePlacement, SetOverride
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.bundles.delivered import Delivered, Finding
 from harness.bundles.delivery import folders, included
-from harness.recipes.read import Block
+from harness.formats.documents import Block
 
 _GIT = re.compile(r"YOUR[-_](?:ORG|REPO)|^(?:git|ssh)(?:@|://)|\.git(?:$|[\"'/?#\s])")
 _FILE = re.compile(r'\.Files\.Get\s+"([^"]+)"')

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 
 from harness.bundles.delivered import Delivered, Finding
 from harness.bundles.delivery import ENTRY, folders
-from harness.packing import HELM_CONFIG, HELM_LAYER, LAYER
-from harness.recipes.read import Document
+from harness.formats.documents import Document
+from harness.formats.media_types import HELM_CONFIG, HELM_LAYER, LAYER
 
 LAYERS: Mapping[str, str] = {"argocd": LAYER, "argocd-helm": HELM_LAYER, "flux": LAYER}
 

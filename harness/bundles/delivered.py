@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.bundles.delivery import Target, applications, resources, root_application
-from harness.recipes.read import Block, Document
+from harness.formats.documents import Block, Document
 
 Finding = tuple[str, str]  # where, what
 

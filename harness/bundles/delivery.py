@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import DataError, UsageError, did_you_mean
-from harness.recipes.read import Block, Document
-from harness.registry_connection import plain_http
+from harness.formats.addresses import plain_http
+from harness.formats.documents import Block, Document
 
 ARGOCD_NAMESPACE = "argocd"
 FLUX_NAMESPACE = "flux-system"

@@ -5,7 +5,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from harness.bundles.delivered import Delivered, Finding
 from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, name_of, namespace_of, resources
-from harness.recipes.read import Block
+from harness.formats.documents import Block
 
 _NO_TLS = "has no `insecure: true`, and its registry has no TLS"
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, Target
 from harness.bundles.releases import Release, page, releases
-from harness.go_yaml import dump
+from harness.formats.go_yaml import dump
 from harness.recipes.model import Recipe
 from harness.recipes.values import NodePlacement, SetOverride
 

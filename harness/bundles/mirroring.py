@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness import go_yaml
 from harness.bundles.argocd_shape import remote_source
 from harness.bundles.delivery import included, resources
 from harness.bundles.helm_shape import upstream_env
@@ -19,8 +18,9 @@ from harness.bundles.mirrors import rewrite
 from harness.bundles.model import Chart
 from harness.bundles.read import remote_chart
 from harness.errors import DataError
-from harness.recipes.read import Document
-from harness.registry_connection import plain_http
+from harness.formats import go_yaml
+from harness.formats.addresses import plain_http
+from harness.formats.documents import Document
 
 Mirrors = Mapping[str, str]
 

@@ -15,7 +15,7 @@ from typing import Any
 from harness.bundles.delivery import read_delivery
 from harness.bundles.model import Bundle, Chart, Folder, waits_for
 from harness.errors import DataError
-from harness.recipes.read import Document
+from harness.formats.documents import Document
 
 _FOLDER = re.compile(r"(\d{3,})-(.+)")
 _NAMESPACE_OBJECT = re.compile(rb"^kind:\s*Namespace\s*$", re.MULTILINE)

@@ -12,10 +12,10 @@ from typing import Any
 from harness.bundles.model import Chart, waits_for
 from harness.bundles.read import read_chart
 from harness.errors import DataError
-from harness.go_yaml import dump
+from harness.formats.documents import inside
+from harness.formats.go_yaml import dump
 from harness.recipes.load import local_chart
 from harness.recipes.model import Component, Recipe
-from harness.recipes.read import inside
 from harness.recipes.values import NodePlacement, SetOverride, component_values
 
 

@@ -39,7 +39,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from harness.diagnosis import diagnose, said
-from harness.gates.combining import Doubt, Gate, exact, listed, overall, shortened, subject, there
+from harness.formats.versions import exact
+from harness.gates.combining import Doubt, Gate, listed, overall, shortened, subject, there
 from harness.gates.findings import Finding, Level
 from harness.outcome import CauseKind
 from harness.snapshot import Key, Kind, Object, Snapshot, key_of

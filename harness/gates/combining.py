@@ -3,7 +3,6 @@
 Reasons carry no times and no durations: a pass settles only while its reason stays the same, and replays are compared.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -123,8 +122,3 @@ def listed(names: Iterable[str]) -> str:
     """Some names, and how many there are besides."""
     found = sorted(names)
     return ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
-
-
-def exact(version: str) -> bool:
-    """Whether a chart's version is one, and no range: a range is answered with a version that is not known before."""
-    return re.fullmatch(r"v?\d+\.\d+\.\d+([-+][\w.+-]*)?", version) is not None

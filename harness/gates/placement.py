@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from harness.gates import quantity
+from harness.formats import quantity
 from harness.gates.expected import Expected, ExpectedWorkload
 from harness.gates.ownership import Owner, Ownership, phase
 from harness.gates.resources import allocatable, requests

@@ -22,7 +22,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.gates.combining import Doubt, Gate, exact, in_order, listed, named, overall
+from harness.formats.versions import exact
+from harness.gates.combining import Doubt, Gate, in_order, listed, named, overall
 from harness.gates.findings import Finding, Level
 from harness.gates.sources import (
     ARTIFACTGENERATORS,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from harness.gates import quantity
+from harness.formats import quantity
 from harness.gates.scheduling import Obstacle
 from harness.snapshot import Object
 

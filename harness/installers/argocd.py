@@ -15,10 +15,10 @@ from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import ArgocdCrdMissing, ArgocdInstallFailed, RepositorySecretRefused
 from harness.evidence import Collector
+from harness.formats.addresses import plain_http
 from harness.gates.applications import APPLICATIONS
 from harness.installers import Site, failing_as, manifests, registry
 from harness.progress import task
-from harness.registry_connection import plain_http
 from harness.snapshot import Kind
 from kwok.services import Ports, Probe, Service
 from kwok.toolchain import FILES

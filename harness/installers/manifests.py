@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from harness import go_yaml
 from harness.cluster import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, ToolError
+from harness.formats import go_yaml
 from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, STATEFULSETS, Kind
 
 SECRETS = Kind("v1", "secrets", "Secret")

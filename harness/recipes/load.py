@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from harness.errors import DataError, UsageError, did_you_mean
+from harness.formats.documents import Block, Document, inside, read_values
 from harness.recipes.model import ANY, BASE, CRITERIA, SPELLING, ComponentRef, Constraint, Criteria, Mixin, Overlay
 from harness.recipes.model import RegistryEntry as Entry
-from harness.recipes.read import Block, Document, inside, read_values
 from harness.recipes.registry import header, load_registry
 
 LOCAL = "file://"  # a source below the data root

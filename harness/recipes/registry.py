@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import DataError
+from harness.formats.documents import Block, Document, inside
 from harness.names import API_VERSION
 from harness.recipes.model import RegistryEntry, Scheduling
-from harness.recipes.read import Block, Document, inside
 
 FILE = "registry.yaml"
 _KINDS = ("helm", "kustomize", "manifest")

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import UsageError
+from harness.formats.documents import read_values
 from harness.names import ACCELERATED, GPU_TAINT, KWOK_TAINT, NODE_TYPE_LABEL, SYSTEM
 from harness.recipes.load import Catalog, values_files
 from harness.recipes.model import Component, Recipe
-from harness.recipes.read import read_values
 
 _SET = re.compile(r"(?P<component>[^:=\s]+):(?P<path>[^=]+)=(?P<value>.*)", re.DOTALL)
 _DOT = re.compile(r"(?<!\\)\.")

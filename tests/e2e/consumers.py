@@ -14,14 +14,16 @@ from typing import Any
 
 import urllib3
 
-from harness import go_yaml, process
+from harness import process
 from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, Delivery, Target, read_delivery
 from harness.cluster import Cluster
+from harness.formats import go_yaml
+from harness.formats.media_types import LAYER, MANIFEST
 from harness.gates import applications, releases, sources
 from harness.helm import Helm
 from harness.installers import Site, argocd, flux, manifests
 from harness.oci import digest_of
-from harness.packing import LAYER, MANIFEST, pack_chart, pack_directory
+from harness.packing import pack_chart, pack_directory
 from harness.snapshot import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Kind, key_of
 from harness.waiting import Gate
 from lanes import flux_oci

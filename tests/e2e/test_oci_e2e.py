@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import go_yaml, process
+from harness import process
 from harness.bundles.builtin import BuiltinBundler
+from harness.formats import go_yaml
 from harness.oci import (
     Artifact,
     NoConnection,

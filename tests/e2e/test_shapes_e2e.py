@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness import go_yaml, process
+from harness import process
 from harness.bundles.builtin import BuiltinBundler
 from harness.bundles.delivery import Target, read_delivery
+from harness.formats import go_yaml
 from harness.process import CommandFailed
 from harness.recipes.load import Catalog
 from harness.recipes.model import Recipe

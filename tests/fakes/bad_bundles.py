@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bundles.delivery import Target
-from harness.packing import EMPTY_CONFIG, HELM_LAYER, LAYER
+from harness.formats.media_types import EMPTY_CONFIG, HELM_LAYER, LAYER
 from tests.fakes.bundles import TARGETS
 
 Manifest = dict[str, Any]

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from harness import go_yaml
 from harness.bundles.builtin import BuiltinBundler
 from harness.bundles.contract import check
 from harness.bundles.delivery import Target, read_delivery
 from harness.bundles.model import Bundle
 from harness.errors import DataError, UsageError
+from harness.formats import go_yaml
 from harness.packing import pack_chart, pack_directory
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve

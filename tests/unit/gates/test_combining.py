@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from harness.gates.combining import exact, in_order, listed, overall, shortened, there, unless_doomed
+from harness.formats.versions import exact
+from harness.gates.combining import in_order, listed, overall, shortened, there, unless_doomed
 from harness.gates.findings import Finding, Level
 from harness.gates.releases import HELMRELEASES
 from harness.verdict import Failed, Passed, Verdict, Waiting

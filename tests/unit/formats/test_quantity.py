@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import DataError
-from harness.gates import quantity
+from harness.formats import quantity
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import re
 import pytest
 import yaml
 
-from harness.go_yaml import dump, load_all
+from harness.formats.go_yaml import dump, load_all
 
 # What go.yaml.in/yaml/v2 (resolve.go) makes of plain words; PyYAML's own reading differs for each of them.
 READ_DIFFERENTLY = {
