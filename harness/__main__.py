@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import click
 
-from harness import interrupts
 from harness.cli import cli
 from harness.console import Console
 from harness.errors import HarnessError, Terminated, UsageError
 from harness.exits import Exit
+from harness.processes import signals
 
 
 def run(words: Sequence[str] | None = None) -> Exit:
@@ -32,7 +32,7 @@ def run(words: Sequence[str] | None = None) -> Exit:
 
 
 def main() -> None:
-    interrupts.install()
+    signals.install()
     code = run()
     gc.freeze()  # or the interpreter looks at every object once more before it ends: seconds on a busy machine
     sys.exit(code)

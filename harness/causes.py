@@ -29,13 +29,13 @@ from harness.installers.in_cluster.infrastructure import PartDied
 from harness.journal import first_line
 from harness.outcome import Cause, CauseKind, Phase
 from harness.parity import ParityBroken
-from harness.process import CommandFailed
+from harness.processes.commands import CommandFailed
+from harness.processes.service import ServiceDied
 from harness.redaction import Redactor
 from harness.registry_connection import RegistryError
 from harness.verdict import Waiting
 from harness.waiting import Cancelled, Expired, GateFailed
 from harness.wire import ApiError
-from kwok.service_plan import ServiceDied
 
 _BEFORE_THE_RECIPE = ("tools", "cluster", "infrastructure")  # phases in which nothing of the recipe can fail
 _REFUSED = (400, 403, 404, 409, 413, 415, 422)  # answers of an API server that is well, and wants no such object

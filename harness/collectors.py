@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 import yaml
 
-from harness import process
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.evidence import Collector, Files, Incomplete
-from harness.process import CommandFailed
+from harness.processes import commands
+from harness.processes.commands import CommandFailed
 from harness.redaction import secret_values
 from harness.snapshot import Kind
 
@@ -54,7 +54,7 @@ class Kubectl:
         where = [f"--kubeconfig={self.kubeconfig}", f"--context={self.context}", f"--cache-dir={self.cache}"]
         bound = f"--request-timeout={max(1, int(timeout))}s"
         try:
-            completed = process.run([str(self.binary()), *where, bound, *words], timeout=timeout)
+            completed = commands.run([str(self.binary()), *where, bound, *words], timeout=timeout)
         except CommandFailed as error:
             printed = error.completed.stdout
             if not printed.strip():

@@ -21,7 +21,7 @@ from typing import Any
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.outcome import Outcome
-from harness.process import CommandFailed
+from harness.processes.commands import CommandFailed
 from harness.redaction import Redactor
 
 DEBUG, GREEN = "kwok-debug", "kwok-run"  # what directories begin with: evidence, and no more than a recording

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from harness.background import Background
 from harness.cluster import Cluster
+from harness.processes.threads import Background
 from harness.snapshot import Key, Kind, Snapshot
 from harness.waiting import Judged, Observe
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import yaml
 
-from harness import process
 from harness.bundles.model import Folder
 from harness.errors import VerdictFailed
 from harness.formats import go_yaml
 from harness.formats.addresses import plain_http
-from harness.process import ALL, CommandFailed, Completed, Scope
+from harness.processes import commands
+from harness.processes.commands import ALL, CommandFailed, Completed, Scope
 
 _RENDER_TIMEOUT = 120.0  # seconds; the largest chart known renders in 3, a download over a slow line takes longer
 _READ_TIMEOUT = 60.0  # seconds
@@ -147,7 +147,7 @@ class Helm:
         empty = home / "empty"
         empty.mkdir()
         try:
-            return process.run([self._binary, *words], timeout=timeout, env=environment, cwd=empty, scope=self._scope)
+            return commands.run([self._binary, *words], timeout=timeout, env=environment, cwd=empty, scope=self._scope)
         finally:
             shutil.rmtree(home, ignore_errors=True)
 

@@ -13,14 +13,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness import cleanup, pids
+from harness import cleanup
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError
 from harness.helm import Helm
 from harness.inventory import Inventory, take
 from harness.journal import Journal
-from harness.pids import Identity
+from harness.processes import daemons
+from harness.processes.daemons import Identity
 from harness.settings import Deadlines
 from harness.snapshot import Object
 from kwok.guard import require_ours
@@ -41,7 +42,7 @@ class Mark:
 
     @property
     def abandoned(self) -> bool:
-        return not self.kept and not pids.alive(self.owner)
+        return not self.kept and not daemons.alive(self.owner)
 
 
 class Marks:
@@ -123,7 +124,7 @@ class Stay:
         if self._reuse:
             self._claim()
         self.open = True
-        self._marks.write(self.name, Mark(pids.this(), self._cell, throwaway=not self._reuse))
+        self._marks.write(self.name, Mark(daemons.this(), self._cell, throwaway=not self._reuse))
         running = self.running = self._runtime.up(self.name, self._journal.progress)
         cluster = self.cluster = Cluster(running.kubeconfig, context=running.context)
         require_ours(cluster, running)

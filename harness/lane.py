@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness import progress
-from harness.background import Background
 from harness.budget import Budget
 from harness.bundles.model import Bundle
 from harness.claims import LOOK_AGAIN
@@ -26,7 +25,8 @@ from harness.installers import Infrastructure, Installer
 from harness.installers import registry as registries
 from harness.journal import Journal
 from harness.oci import Published, Registry
-from harness.process import Scope
+from harness.processes.commands import Scope
+from harness.processes.threads import Background
 from harness.publishing import Publication, Pushed
 from harness.recipes.model import Recipe
 from harness.recording import Recorder

@@ -16,13 +16,13 @@ from harness.installers import Infrastructure, Installer, KindSite, Site, regist
 from harness.installers.host import HostInfrastructure
 from harness.installers.in_cluster import registry as in_cluster_registry
 from harness.installers.in_cluster.infrastructure import KindInfrastructure
+from harness.processes.services import Services
 from harness.progress import Progress
 from harness.settings import Settings
 from kwok.engine import Engine, EngineMissing
 from kwok.host import HostRuntime
 from kwok.kind import KindRuntime
 from kwok.runtime import RunningCluster, Runtime, state_directory
-from kwok.services import Services
 
 Tools = Callable[[str], Path]
 RUNTIMES = (HostRuntime.name, KindRuntime.name)

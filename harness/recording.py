@@ -31,9 +31,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from harness.background import Background
 from harness.gates.described import Described
 from harness.journal import first_line
+from harness.processes.threads import Background
 from harness.progress import Progress
 from harness.redaction import Redactor
 from harness.snapshot import Key, Kind, Object, Snapshot, key_of

@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import parity, process
+from harness import parity
 from harness.aftermath import Aftermath
-from harness.background import Background, all_done
 from harness.budget import Budget
 from harness.bundles.model import Bundler
 from harness.causes import first_cause
@@ -31,7 +30,9 @@ from harness.lane import Lane, Run, Watched, unwatched
 from harness.outcome import Outcome
 from harness.platforms import Platform
 from harness.preparing import Prepared, prepare
-from harness.process import Scope
+from harness.processes import commands
+from harness.processes.commands import Scope
+from harness.processes.threads import Background, all_done
 from harness.publishing import content_of
 from harness.recipes.model import Recipe
 from harness.recording import FILE, Recorder
@@ -106,7 +107,7 @@ class Cell:
             self._step(lambda: aftermath.keep_recording(recorder, self._facts))
             self._step(lambda: self._give_back(work))
             if self.stay.open:  # interrupted while it was given back
-                with process.undisturbed():
+                with commands.undisturbed():
                     self._step(lambda: self._give_back(work))
         outcome = self.outcome = self._outcome()
         aftermath.close(outcome)
@@ -126,13 +127,13 @@ class Cell:
 
     def _stop_work(self) -> None:
         """End what other threads still do for the cell: commands, builds, and the boot of a cluster."""
-        (process.ALL if self._hurried else self._scope).stop()
+        (commands.ALL if self._hurried else self._scope).stop()
         deadline = Deadline.after(PATIENCE)
         for background in self._background:
             if not background.wait(0):
                 self.cancel()
                 background.wait(deadline.remaining)
-        (process.ALL if self._hurried else self._scope).reopen()
+        (commands.ALL if self._hurried else self._scope).reopen()
 
     # The story
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from harness import pids, process
-from harness.background import Background
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.isolation import Mark, Marks
+from harness.processes import commands, daemons
+from harness.processes.threads import Background
 from harness.progress import Silent
 from harness.sweep import Task
 from kwok.runtime import Runtime
@@ -40,7 +40,7 @@ class Spares:
         if self._name or not self._room():
             return
         name = self._name = task.cluster
-        self._marks.write(name, Mark(pids.this(), f"{task.recipe} under {task.deployer}, prepared", True))
+        self._marks.write(name, Mark(daemons.this(), f"{task.recipe} under {task.deployer}, prepared", True))
         self._booting = Background(lambda: self._boot(name), f"spare {name}")
 
     def give(self, task: Task) -> None:
@@ -70,10 +70,10 @@ class Spares:
             self._runtime.up(name, Silent())
 
     def _give_up(self, name: str) -> None:
-        process.ALL.stop()  # ends a boot under way: there is nothing else that the harness itself still runs
+        commands.ALL.stop()  # ends a boot under way: there is nothing else that the harness itself still runs
         with suppress(HarnessError):
             self._take_down(name)
-        process.ALL.reopen()
+        commands.ALL.reopen()
 
     def _bury(self, name: str) -> None:
         with suppress(HarnessError):

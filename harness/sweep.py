@@ -15,8 +15,8 @@ from typing import Protocol
 
 from harness.errors import HarnessError, Terminated
 from harness.exits import Exit
-from harness.interrupts import Noted, noted
 from harness.outcome import Cause, CauseKind, Outcome
+from harness.processes.signals import Noted, noted
 from harness.results import CellResult, Results, Status
 from harness.strikes import Strikes
 from harness.workers import Event, ready

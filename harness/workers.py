@@ -18,8 +18,8 @@ from typing import Any, Generic, TypeVar
 
 import psutil
 
-from harness import interrupts, process
 from harness.errors import Terminated
+from harness.processes import commands, signals
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -133,7 +133,7 @@ def ready(waited: Sequence[Any], timeout: float) -> list[Any]:
 
 def _carry_out(work: Work[T, R], task: T, connection: Connection) -> None:
     """The main function of a worker."""
-    interrupts.install()
+    signals.install()
     os.setsid()  # a terminal's Ctrl-C is for the harness, which tells the workers
     threading.Thread(target=_follow_harness, daemon=True).start()
     messages: SimpleQueue[_Message] = SimpleQueue()
@@ -143,12 +143,12 @@ def _carry_out(work: Work[T, R], task: T, connection: Connection) -> None:
     try:
         messages.put(_Listening())
         result = work(task, messages.put)
-        with process.undisturbed():
+        with commands.undisturbed():
             messages.put(_Result(result))
     except (KeyboardInterrupt, Terminated):
         pass  # told to end before it had begun
     finally:
-        with process.undisturbed():
+        with commands.undisturbed():
             messages.put(None)
             sending.join(_FAREWELL)
 

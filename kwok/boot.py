@@ -8,16 +8,17 @@ the boot with its last words instead of a timeout.
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import process
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.names import OWNER_MARKER
-from harness.pids import Identity, alive
+from harness.processes import commands
+from harness.processes.daemons import Identity, alive
+from harness.processes.service import last_lines
 from harness.snapshot import NAMESPACES, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import Expired, wait
-from kwok.launch import ComponentDied, last_lines, log_file
+from kwok.launch import ComponentDied, log_file
 
 SERVICE_ACCOUNTS = Kind("v1", "serviceaccounts", "ServiceAccount")
 _LOOK_SECONDS = 0.5  # between two looks at the processes
@@ -69,7 +70,7 @@ class Boot:
         self._look(serving=True)
 
     def _look(self, *, serving: bool) -> None:
-        if process.ALL.stopping():
+        if commands.ALL.stopping():
             raise ClusterError("the harness was stopped while the control plane started")
         for component, identity in list(self.components.items()):
             if alive(identity):

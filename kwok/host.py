@@ -6,11 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from harness import process
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import HarnessError
-from harness.pids import Identity
+from harness.processes import commands
+from harness.processes.daemons import Identity
+from harness.processes.ports import FreePorts, free_ports
 from harness.progress import Progress, task
 from harness.settings import Settings
 from harness.snapshot import CONFIGMAPS
@@ -20,7 +21,6 @@ from kwok.clusters import Clusters, file_errors
 from kwok.components import CONFIGURATION, EGRESS, PORTS, PROGRAMS, files
 from kwok.guard import marker, require_ours
 from kwok.launch import KUBECONFIG, ComponentDied
-from kwok.ports import FreePorts, free_ports
 from kwok.runtime import RunningCluster
 from kwok.storage import furnish
 
@@ -146,7 +146,7 @@ class HostRuntime:
             state.write(directory, record.seen_ready(boot.components))
             return running
         except BaseException:
-            with process.undisturbed(), suppress(HarnessError, OSError):  # the first failure is the one to tell
+            with commands.undisturbed(), suppress(HarnessError, OSError):  # the first failure is the one to tell
                 self._clusters.clear(name)
             raise
 

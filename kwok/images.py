@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from harness.background import Background
 from harness.deadline import Deadline
 from harness.errors import ClusterError, SettingsError, UsageError, did_you_mean
 from harness.exits import Exit
+from harness.processes.threads import Background
 from harness.progress import Progress, task
 from harness.settings import Retries
 from kwok import image_file

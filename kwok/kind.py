@@ -14,11 +14,11 @@ from typing import ClassVar
 
 import yaml
 
-from harness import process
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError, NotOurs, UsageError
-from harness.process import CommandFailed
+from harness.processes import commands
+from harness.processes.commands import CommandFailed
 from harness.progress import Progress, task
 from harness.settings import Settings
 from harness.snapshot import CONFIGMAPS
@@ -205,8 +205,8 @@ class KindRuntime:
         try:
             return self._boot(engine, name, kind, tags, progress)
         except BaseException as error:
-            killed = not isinstance(error, HarnessError) or process.ALL.stopping()
-            with process.undisturbed(), suppress(HarnessError, OSError):  # the first failure is the one to tell
+            killed = not isinstance(error, HarnessError) or commands.ALL.stopping()
+            with commands.undisturbed(), suppress(HarnessError, OSError):  # the first failure is the one to tell
                 self._remove(engine, name, late=_LATE_SECONDS if killed else 0.0)
                 self._clusters.clear(name)
             raise
@@ -253,7 +253,7 @@ class KindRuntime:
         """Run kind. Its own words, which may be a thousand lines of kubeadm, are cut to the error and the end."""
         environment = kind_config.environment(self._environment, engine.address, podman=engine.podman)
         try:
-            process.run(argv, timeout=timeout, env=environment)
+            commands.run(argv, timeout=timeout, env=environment)
         except CommandFailed as failed:
             errors = [line for line in failed.completed.stderr.splitlines() if line.startswith("ERROR")]
             raise ClusterError(

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import psutil
 
 from harness.errors import ClusterError
+from harness.processes.ports import require_free, taken
 from kwok.engine import Container, Engine
-from kwok.ports import require_free, taken
 
 # A node takes 0.5 GiB, Argo CD and what it works on three times that; the kernel kills at random where it runs short.
 MEMORY = 2 * 1024**3

@@ -10,16 +10,15 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import pids, process
 from harness.errors import ClusterError, ToolError
-from harness.pids import Identity
-from harness.process import CommandFailed
+from harness.processes import commands, daemons
+from harness.processes.commands import CommandFailed
+from harness.processes.daemons import Identity
+from harness.processes.service import MARK, last_lines
 from kwok.components import ARGUMENTS, CONFIGURATION, PROGRAMS
 
 KUBECONFIG = "kubeconfig.yaml"  # written by kwokctl
 _KWOKCTL_SECONDS = 60.0
-_LINES = 12
-MARK = "KWOK_HARNESS_CLUSTER"  # the cluster's directory, in the environment of each of its services
 
 
 class ComponentDied(ClusterError):
@@ -72,13 +71,13 @@ def stop(directory: Path, recorded: Mapping[str, Identity]) -> None:
 
     At once, without a grace: what they hold is deleted next. Raises ClusterError for one that cannot be ended.
     """
-    survivors = pids.stop(recorded.values(), grace=0.0)
+    survivors = daemons.stop(recorded.values(), grace=0.0)
     for _ in range(3):  # kwokctl may have been killed while it was starting a component
-        strays = [found for found in pids.mentioning(directory) if _is_ours(directory, found)]
-        strays += pids.carrying(MARK, str(directory))
+        strays = [found for found in daemons.mentioning(directory) if _is_ours(directory, found)]
+        strays += daemons.carrying(MARK, str(directory))
         if not strays:
             break
-        survivors += pids.stop(strays, grace=0.0)
+        survivors += daemons.stop(strays, grace=0.0)
     if survivors:
         left = ", ".join(str(survivor.pid) for survivor in survivors)
         raise ClusterError("processes could not be ended", where=f"pid {left}", do="end them by hand, then try again")
@@ -88,22 +87,11 @@ def log_file(directory: Path, component: str) -> Path:
     return directory / "logs" / f"{component}.log"
 
 
-def last_lines(log: Path) -> str:
-    """The end of a log, for a message; empty where there is none."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 16_384))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return ""
-    return "\n".join(line[:500] for line in text.splitlines()[-_LINES:])
-
-
 def _kwokctl(kwokctl: Path, state: Path, name: str, *arguments: str) -> None:
     """An environment of our own: KWOK_* of the user would change the plan, a kubectl on PATH would be run."""
     home = str(state / "clusters" / name)
     try:
-        process.run(
+        commands.run(
             [kwokctl, *arguments, "--name", name],
             timeout=_KWOKCTL_SECONDS,
             env={"KWOK_WORKDIR": str(state), "HOME": home, "PATH": home},
@@ -128,9 +116,9 @@ def _complaint(error: CommandFailed) -> str:
 def _identity(directory: Path, component: str) -> Identity:
     """The process that kwokctl has just started; where it has ended already, an identity that no process has."""
     pid = int(_pid_file(directory, component).read_text(encoding="utf-8"))
-    found, words = pids.recognise(pid)
+    found, words = daemons.recognise(pid)
     if found is None or not any(str(directory) in word for word in words):
-        return Identity(pid, start_ticks=-1, boot_id=pids.boot_id())
+        return Identity(pid, start_ticks=-1, boot_id=daemons.boot_id())
     return found
 
 
@@ -143,5 +131,5 @@ def _is_ours(directory: Path, found: Identity) -> bool:
 
     A pager, an editor or a kubectl of the user's may mention the directory as well: those are left alone.
     """
-    words = pids.command_line(found.pid)
+    words = daemons.command_line(found.pid)
     return bool(words) and (words[0].startswith(f"{directory}/bin/") or Path(words[0]).name == "kwokctl")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ClusterError
-from harness.pids import Identity, alive
+from harness.processes.daemons import Identity, alive
 
 FILE = "cluster.json"
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import process
+from harness.processes import commands
 
 PROBE_SECONDS = 10.0
 
@@ -23,14 +23,14 @@ def mentions(text: str, version: str) -> bool:
 
 
 def mismatch(
-    program: Path, probe: Sequence[str], version: str, *, environment: Mapping[str, str], scope: process.Scope
+    program: Path, probe: Sequence[str], version: str, *, environment: Mapping[str, str], scope: commands.Scope
 ) -> str:
     """Run the program's `probe` words; why it is not `version`, or empty when it is."""
     try:
-        done = process.run([program, *probe], timeout=PROBE_SECONDS, env=environment, check=False, scope=scope)
-    except process.CommandMissing as error:
+        done = commands.run([program, *probe], timeout=PROBE_SECONDS, env=environment, check=False, scope=scope)
+    except commands.CommandMissing as error:
         return error.what
-    except process.CommandFailed as error:
+    except commands.CommandFailed as error:
         return f"did not say its version within {PROBE_SECONDS:g} s" if error.timed_out else error.what
     said = (done.stdout + done.stderr).strip()
     if done.returncode != 0:

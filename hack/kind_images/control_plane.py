@@ -6,8 +6,8 @@ from pathlib import Path
 from hack.kind_images.images import Image
 from hack.kind_images.layers import Directory, Entry, File, Files, Layer, Selection
 from hack.kind_images.rootfs import Rootfs
-from harness import process
 from harness.errors import DataError
+from harness.processes import commands
 
 Program = Callable[[str], Path]
 
@@ -35,7 +35,7 @@ exec /usr/sbin/{table}-$kind{verb} "$@"
 
 def wanted(kubeadm: Path, version: str) -> dict[str, str]:
     """The images of a control plane, by program: kube-apiserver, ..., coredns, pause, etcd."""
-    done = process.run([kubeadm, "config", "images", "list", "--kubernetes-version", version], timeout=30)
+    done = commands.run([kubeadm, "config", "images", "list", "--kubernetes-version", version], timeout=30)
     return by_program(done.stdout)
 
 

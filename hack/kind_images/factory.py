@@ -15,7 +15,7 @@ from hack.kind_images.layers import File, Files
 from hack.kind_images.rootfs import Rootfs
 from hack.kind_images.workshop import Refused, Workshop
 from harness.errors import ToolError
-from harness.process import Scope
+from harness.processes.commands import Scope
 from harness.progress import Progress
 from harness.settings import Settings
 from kwok.engine import Engine

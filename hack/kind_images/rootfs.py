@@ -13,8 +13,8 @@ from pathlib import Path
 
 from hack.kind_images.layers import digest
 from hack.kind_images.pins import System
-from harness import process
 from harness.errors import ToolError
+from harness.processes import commands
 from kwok.toolchain import GOARCH
 
 _UNUSED = (
@@ -67,7 +67,7 @@ class Rootfs:
                 _append(system / "etc" / "group", f"{user}:x:{number}:\n")
             part = temporary / "layer.tar"
             words = ("tar", "--create", "--sort=name", "--numeric-owner", "--hard-dereference")
-            done = process.run([*words, "--directory", system, "--file", part, "."], timeout=self._timeout)
+            done = commands.run([*words, "--directory", system, "--file", part, "."], timeout=self._timeout)
             part.rename(target)
             self._did(f"layer of {self._name}", done.seconds)
         finally:
@@ -79,8 +79,8 @@ class Rootfs:
         words = ["--variant=minbase", "--force-check-gpg", f"--cache-dir={packages}", f"--include={include}"]
         argv = ["unshare", "--mount", "--propagation", "private", "--", "debootstrap", *words]
         try:
-            return process.run([*argv, self._system.suite, system], timeout=self._timeout).seconds
-        except process.CommandFailed as error:
+            return commands.run([*argv, self._system.suite, system], timeout=self._timeout).seconds
+        except commands.CommandFailed as error:
             log = system / "debootstrap" / "debootstrap.log"
             said = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
             raise ToolError(

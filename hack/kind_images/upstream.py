@@ -4,8 +4,8 @@ import json
 import os
 from pathlib import Path
 
-from harness import process
 from harness.errors import ToolError
+from harness.processes import commands
 from harness.settings import Pin
 from kwok.toolchain import build_environment
 from kwok.tools import WRAPPERS
@@ -16,7 +16,7 @@ def directory(pin: Pin, go: Path, work: Path, timeout: float, wrappers: Path = W
     module, checksum = pinned((wrappers / pin.wrapper / "go.sum").read_text(encoding="utf-8"), pin)
     words = ["mod", "download", "-json", f"{module}@{pin.version}"]
     environment = build_environment(os.environ, work)
-    done = process.run([go, *words], timeout=timeout, env=environment, cwd=work, check=False)
+    done = commands.run([go, *words], timeout=timeout, env=environment, cwd=work, check=False)
     try:
         said = json.loads(done.stdout)
     except ValueError:

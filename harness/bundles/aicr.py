@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import process
 from harness.bundles.builtin import replacing
 from harness.bundles.delivery import ENTRY, Target, flux_name
 from harness.bundles.mirroring import mirror_tree
@@ -22,7 +21,8 @@ from harness.bundles.model import Bundle, Folder
 from harness.bundles.read import enabled, read
 from harness.errors import DataError, HarnessError, ToolError, UsageError, did_you_mean
 from harness.formats.documents import Document
-from harness.process import CommandFailed
+from harness.processes import commands
+from harness.processes.commands import CommandFailed
 from harness.progress import Progress, Silent
 from harness.recipes.model import Recipe
 from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, kwok_sets, select
@@ -100,7 +100,7 @@ class AicrBundler:
 
     def _call(self, work: Path, words: Sequence[str | Path]) -> None:
         try:
-            process.run([self._binary, *words], timeout=self._timeout, cwd=work)
+            commands.run([self._binary, *words], timeout=self._timeout, cwd=work)
         except CommandFailed as error:
             raise self._failed(str(words[0]), f"failed: {error.what}") from error
 

@@ -22,6 +22,7 @@ from harness.journal import Journal
 from harness.lane import Lane
 from harness.live import SweepView
 from harness.outcome import Outcome
+from harness.processes.ports import is_free
 from harness.results import CellResult, Results
 from harness.run import new_run_id
 from harness.selection.model import Cell, Selection, Tier, Wanted
@@ -30,7 +31,6 @@ from harness.selection.tiers import NO_NODES, select
 from harness.spares import NoSpares, Spares
 from harness.sweep import Sweep, Task
 from harness.workers import Worker
-from kwok.ports import is_free
 from lanes import LANES, find
 
 RESULTS_VARIABLE = "KWOK_RESULTS_FILE"

@@ -18,11 +18,11 @@ from harness.collectors import EvidenceSite
 from harness.errors import HarnessError, InfrastructureError, ToolError
 from harness.evidence import Collector
 from harness.gates.rollouts import Workload
+from harness.processes.services import Services
 from harness.progress import Progress
 from harness.settings import Settings
 from kwok.images import ImageMissing
 from kwok.runtime import RunningCluster
-from kwok.services import Services
 
 
 @dataclass(frozen=True)

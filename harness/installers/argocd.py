@@ -18,9 +18,9 @@ from harness.evidence import Collector
 from harness.formats.addresses import plain_http
 from harness.gates.applications import APPLICATIONS
 from harness.installers import Site, failing_as, manifests, registry
+from harness.processes.services import Ports, Probe, Service
 from harness.progress import task
 from harness.snapshot import Kind
-from kwok.services import Ports, Probe, Service
 from kwok.toolchain import FILES
 
 NAMESPACE = "argocd"

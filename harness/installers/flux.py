@@ -18,9 +18,9 @@ from harness.errors import ClusterError, FluxCrdMissing, FluxInstallFailed, Flux
 from harness.evidence import Collector
 from harness.gates import releases
 from harness.installers import Site, failing_as, manifests
+from harness.processes.services import Ports, Probe, Service
 from harness.progress import task
 from harness.settings import Retries
-from kwok.services import Ports, Probe, Service
 from kwok.toolchain import FILES
 
 NAMESPACE = "flux-system"

@@ -15,10 +15,10 @@ from harness.deadline import Deadline
 from harness.errors import RegistryNotReady, RegistryUnreachable
 from harness.evidence import Collector
 from harness.installers import Site, failing_as
+from harness.processes.ports import ANOTHER_PORT, require_free
+from harness.processes.services import Probe, Service, ServiceDied
 from harness.progress import task
 from harness.settings import Settings
-from kwok.ports import ANOTHER_PORT, require_free
-from kwok.services import Probe, Service, ServiceDied
 
 NAME = "registry"
 HEADER = "X-Kwok-Harness"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from harness.errors import DataError, ToolError, UsageError
-from harness.process import CommandMissing, Completed, run
+from harness.processes.commands import CommandMissing, Completed, run
 
 TIMEOUT = 120.0  # seconds for one command: a large checkout on a slow disk
 # Set within a hook, they mean the repository of the hook, whatever directory git is told to work in.

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import process
+from harness.processes import commands
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -19,7 +19,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 @contextlib.contextmanager
 def served(helm: Path, directory: Path, index: str = "") -> Iterator[str]:
     """The packaged charts of `directory` (of `index` below it) as a repository over HTTP, for the block."""
-    process.run([helm, "repo", "index", directory / index], timeout=60)
+    commands.run([helm, "repo", "index", directory / index], timeout=60)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(directory)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"

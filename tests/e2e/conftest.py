@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness.installers import KindSite
+from harness.processes.ports import free_ports
 from harness.progress import Silent
 from harness.settings import ROOT, Settings, load
 from kwok.engine import Engine, EngineMissing
 from kwok.host import HostRuntime
 from kwok.kind import KindRuntime
-from kwok.ports import free_ports
 from kwok.tools import Toolbox, cache_directory
 from tests.e2e.in_cluster import site_of
 from tests.e2e.machine import Machine, all_taken_down

@@ -14,7 +14,6 @@ from typing import Any
 
 import urllib3
 
-from harness import process
 from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, Delivery, Target, read_delivery
 from harness.cluster import Cluster
 from harness.formats import go_yaml
@@ -24,6 +23,7 @@ from harness.helm import Helm
 from harness.installers import Site, argocd, flux, manifests
 from harness.oci import digest_of
 from harness.packing import pack_chart, pack_directory
+from harness.processes import commands
 from harness.snapshot import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Kind, key_of
 from harness.waiting import Gate
 from lanes import flux_oci
@@ -82,7 +82,7 @@ def chart_repository(helm: Path, directory: Path) -> Iterator[str]:
         (chart / "templates" / "made.yaml").write_text(
             "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-made\n"
         )
-        process.run([helm, "package", str(chart), "--destination", str(directory)], timeout=60)
+        commands.run([helm, "package", str(chart), "--destination", str(directory)], timeout=60)
     with served(helm, directory) as address:
         yield address
 

@@ -26,6 +26,7 @@ from harness.lane import Lane, Run
 from harness.oci import Published
 from harness.outcome import Outcome
 from harness.platforms import HostPlatform, Platform
+from harness.processes.ports import free_ports
 from harness.progress import Silent
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
@@ -35,7 +36,6 @@ from harness.snapshot import DEPLOYMENTS, JOBS, PODS, Kind, Object
 from harness.verdict import Passed
 from kwok import launch
 from kwok.nodes import NodePlan, apply_nodes, node_objects
-from kwok.ports import free_ports
 from kwok.profiles import select
 from kwok.runtime import RunningCluster
 from lanes import find

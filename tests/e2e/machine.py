@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from harness import pids
+from harness.processes import daemons
 from harness.settings import ROOT
 from kwok.runtime import Runtime
 
@@ -53,7 +53,7 @@ class Machine:
 
     def processes(self) -> list[tuple[str, ...]]:
         """What still runs of this machine's clusters."""
-        return [pids.command_line(each.pid) for each in pids.mentioning(self.home)]
+        return [daemons.command_line(each.pid) for each in daemons.mentioning(self.home)]
 
     def clusters(self) -> list[str]:
         directory = self.state / "kwok-harness" / "clusters"

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import pids
 from harness.oci import Registry
+from harness.processes import daemons
 from harness.settings import Retries
 
 RETRIES = Retries.model_construct(attempts=3, delay=0.05)
@@ -22,7 +22,7 @@ class Running:
     binary: Path
     directory: Path
     port: int
-    identity: pids.Identity | None = None
+    identity: daemons.Identity | None = None
 
     @property
     def host(self) -> str:
@@ -40,10 +40,10 @@ class Running:
         (self.directory / "config.yml").write_text(json.dumps(config))
         log = self.directory / "registry.log"
         words: list[str | Path] = [self.binary, "serve", self.directory / "config.yml"]
-        self.identity = pids.start(words, env={"OTEL_TRACES_EXPORTER": "none"}, cwd=self.directory, log=log)
+        self.identity = daemons.start(words, env={"OTEL_TRACES_EXPORTER": "none"}, cwd=self.directory, log=log)
         deadline = time.monotonic() + 60
         while not self.registry().ready():
-            assert pids.alive(self.identity), log.read_text()
+            assert daemons.alive(self.identity), log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
 
@@ -51,7 +51,7 @@ class Running:
         assert self.identity is not None
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.identity.pid, signal.SIGKILL)
-        pids.until_ended(self.identity)
+        daemons.until_ended(self.identity)
 
     def tags(self) -> set[str]:
         """As they lie in the storage, whoever answers."""

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from harness.bundles.aicr import AicrBundler
+from harness.processes.ports import free_ports
 from harness.publishing import publication
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.settings import ROOT
-from kwok.ports import free_ports
 from tests.e2e.machine import Machine
 from tests.e2e.own_registry import Running
 from tests.fakes.aicr import LANES, StandIn, trees

@@ -14,10 +14,10 @@ from harness.deadline import Deadline
 from harness.errors import VerdictFailed
 from harness.helm import Helm
 from harness.installers import Site, argocd, flux, registry
+from harness.processes.services import Services
 from harness.progress import Silent
 from harness.verdict import Passed
 from harness.waiting import Expired, wait
-from kwok.services import Services
 from tests.e2e.consumers import Consumers, chart_repository, forwarded
 from tests.e2e.failing import Plane
 from tests.fakes.bad_bundles import BAD, IDS, Bad

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import process
 from harness.exits import Exit
+from harness.processes import commands
 from tests.e2e.machine import LIMIT, Machine, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -191,7 +191,7 @@ def test_a_kept_cluster_can_be_looked_at(machine: Machine, tools: Callable[[str]
     done = machine.run("run", "eks", "--keep")
     assert done.returncode == 0, done.stdout + done.stderr
     [(kubeconfig, name)] = re.findall(r"export KUBECONFIG=(\S+); remove it with: kwok-harness down (\S+)", done.stdout)
-    got = process.run([tools("kubectl"), f"--kubeconfig={kubeconfig}", "get", "pods", "-A"], timeout=30)
+    got = commands.run([tools("kubectl"), f"--kubeconfig={kubeconfig}", "get", "pods", "-A"], timeout=30)
     assert "gpu-operator" in got.stdout
     assert oct(Path(kubeconfig).stat().st_mode & 0o777) == "0o600"
     assert machine.run("down", name).returncode == 0

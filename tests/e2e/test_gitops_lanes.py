@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import pids
 from harness.exits import Exit
-from kwok.ports import free_ports
+from harness.processes import daemons
+from harness.processes.ports import free_ports
 from tests.e2e.machine import LIMIT, Machine, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -181,4 +181,4 @@ def test_an_interrupt_leaves_no_controller(machine: Machine) -> None:
     assert child.returncode == Exit.INTERRUPTED, out + err
     assert "Traceback" not in out + err
     assert machine.processes() == []
-    assert pids.mentioning(machine.state) == []
+    assert daemons.mentioning(machine.state) == []

@@ -16,13 +16,14 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import pids
 from harness.cluster import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, NotOurs
 from harness.gates.nodes import nodes_ready
 from harness.installers.manifests import SECRETS, SERVICES
 from harness.names import OWNER_MARKER
+from harness.processes import daemons as pids
+from harness.processes.ports import free_ports
 from harness.progress import Silent
 from harness.settings import ROOT, load
 from harness.snapshot import CONFIGMAPS, DAEMONSETS, JOBS, NODES, PODS, Kind, Snapshot
@@ -33,7 +34,6 @@ from kwok.components import PORTS, PROGRAMS
 from kwok.guard import require_ours
 from kwok.host import HostRuntime
 from kwok.nodes import NodePlan, apply_nodes, delete_nodes, node_objects
-from kwok.ports import free_ports
 from kwok.profiles import select
 from kwok.runtime import RunningCluster
 from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import inventory, process
+from harness import inventory
 from harness.deadline import Deadline
 from harness.errors import ArgocdInstallFailed
 from harness.gates.rollouts import Workload
@@ -24,6 +24,7 @@ from harness.installers.in_cluster import argocd
 from harness.installers.in_cluster.infrastructure import KindInfrastructure
 from harness.installers.in_cluster.rollout import pods
 from harness.names import INFRASTRUCTURE_NODE
+from harness.processes import commands
 from harness.settings import Settings, load
 from harness.snapshot import CONFIGMAPS, JOBS, NODES, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
@@ -49,7 +50,7 @@ def repository(site: KindSite, tools: Tools, tmp_path_factory: pytest.TempPathFa
     """A chart repository on this machine with the chart `argo-cd` in the pinned version."""
     home = tmp_path_factory.mktemp("charts")
     written(home / "argo-cd", site)
-    process.run([tools("helm"), "package", home / "argo-cd", "--destination", home], timeout=60)
+    commands.run([tools("helm"), "package", home / "argo-cd", "--destination", home], timeout=60)
     with served(tools("helm"), home) as address:
         yield address
 

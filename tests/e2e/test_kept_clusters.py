@@ -15,8 +15,8 @@ from harness.cluster import Cluster
 from harness.installers import argocd
 from harness.installers.manifests import DEFINITIONS, SECRETS
 from harness.inventory import Inventory, compare, take
+from harness.processes.ports import free_ports
 from harness.settings import ROOT
-from kwok.ports import free_ports
 from tests.e2e.machine import Machine
 
 pytestmark = pytest.mark.e2e

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import process
+from harness.processes import commands
+from harness.processes.ports import free_ports
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.settings import DEFAULT_FILE
-from kwok.ports import free_ports
 from tests.e2e.charts import served
 from tests.e2e.machine import Machine
 from tests.e2e.own_registry import Running
@@ -26,7 +26,7 @@ def charts(data: Path, tmp_path: Path, tools: Callable[[str], Path]) -> Path:
     """The charts of two components, packaged on the spot: by the name of each component, a directory with one file."""
     for component, chart in (("nfd", "node-feature-discovery"), ("network-operator", "network-operator")):
         words: list[str | Path] = [tools("helm"), "package", data.parent / "charts" / chart]
-        process.run([*words, "--destination", tmp_path / "charts" / component / "stable"], timeout=60)
+        commands.run([*words, "--destination", tmp_path / "charts" / component / "stable"], timeout=60)
     return tmp_path / "charts"
 
 
@@ -42,7 +42,7 @@ def oci_mirror(charts: Path, running: Running, tools: Callable[[str], Path]) -> 
     """Charts in an OCI registry on this machine, without TLS."""
     mirror = f"oci://{running.host}/charts"
     [package] = (charts / "network-operator").rglob("*.tgz")
-    process.run([tools("helm"), "push", package, f"{mirror}/stable", "--plain-http"], timeout=60)
+    commands.run([tools("helm"), "push", package, f"{mirror}/stable", "--plain-http"], timeout=60)
     return mirror
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from harness import process
 from harness.bundles.builtin import BuiltinBundler
 from harness.formats import go_yaml
 from harness.oci import (
@@ -27,6 +26,7 @@ from harness.oci import (
     pack_directory,
     tag_for,
 )
+from harness.processes import commands
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.settings import ROOT
@@ -78,7 +78,7 @@ def helm(tools: Callable[[str], Path], tmp_path: Path) -> Callable[..., str]:
     home = {f"HELM_{kind}_HOME": str(tmp_path / "helm" / kind) for kind in ("CACHE", "CONFIG", "DATA")}
 
     def run(*words: str | Path) -> str:
-        return process.run([binary, *words], timeout=60, env=home | {"PATH": os.defpath}, cwd=tmp_path).stdout
+        return commands.run([binary, *words], timeout=60, env=home | {"PATH": os.defpath}, cwd=tmp_path).stdout
 
     return run
 

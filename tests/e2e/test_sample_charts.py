@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import process
 from harness.bundles.builtin import BuiltinBundler
 from harness.bundles.model import Bundle
 from harness.helm import Helm
 from harness.names import ACCELERATED, GPU_RESOURCE, KWOK_TAINT, NODE_TYPE_LABEL, SYSTEM
+from harness.processes import commands
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.recipes.values import KWOK_PLACEMENT, NodePlacement
@@ -74,7 +74,7 @@ def lint(tools: Tools, tmp_path: Path) -> Callable[..., None]:
 
     def run(chart: Path, *values: Path) -> None:
         files = [word for file in values for word in ("--values", file)]
-        process.run([tools("helm"), "lint", "--strict", chart, *files], timeout=60, env=homes, cwd=tmp_path)
+        commands.run([tools("helm"), "lint", "--strict", chart, *files], timeout=60, env=homes, cwd=tmp_path)
 
     return run
 
@@ -160,7 +160,7 @@ def test_an_operand_of_the_gpu_operator_may_have_a_placement_of_its_own(
     chart = DATA / "charts" / "gpu-operator"
     words: list[str | Path] = [tools("helm"), "template", "gpu", chart, "--values", values]
     words += ["--kube-version", KUBERNETES]
-    documents = yaml.safe_load_all(process.run(words, timeout=60).stdout)
+    documents = yaml.safe_load_all(commands.run(words, timeout=60).stdout)
     specs = {name: spec for name, _, spec in pods(list(filter(None, documents)))}
     plugin, driver = specs["gpu-device-plugin"], specs["gpu-driver"]
     assert (plugin.get("nodeSelector"), plugin.get("tolerations")) == (selector, tolerations)

@@ -13,11 +13,14 @@ from typing import Any
 import psutil
 import pytest
 
-from harness import pids
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import RegistryNotReady
 from harness.installers import Site, argocd, flux, registry
+from harness.processes import daemons
+from harness.processes.ports import free_ports
+from harness.processes.service import MARK
+from harness.processes.services import ServiceDied, Services
 from harness.progress import Silent
 from harness.settings import Settings, load
 from harness.snapshot import CONFIGMAPS, Kind, Snapshot
@@ -25,10 +28,7 @@ from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok import launch
 from kwok.host import HostRuntime
-from kwok.launch import MARK
-from kwok.ports import free_ports
 from kwok.runtime import RunningCluster
-from kwok.services import ServiceDied, Services
 from tests.e2e.trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 pytestmark = pytest.mark.e2e
@@ -268,8 +268,8 @@ def test_down_takes_the_services_along(site: Site, runtime: HostRuntime) -> None
     registry.install(site)
     flux.install(site)
     directory = site.running.directory
-    assert len(pids.carrying(MARK, str(directory))) == 5
+    assert len(daemons.carrying(MARK, str(directory))) == 5
     runtime.down("one")
-    assert pids.carrying(MARK, str(directory)) == []
-    assert pids.mentioning(directory) == []
+    assert daemons.carrying(MARK, str(directory)) == []
+    assert daemons.mentioning(directory) == []
     assert not directory.exists()

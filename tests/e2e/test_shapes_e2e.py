@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness import process
 from harness.bundles.builtin import BuiltinBundler
 from harness.bundles.delivery import Target, read_delivery
 from harness.formats import go_yaml
-from harness.process import CommandFailed
+from harness.processes import commands
+from harness.processes.commands import CommandFailed
 from harness.recipes.load import Catalog
 from harness.recipes.model import Recipe
 from harness.recipes.resolve import resolve
@@ -35,7 +35,7 @@ def target(name: str, tag: str = "0.0.0-abc1234") -> Target:
 
 def template(helm: Path, directory: Path, *words: str) -> list[dict[str, Any]]:
     command: list[str | Path] = [helm, "template", "aicr-test-stack", directory, "--namespace", "argocd", *words]
-    return [item for item in go_yaml.load_all(process.run(command, timeout=60).stdout) if item]
+    return [item for item in go_yaml.load_all(commands.run(command, timeout=60).stdout) if item]
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -86,7 +86,7 @@ def kustomize(tools: Tools) -> Path:
 def test_kustomize_builds_the_flux_tree_as_it_was_written(name: str, kustomize: Path, tmp_path: Path) -> None:
     """Every release, generator and source comes out once, and values survive: nulls, numbers, words like y."""
     directory = BuiltinBundler().make(recipe(name), "flux", tmp_path / "bundle", target(name)).directory
-    built = go_yaml.load_all(process.run([kustomize, "build", directory], timeout=60).stdout)
+    built = go_yaml.load_all(commands.run([kustomize, "build", directory], timeout=60).stdout)
     files = [*directory.glob("*/helmrelease.yaml"), *directory.glob("*/artifactgenerator.yaml")]
     written = [go_yaml.load_all(file.read_text())[0] for file in (*files, *directory.glob("sources/*.yaml"))]
     key = lambda item: (item["kind"], item["metadata"]["name"])  # noqa: E731
@@ -97,7 +97,7 @@ def test_kustomize_refuses_what_the_contract_calls_a_missing_path(kustomize: Pat
     """The rule is the consumer's own."""
     golden = ROOT / "tests" / "golden" / "bundles" / "flux" / "eks-training-kubeflow"
     shutil.copytree(golden, tmp_path / "bundle")
-    process.run([kustomize, "build", tmp_path / "bundle"], timeout=60)
+    commands.run([kustomize, "build", tmp_path / "bundle"], timeout=60)
     (tmp_path / "bundle" / "scheduler" / "helmrelease.yaml").unlink()
     with pytest.raises(CommandFailed, match=r"scheduler/helmrelease\.yaml"):
-        process.run([kustomize, "build", tmp_path / "bundle"], timeout=60)
+        commands.run([kustomize, "build", tmp_path / "bundle"], timeout=60)

@@ -12,7 +12,7 @@ import pytest
 
 from harness.exits import Exit
 from harness.installers import flux
-from kwok.ports import free_ports
+from harness.processes.ports import free_ports
 from tests.e2e.machine import Machine, wait_for
 
 pytestmark = pytest.mark.e2e

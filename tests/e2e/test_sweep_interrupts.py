@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import interrupts, reports
+from harness import reports
 from harness.errors import Terminated
 from harness.exits import Exit
+from harness.processes import signals
 from harness.results import CellResult, Results, Status
 from harness.sweep import Sweep, Task
 from harness.workers import Event, Worker, warm_up
@@ -89,7 +90,7 @@ def test_a_sweep_of_a_hundred_cells_interrupted_at_fifty_moments_loses_nothing(t
     others were not run; no process is left.
     """
     warm_up("harness.workers", "harness.sweep", "pytest")  # what every worker would import
-    interrupts.install()
+    signals.install()
     chance = random.Random(50)
     begun = time.monotonic()
     home = tmp_path / "whole"

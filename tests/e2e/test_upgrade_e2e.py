@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from harness.exits import Exit
-from kwok.ports import free_ports
+from harness.processes.ports import free_ports
 from tests.e2e.machine import Machine
 
 pytestmark = pytest.mark.e2e

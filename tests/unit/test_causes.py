@@ -33,12 +33,12 @@ from harness.installers.in_cluster.infrastructure import PartDied
 from harness.oci import DigestMismatch
 from harness.outcome import Cause, CauseKind, Phase
 from harness.parity import ParityBroken
-from harness.process import CommandFailed, Completed
+from harness.processes.commands import CommandFailed, Completed
+from harness.processes.service import ServiceDied, ServiceFailed
 from harness.redaction import Redactor
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Cancelled, Expired, GateFailed
 from harness.wire import ApiError, Unreachable
-from kwok.service_plan import ServiceDied, ServiceFailed
 
 SOURCE = "OCIRepository flux-system/aicr-bundle"
 

@@ -14,7 +14,7 @@ from harness.cluster import Cluster
 from harness.collectors import EvidenceSite, Kubectl
 from harness.errors import ClusterError, HarnessError
 from harness.evidence import Collector, Files, Incomplete
-from harness.process import CommandFailed, CommandMissing, Completed
+from harness.processes.commands import CommandFailed, CommandMissing, Completed
 from lanes import find
 
 Script = Callable[[str], Kubectl]

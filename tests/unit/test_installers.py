@@ -21,10 +21,10 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError, RegistryNotReady, RegistryUnreachable, ToolError
 from harness.exits import Exit
 from harness.installers import argocd, failing_as, flux, manifests, registry
+from harness.processes.ports import require_free
+from harness.processes.services import Ports, Service
 from harness.settings import load
 from kwok.images import ImageMissing
-from kwok.ports import require_free
-from kwok.services import Ports, Service
 
 DIRECTORY, KUBECONFIG = Path("/state/clusters/one/services"), Path("/state/clusters/one/kubeconfig.yaml")
 ADDRESS = re.compile(r"(?:\d+\.){3}\d+|localhost|\[?::")

@@ -7,14 +7,15 @@ from typing import Any, ClassVar, cast
 
 import pytest
 
-from harness import isolation, pids
-from harness.background import Background
+from harness import isolation
 from harness.errors import ClusterError
 from harness.helm import Helm
 from harness.inventory import Inventory
 from harness.isolation import Mark, Marks, Stay, sweep_abandoned
 from harness.journal import Journal
-from harness.pids import Identity
+from harness.processes import daemons
+from harness.processes.daemons import Identity
+from harness.processes.threads import Background
 from harness.progress import Progress, Silent
 from harness.settings import load
 from kwok.runtime import RunningCluster
@@ -103,7 +104,7 @@ def test_a_cluster_of_its_own_is_taken_down(stay: Callable[..., Stay], marks: Ma
     cell.begin([])
     mark = marks.read("c")
     assert mark is not None
-    assert (mark.owner, mark.throwaway, mark.kept) == (pids.this(), True, False)
+    assert (mark.owner, mark.throwaway, mark.kept) == (daemons.this(), True, False)
     assert end(cell) == "taken down"
     assert (runtime.names(), marks.names(), cell.open) == ([], [], False)
 
@@ -203,7 +204,7 @@ def test_what_a_killed_run_left_is_taken_down(marks: Marks, journal: Journal) ->
     """Only throwaway clusters whose owner is gone: not kept ones, not those of runs under way, not named ones."""
     marks.write("dead", Mark(GONE, "old", throwaway=True))
     marks.write("kept", Mark(GONE, "old", throwaway=True, kept=True))
-    marks.write("busy", Mark(pids.this(), "now", throwaway=True))
+    marks.write("busy", Mark(daemons.this(), "now", throwaway=True))
     marks.write("named", Mark(GONE, "old", throwaway=False))
     runtime = FakeRuntime("dead", "kept", "busy", "named")
     sweep_abandoned(runtime, marks, journal)

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from harness.background import Background
 from harness.errors import ClusterError
 from harness.journal import Journal
 from harness.outcome import Phase
+from harness.processes.threads import Background
 from harness.progress import Silent, task
 
 

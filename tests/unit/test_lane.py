@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness import lane, process
+from harness import lane
 from harness.budget import Budget
 from harness.bundles.model import Bundle
 from harness.deadline import Deadline
@@ -18,7 +18,8 @@ from harness.errors import RootMissing, SyncDeadline, VerdictFailed
 from harness.hastening import Hasten
 from harness.journal import Journal
 from harness.lane import Run
-from harness.process import CommandFailed, Scope
+from harness.processes import commands
+from harness.processes.commands import CommandFailed, Scope
 from harness.progress import Silent
 from harness.settings import load
 from harness.snapshot import NODES, PODS, Snapshot
@@ -95,7 +96,7 @@ def test_a_refused_pod_ends_the_work(run: Run, monkeypatch: pytest.MonkeyPatch) 
     def work() -> None:
         begun.set()
         try:
-            process.run(["sleep", "60"], timeout=60, scope=run.scope)
+            commands.run(["sleep", "60"], timeout=60, scope=run.scope)
         except CommandFailed as error:
             ended.append(error)
             raise
@@ -104,7 +105,7 @@ def test_a_refused_pod_ends_the_work(run: Run, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(GateFailed, match="no node fits"):
         run.while_schedulable(work)
     assert len(ended) == 1
-    assert process.run(["true"], timeout=5, scope=run.scope).returncode == 0
+    assert commands.run(["true"], timeout=5, scope=run.scope).returncode == 0
 
 
 def test_a_pass_leaves_notes_and_facts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

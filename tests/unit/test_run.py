@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness import preparing, process
+from harness import preparing
 from harness.bundles.model import Bundle
 from harness.cluster import Cluster
 from harness.collectors import of_document
@@ -20,6 +20,7 @@ from harness.journal import Journal
 from harness.lane import Lane, Run
 from harness.outcome import Cause, CauseKind, Outcome
 from harness.parity import ParityBroken
+from harness.processes import commands
 from harness.progress import Silent
 from harness.run import Cell, new_run_id
 from harness.settings import load
@@ -153,7 +154,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
     monkeypatch.setattr("harness.collectors.of_document", of)
     yield made
-    process.allow_children()
+    commands.allow_children()
 
 
 def failing(error: BaseException) -> Step:

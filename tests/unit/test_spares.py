@@ -6,9 +6,9 @@ from typing import cast
 import pytest
 from test_isolation import FakeRuntime
 
-from harness import pids, process
 from harness.errors import ClusterError
 from harness.isolation import Mark, Marks
+from harness.processes import commands, daemons
 from harness.progress import Progress
 from harness.spares import Spares
 from harness.sweep import Task
@@ -39,7 +39,7 @@ def test_a_spare_is_brought_up_under_the_cells_name(marks: Marks) -> None:
     prepared(found, FIRST)
     found.prepare(SECOND)
     assert runtime.calls == ["up c-1"]
-    assert marks.read("c-1") == Mark(pids.this(), "a under helm, prepared", throwaway=True)
+    assert marks.read("c-1") == Mark(daemons.this(), "a under helm, prepared", throwaway=True)
 
 
 def test_a_spare_that_was_given_is_the_cells_own(marks: Marks) -> None:
@@ -52,7 +52,7 @@ def test_a_spare_that_was_given_is_the_cells_own(marks: Marks) -> None:
     found.close()
     assert runtime.calls == ["up c-1", "up c-2", "down c-2"]
     assert marks.names() == ["c-1"]
-    assert not process.ALL.stopping()
+    assert not commands.ALL.stopping()
 
 
 def test_no_spare_without_room(marks: Marks) -> None:
@@ -80,7 +80,7 @@ def test_a_spare_that_does_not_come_up_is_its_cells_business(marks: Marks) -> No
 
 def test_what_a_dead_cell_left_is_taken_down(marks: Marks) -> None:
     """Or kept, marked so, where failed cells keep theirs."""
-    mark = Mark(pids.this(), "a under helm", throwaway=True)
+    mark = Mark(daemons.this(), "a under helm", throwaway=True)
     runtime = FakeRuntime("c-1")
     marks.write("c-1", mark)
     keeping = spares(runtime, marks, keep=True)

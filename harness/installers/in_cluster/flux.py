@@ -11,7 +11,6 @@ from pathlib import Path
 
 import tenacity
 
-from harness import process
 from harness.deadline import Deadline
 from harness.errors import FluxCrdMissing, FluxInstallFailed, FluxRolloutFailed
 from harness.gates.rollouts import Workload
@@ -20,6 +19,7 @@ from harness.installers.flux import CONTROLLERS, NAMESPACE, crds, options, persi
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import rolled_out, stop
 from harness.installers.manifests import DEFINITIONS
+from harness.processes import commands
 from harness.progress import task
 from harness.settings import Retries
 from harness.snapshot import DEPLOYMENTS, Object
@@ -96,8 +96,8 @@ def by_command(site: KindSite, command: str | None, sleep: Callable[[float], Non
     if sleep is not None:
         again.sleep = sleep
     try:
-        said = again(process.run, argv, timeout=site.settings.deadlines.flux_rollout).stdout
-    except process.CommandFailed as error:
+        said = again(commands.run, argv, timeout=site.settings.deadlines.flux_rollout).stdout
+    except commands.CommandFailed as error:
         words = error.completed.stderr.strip().splitlines()[-3:]
         tried = f"`flux install` failed {site.settings.retries.attempts} times: "
         raise FluxInstallFailed(tried + ("\n".join(words) or error.what)) from error
@@ -107,7 +107,7 @@ def by_command(site: KindSite, command: str | None, sleep: Callable[[float], Non
 def attempts(retries: Retries) -> tenacity.Retrying:
     """Whatever the command failed of, it is run again: it fetches manifests from the internet."""
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(process.CommandFailed),
+        retry=tenacity.retry_if_exception_type(commands.CommandFailed),
         stop=tenacity.stop_after_attempt(retries.attempts),
         wait=tenacity.wait_exponential(multiplier=retries.delay),
         reraise=True,

@@ -10,7 +10,7 @@ import pytest
 from harness.bundles.model import Chart, Folder
 from harness.exits import Exit
 from harness.helm import Helm, InstallFailed, RenderFailed
-from harness.process import CommandFailed
+from harness.processes.commands import CommandFailed
 
 STAND_IN = """#!{python}
 import json, os, pathlib, sys, time

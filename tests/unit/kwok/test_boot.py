@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from harness import pids, process
 from harness.cluster import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
-from harness.pids import Identity
+from harness.processes import commands, daemons
+from harness.processes.daemons import Identity
 from harness.snapshot import NAMESPACES, Kind, Snapshot
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Expired
@@ -26,7 +26,7 @@ IN_USE = "listen tcp 127.0.0.1:10001: bind: address already in use"
 @pytest.fixture
 def living() -> Iterator[Identity]:
     child = subprocess.Popen(["sleep", "60"])
-    identity = pids.identify(child.pid)
+    identity = daemons.identify(child.pid)
     assert identity is not None
     yield identity
     child.kill()
@@ -187,9 +187,9 @@ def test_a_timeout_of_the_controllers_names_the_object(
 
 def test_a_harness_that_is_stopping_does_not_wait_on(tmp_path: Path, living: Identity) -> None:
     """Ctrl-C reaches the main thread only; a boot in another one ends at its next look."""
-    process.ALL.stop()
+    commands.ALL.stop()
     try:
         with pytest.raises(ClusterError, match="was stopped"):
             until_serving(boot(tmp_path, {"etcd": living}), Serving(after=99))
     finally:
-        process.ALL.reopen()
+        commands.ALL.reopen()

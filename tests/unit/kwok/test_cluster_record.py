@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from harness import pids
+from harness.processes import daemons
 from kwok import state
 from kwok.state import FILE, Record
 
 RECORD = Record("one", "5a", "2026-01-01T00:00:00+00:00", {"webhooks": "skip"}, {"etcdPort": 10_001})
 
 
-def ready(**components: pids.Identity) -> Record:
+def ready(**components: daemons.Identity) -> Record:
     return RECORD.started({}, context="kwok-one", server="https://127.0.0.1:1").seen_ready(components)
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     """Identities included, and the file is for its owner only."""
-    record = ready(etcd=pids.this())
+    record = ready(etcd=daemons.this())
     state.write(tmp_path, record)
     assert state.read(tmp_path) == record
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
@@ -42,7 +42,7 @@ def test_no_record_where_there_is_no_directory(tmp_path: Path) -> None:
 
 def test_a_cluster_runs_while_every_component_is_the_process_that_was_started() -> None:
     """The test's own process stands for a component."""
-    mine = pids.this()
+    mine = daemons.this()
     assert ready(etcd=mine, scheduler=mine).running
 
 
@@ -56,16 +56,16 @@ def test_a_cluster_runs_while_every_component_is_the_process_that_was_started() 
 )
 def test_one_component_that_is_not_itself_makes_a_cluster_stale(stranger: dict[str, object]) -> None:
     """Pid, start time and boot all count."""
-    mine = pids.this()
+    mine = daemons.this()
     assert not ready(etcd=mine, scheduler=replace(mine, **stranger)).running  # type: ignore[arg-type]
 
 
 def test_a_cluster_that_was_never_seen_ready_does_not_run() -> None:
     """Its harness was killed in the middle: whoever finds it makes it anew."""
-    assert not RECORD.started({"etcd": pids.this()}, context="c", server="s").running
+    assert not RECORD.started({"etcd": daemons.this()}, context="c", server="s").running
     assert not ready().running
 
 
 def test_the_test_process_is_itself() -> None:
     """A guard for the tests above."""
-    assert pids.this().pid == os.getpid()
+    assert daemons.this().pid == os.getpid()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import pids
 from harness.errors import ClusterError, NotOurs, UsageError
+from harness.processes import daemons
 from kwok import launch, state
 from kwok.clusters import Clusters
 from kwok.components import PORTS
@@ -115,7 +115,7 @@ def test_a_process_that_only_has_the_pid_of_a_component_is_not_signalled(
     clusters: Clusters, bystander: "subprocess.Popen[bytes]"
 ) -> None:
     """The recorded component has ended, and its pid belongs to a stranger now."""
-    stranger = pids.identify(bystander.pid)
+    stranger = daemons.identify(bystander.pid)
     assert stranger is not None
     record = clusters.reserve("one", {}, numbered)
     then = replace(stranger, start_ticks=stranger.start_ticks - 1)
@@ -126,7 +126,7 @@ def test_a_process_that_only_has_the_pid_of_a_component_is_not_signalled(
 
 def test_a_component_is_ended(clusters: Clusters, bystander: "subprocess.Popen[bytes]") -> None:
     """Pid and start time are those that were recorded."""
-    identity = pids.identify(bystander.pid)
+    identity = daemons.identify(bystander.pid)
     assert identity is not None
     record = clusters.reserve("one", {}, numbered)
     state.write(clusters.directory("one"), record.seen_ready({"etcd": identity}))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import pids
 from harness.errors import ClusterError, NotOurs, ToolError
+from harness.processes import daemons
 from harness.progress import Silent
 from harness.settings import Settings, load
 from kwok import state
@@ -32,7 +32,7 @@ def record_running(home: Path, made_with: dict[str, str]) -> state.Record:
     clusters = Clusters(home, (), lambda directory, record: None)
     record = clusters.reserve("one", made_with, lambda _: {"etcdPort": 20_000})
     record = record.started({}, context="kwok-one", server="https://127.0.0.1:20002")
-    record = record.seen_ready({"etcd": pids.this()})
+    record = record.seen_ready({"etcd": daemons.this()})
     state.write(clusters.directory("one"), record)
     return record
 

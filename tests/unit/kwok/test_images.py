@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.background import Background
 from harness.errors import ClusterError, SettingsError, UsageError
+from harness.processes.threads import Background
 from harness.progress import Silent
 from harness.settings import Retries
 from kwok import image_pull

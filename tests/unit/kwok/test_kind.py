@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from harness import process
 from harness.errors import ClusterError, HarnessError, NotOurs, RegistryNotReady, UsageError
-from harness.process import CommandFailed, Completed
+from harness.processes import commands
+from harness.processes.commands import CommandFailed, Completed
 from harness.progress import Silent
 from harness.settings import Settings, load
 from kwok import state
@@ -220,7 +220,7 @@ def test_what_fails_or_is_interrupted_leaves_nothing(
 ) -> None:
     """No container, no directory; the first failure is the one that is told."""
     engine = FakeEngine()
-    monkeypatch.setattr(process, "run", Kind(engine, home, how))
+    monkeypatch.setattr(commands, "run", Kind(engine, home, how))
     with pytest.raises((HarnessError, KeyboardInterrupt)):
         make(engine, settings, home)
     assert engine.containers == {}
@@ -231,7 +231,7 @@ def test_the_error_of_kind_comes_before_its_trace(
     home: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thousand lines of kubeadm are no message."""
-    monkeypatch.setattr(process, "run", Kind(engine := FakeEngine(), home, FAILED))
+    monkeypatch.setattr(commands, "run", Kind(engine := FakeEngine(), home, FAILED))
     with pytest.raises(ClusterError) as told:
         make(engine, settings, home)
     assert told.value.what.startswith("ERROR: failed to create cluster: no\nkind create: exit status 1")
@@ -243,7 +243,7 @@ def test_a_stale_node_goes_before_a_new_one_is_made(
     """It would hold the name and the port."""
     engine = FakeEngine(containers={"node": replace(owned(home), id="stale", running=False)})
     kind = Kind(engine, home, FAILED)
-    monkeypatch.setattr(process, "run", kind)
+    monkeypatch.setattr(commands, "run", kind)
     with pytest.raises(ClusterError):
         make(engine, settings, home)
     assert kind.removed_before == ["stale"]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import pids
 from harness.errors import ClusterError
+from harness.processes import daemons as pids
+from harness.processes.service import last_lines
 from kwok import launch
 from kwok.components import PROGRAMS
-from kwok.launch import last_lines
 
 
 @pytest.fixture

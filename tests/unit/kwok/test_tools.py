@@ -18,9 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import pids, settings
+from harness import settings
 from harness.errors import ToolError
 from harness.exits import Exit
+from harness.processes import daemons
 from harness.progress import Silent
 from harness.settings import ROOT, Tools
 from kwok.tool_probe import mentions
@@ -399,7 +400,7 @@ def test_closing_ends_a_build_at_once_and_leaves_nothing(bench: Bench) -> None:
         with pytest.raises(ToolError, match="stopped"):
             toolbox.path(name)
     assert time.monotonic() - begun < 10
-    assert pids.mentioning(bench.cache) == []
+    assert daemons.mentioning(bench.cache) == []
     assert bench.left() == []
     assert len(bench.builds) == 1
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ToolError
-from harness.process import Scope
+from harness.processes.commands import Scope
 from harness.settings import Pin, Tools
 from kwok.toolchain import Go, Toolchain
 

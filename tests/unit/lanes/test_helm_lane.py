@@ -14,7 +14,7 @@ from harness.errors import SyncDeadline, UsageError, VerdictFailed
 from harness.helm import InstallFailed
 from harness.journal import Journal
 from harness.lane import Run
-from harness.process import Completed, Scope
+from harness.processes.commands import Completed, Scope
 from harness.progress import Silent, task
 from harness.timeline import Timeline
 from lanes import find, helm

@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import DataError, ToolError, UsageError
 from harness.exits import Exit
-from harness.process import CommandFailed
+from harness.processes.commands import CommandFailed
 from harness.selection.git import Repository
 from tests.fakes.selection import History
 

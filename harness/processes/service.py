@@ -10,7 +10,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from harness.errors import ClusterError
-from kwok.launch import last_lines
+
+_LINES = 12
+MARK = "KWOK_HARNESS_CLUSTER"  # the cluster's directory, in the environment of each of its services
+
+
+def last_lines(log: Path) -> str:
+    """The end of a log, for a message; empty where there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 16_384))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(line[:500] for line in text.splitlines()[-_LINES:])
+
 
 _PROBE_SECONDS = 1.0
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import pids
-from harness.pids import Identity
+from harness.processes import daemons
+from harness.processes.daemons import Identity
 
 STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
 # The first thread ends and is a zombie; the other one goes on, as those of a program that is being killed do a while.
@@ -42,50 +42,50 @@ def running(*argv: str | Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_pid_with_another_start_time_is_a_stranger() -> None:
     """A recycled pid is neither alive nor stopped."""
-    me = pids.identify(os.getpid())
+    me = daemons.identify(os.getpid())
     assert me is not None
-    assert pids.alive(me)
+    assert daemons.alive(me)
     stranger = Identity(me.pid, me.start_ticks - 1, me.boot_id)
-    assert not pids.alive(stranger)
-    assert pids.stop([stranger], grace=0.1) == []
-    assert not pids.alive(Identity(me.pid, me.start_ticks, "another boot"))
+    assert not daemons.alive(stranger)
+    assert daemons.stop([stranger], grace=0.1) == []
+    assert not daemons.alive(Identity(me.pid, me.start_ticks, "another boot"))
 
 
 def test_a_process_that_ignores_term_is_killed() -> None:
     """What survives TERM gets KILL, so nothing is left."""
     with running("sh", "-c", STUBBORN) as child:
-        identity = pids.identify(child.pid)
+        identity = daemons.identify(child.pid)
         assert identity is not None
-        assert pids.stop([identity], grace=0.2) == []
-        assert not pids.alive(identity)
+        assert daemons.stop([identity], grace=0.2) == []
+        assert not daemons.alive(identity)
         assert child.wait() == -signal.SIGKILL
 
 
 def test_a_process_has_ended_when_its_last_thread_has() -> None:
     """Until then it holds its files and its ports, though /proc calls its first thread a zombie."""
     with running(sys.executable, "-c", LEADERLESS) as child:
-        identity = pids.identify(child.pid)
+        identity = daemons.identify(child.pid)
         assert identity is not None
-        assert pids.alive(identity)
+        assert daemons.alive(identity)
         child.kill()
         child.wait()
-        assert not pids.alive(identity)
+        assert not daemons.alive(identity)
 
 
 def test_a_program_that_is_still_being_mapped_is_recognised_by_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """For a moment after its start it has none: it is waited for, as long as it runs and at most so long."""
     before = [(), (), ("kube-apiserver", "--port=1")]
-    monkeypatch.setattr(pids, "command_line", lambda pid: before.pop(0) if len(before) > 1 else before[0])
-    me = pids.this()
-    assert pids.recognise(me.pid) == (me, ("kube-apiserver", "--port=1"))
-    monkeypatch.setattr(pids, "command_line", lambda pid: ())
-    assert pids.recognise(me.pid, within=0.02) == (me, ())
-    assert pids.recognise(2**22 + 1) == (None, ())
+    monkeypatch.setattr(daemons, "command_line", lambda pid: before.pop(0) if len(before) > 1 else before[0])
+    me = daemons.this()
+    assert daemons.recognise(me.pid) == (me, ("kube-apiserver", "--port=1"))
+    monkeypatch.setattr(daemons, "command_line", lambda pid: ())
+    assert daemons.recognise(me.pid, within=0.02) == (me, ())
+    assert daemons.recognise(2**22 + 1) == (None, ())
 
 
 def test_what_has_just_been_started_is_found_by_its_words_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an interrupted start leaves is looked for at once, when it may have no words yet."""
-    known, asked = pids.command_line, set[int]()
+    known, asked = daemons.command_line, set[int]()
 
     def late(pid: int) -> tuple[str, ...]:
         first = pid not in asked
@@ -95,8 +95,8 @@ def test_what_has_just_been_started_is_found_by_its_words_too(tmp_path: Path, mo
     (tmp_path / "x").touch()
     child = subprocess.Popen(["tail", "-f", str(tmp_path / "x")])
     try:
-        monkeypatch.setattr(pids, "command_line", late)
-        assert [each.pid for each in pids.mentioning(tmp_path)] == [child.pid]
+        monkeypatch.setattr(daemons, "command_line", late)
+        assert [each.pid for each in daemons.mentioning(tmp_path)] == [child.pid]
     finally:
         child.kill()
         child.wait()
@@ -107,7 +107,7 @@ def test_processes_are_found_by_a_path_in_their_words(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x").touch()
     with running("sh", "-c", 'echo ready; exec tail -f "$0"', tmp_path / "a" / "x") as child:
-        found = pids.mentioning(tmp_path / "a")
+        found = daemons.mentioning(tmp_path / "a")
         assert [each.pid for each in found] == [child.pid]
-        assert pids.mentioning(tmp_path / "a" / "x" / "y") == []
-        assert pids.mentioning(Path(f"{tmp_path}/")) == found
+        assert daemons.mentioning(tmp_path / "a" / "x" / "y") == []
+        assert daemons.mentioning(Path(f"{tmp_path}/")) == found

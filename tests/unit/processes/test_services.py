@@ -15,13 +15,13 @@ from threading import Thread
 
 import pytest
 
-from harness import pids, process
-from harness.background import Background
 from harness.errors import ClusterError
+from harness.processes import commands, daemons
+from harness.processes.service import MARK
+from harness.processes.services import Plan, Probe, Service, ServiceDied, ServiceFailed, ServiceNotReady, Services
+from harness.processes.threads import Background
 from harness.settings import ROOT
 from kwok import launch
-from kwok.launch import MARK
-from kwok.services import Plan, Probe, Service, ServiceDied, ServiceFailed, ServiceNotReady, Services
 
 ELSEWHERE = """
 import sys
@@ -29,7 +29,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from kwok.services import Service, Services
+from harness.processes.services import Service, Services
 cluster, program = Path(sys.argv[1]), Path(sys.argv[2])
 Services(cluster).ensure(lambda ports: [Service("sleeper", program, (), ())], 5.0)
 """
@@ -95,7 +95,7 @@ def test_another_plan_replaces_what_runs(cluster: Path, tmp_path: Path) -> None:
     before = services.identity("sleeper")
     assert before is not None
     assert services.ensure(just(sleeper(tmp_path, "lightly")), 5.0) == ("sleeper",)
-    assert not pids.alive(before)
+    assert not daemons.alive(before)
     services.check()
     assert not services.died.is_set()
 
@@ -156,7 +156,7 @@ def test_an_ending_that_is_wanted_is_no_death(cluster: Path, tmp_path: Path) -> 
     identity = services.identity("sleeper")
     assert identity is not None
     services.stop("never started", "sleeper")
-    assert not pids.alive(identity)
+    assert not daemons.alive(identity)
     assert services.identity("sleeper") is None
     assert not services.died.wait(0.2)
 
@@ -240,7 +240,7 @@ def test_what_is_found_and_does_not_answer_is_started_anew(cluster: Path, tmp_pa
         services.ensure(plan, 0.1)
     fresh = services.identity("sleeper")
     assert fresh != hung
-    assert not pids.alive(hung)
+    assert not daemons.alive(hung)
     with pytest.raises(ServiceNotReady):
         services.ensure(plan, 0.1)
     assert services.identity("sleeper") == fresh
@@ -260,7 +260,7 @@ def test_a_stranger_with_the_pid_is_not_the_service(cluster: Path, tmp_path: Pat
     file.write_text(json.dumps(record))
     assert services.identity("sleeper") is None
     assert services.ensure(plan, 5.0) == ("sleeper",)
-    assert pids.alive(identity)
+    assert daemons.alive(identity)
 
 
 def test_the_end_of_the_cluster_is_the_end_of_its_services(cluster: Path, tmp_path: Path) -> None:
@@ -271,11 +271,11 @@ def test_the_end_of_the_cluster_is_the_end_of_its_services(cluster: Path, tmp_pa
     (cluster.parent / "one-more").mkdir()
     other = Services(cluster.parent / "one-more")
     other.ensure(just(sleeper(tmp_path)), 5.0)
-    until(lambda: len(pids.carrying(MARK, str(cluster))) == 2)
+    until(lambda: len(daemons.carrying(MARK, str(cluster))) == 2)
     (services.home("parent") / "service.json").unlink()
     try:
         launch.stop(cluster, {})
-        assert pids.carrying(MARK, str(cluster)) == []
+        assert daemons.carrying(MARK, str(cluster)) == []
         assert other.identity("sleeper") is not None
     finally:
         other.stop("sleeper")
@@ -283,7 +283,7 @@ def test_the_end_of_the_cluster_is_the_end_of_its_services(cluster: Path, tmp_pa
 
 def test_a_program_that_is_not_there_is_told(cluster: Path, tmp_path: Path) -> None:
     """It cannot be run: that is an error with the name, not a service that died."""
-    with pytest.raises(process.CommandMissing, match=r"ghost.*No such file") as caught:
+    with pytest.raises(commands.CommandMissing, match=r"ghost.*No such file") as caught:
         Services(cluster).ensure(just(Service("ghost", tmp_path / "ghost", (), ())), 5.0)
     assert not isinstance(caught.value, ClusterError)
 
@@ -335,12 +335,12 @@ def test_a_cluster_that_is_gone_stays_gone(cluster: Path, tmp_path: Path) -> Non
 
 def test_a_harness_that_stops_starts_nothing(cluster: Path, tmp_path: Path) -> None:
     """After an interrupt a background install ends instead of bringing up more."""
-    process.stop_children()
+    commands.stop_children()
     try:
-        with pytest.raises(process.CommandFailed, match="the harness is stopping"):
+        with pytest.raises(commands.CommandFailed, match="the harness is stopping"):
             Services(cluster).ensure(just(sleeper(tmp_path)), 5.0)
     finally:
-        process.allow_children()
+        commands.allow_children()
 
 
 @pytest.mark.parametrize(("status", "answered"), [(200, True), (503, False), (404, False)])
@@ -362,6 +362,6 @@ def test_only_200_is_an_answer(status: int, *, answered: bool) -> None:
 
 def test_the_end_of_a_stranger_is_not_waited_for() -> None:
     """A pid that belongs to another process by now means that the one asked about has ended."""
-    this = pids.this()
-    waiting = Background(lambda: pids.until_ended(replace(this, start_ticks=this.start_ticks - 1)), "stranger")
+    this = daemons.this()
+    waiting = Background(lambda: daemons.until_ended(replace(this, start_ticks=this.start_ticks - 1)), "stranger")
     assert waiting.result(5) is None

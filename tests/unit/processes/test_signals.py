@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from harness import interrupts
 from harness.exits import Exit
+from harness.processes import signals
 
 SCRIPT = """
 import gc, os, signal, sys, time
-from harness import interrupts
+from harness.processes import signals
 from harness.errors import Terminated
 
 class Finalized:
@@ -22,7 +22,7 @@ class Finalized:
         time.sleep(0.05)
 
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-interrupts.install()
+signals.install()
 try:
     BODY
     time.sleep(10)
@@ -60,7 +60,7 @@ def test_other_exceptions_in_finalizers_are_still_told() -> None:
 def test_a_noted_interrupt_raises_nothing(number: signal.Signals, code: Exit) -> None:
     """It can be waited for, the first one counts, and afterwards everything is as it was."""
     before = signal.getsignal(number)
-    with interrupts.noted() as noted:
+    with signals.noted() as noted:
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), signal.SIGINT)
         assert select.select([noted], [], [], 5)[0]

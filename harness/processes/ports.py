@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection
 
 import psutil
 
-from harness import pids
 from harness.errors import ClusterError, RegistryNotReady
+from harness.processes import daemons
 
 ANOTHER_PORT = "choose another port: KWOK_REGISTRY_HOST_PORT"
 _REGISTRY = re.compile(r"/clusters/([a-z0-9-]+)/services/registry/")
@@ -58,7 +58,7 @@ def require_free(port: int) -> None:
     if not found:
         return
     pid = found[0].pid
-    words = pids.command_line(pid) if pid is not None else ()
+    words = daemons.command_line(pid) if pid is not None else ()
     cluster = _REGISTRY.search(words[0]) if words else None
     if cluster is not None:
         who, do = f"the registry of the cluster {cluster[1]!r} (process {pid})", f"kwok-harness down {cluster[1]}"

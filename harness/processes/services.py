@@ -15,12 +15,21 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from harness import pids
 from harness.deadline import Deadline
-from harness.pids import Identity
-from kwok.launch import MARK, last_lines
-from kwok.ports import FreePorts, free_ports
-from kwok.service_plan import Plan, Ports, Probe, Service, ServiceDied, ServiceFailed, ServiceNotReady
+from harness.processes import daemons
+from harness.processes.daemons import Identity
+from harness.processes.ports import FreePorts, free_ports
+from harness.processes.service import (
+    MARK,
+    Plan,
+    Ports,
+    Probe,
+    Service,
+    ServiceDied,
+    ServiceFailed,
+    ServiceNotReady,
+    last_lines,
+)
 
 __all__ = ["Plan", "Ports", "Probe", "Service", "ServiceDied", "ServiceFailed", "ServiceNotReady", "Services"]
 
@@ -91,7 +100,7 @@ class Services:
             identities = [identity for name in names if (identity := self.identity(name)) is not None]
             for name in names:
                 self._attended.pop(name, None)
-            pids.stop(identities, _STOP_SECONDS)
+            daemons.stop(identities, _STOP_SECONDS)
             for name in names:
                 (self.home(name) / _RECORD).unlink(missing_ok=True)
             self._tell()
@@ -110,7 +119,7 @@ class Services:
     def identity(self, name: str) -> Identity | None:
         """The process of the service, if that very process still runs."""
         record = self._record(name)
-        return record[0] if record is not None and pids.alive(record[0]) else None
+        return record[0] if record is not None and daemons.alive(record[0]) else None
 
     def logs(self) -> dict[str, Path]:
         """The log of each service that was ever started here."""
@@ -149,7 +158,7 @@ class Services:
             if self._closed:
                 raise ServiceFailed(f"{service.name} was not started: the cluster is about to go")
             record = self._record(service.name)
-            if record is not None and pids.alive(record[0]):
+            if record is not None and daemons.alive(record[0]):
                 found = service.name not in self._attended  # of an earlier harness: it has had its time to start
                 answers = not found or all(probe.answered() for probe in service.probes)
                 if record[1] == service.fingerprint and answers:
@@ -158,7 +167,7 @@ class Services:
                 self.stop(service.name)
             home = self._furnished(service)
             environment = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "PATH": f"{home / 'bin'}:{os.defpath}"}
-            identity = pids.start(
+            identity = daemons.start(
                 [home / service.called_as, *service.arguments],
                 env={**self._environment, **environment, **service.environment},
                 cwd=home,
@@ -194,7 +203,7 @@ class Services:
 
     def _follow(self, name: str, attended: _Attended) -> None:
         """The thread of one service: blocks until it has ended."""
-        status = pids.until_ended(attended.identity)
+        status = daemons.until_ended(attended.identity)
         with self._lock:
             if self._attended.get(name) is attended:
                 attended.death = ServiceDied(name, status, self.home(name) / "log")

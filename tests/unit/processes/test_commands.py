@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import pids, process
-from harness.process import CommandFailed, CommandMissing, Scope
+from harness.processes import commands, daemons
+from harness.processes.commands import CommandFailed, CommandMissing, Scope
 
 PYTHON = sys.executable
 
@@ -28,7 +28,7 @@ def wait_for(file: Path) -> str:
 
 def test_output_and_status_come_back_apart() -> None:
     """stdout, stderr and the status are three things."""
-    done = process.run(
+    done = commands.run(
         script("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"), timeout=10, check=False
     )
     assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 3)
@@ -37,28 +37,28 @@ def test_output_and_status_come_back_apart() -> None:
 def test_a_failing_command_can_be_pasted_into_a_shell() -> None:
     """The message quotes the words as a shell needs them and ends with the last lines of the output."""
     with pytest.raises(CommandFailed) as caught:
-        process.run(["sh", "-c", "echo no such thing >&2; exit 4"], timeout=10)
+        commands.run(["sh", "-c", "echo no such thing >&2; exit 4"], timeout=10)
     assert str(caught.value) == "sh -c 'echo no such thing >&2; exit 4': exit status 4\nno such thing"
 
 
 def test_words_are_not_read_by_a_shell() -> None:
     """What looks like a shell expansion is passed on as it is."""
-    assert process.run(["printf", "%s", "$HOME `id` *"], timeout=10).stdout == "$HOME `id` *"
+    assert commands.run(["printf", "%s", "$HOME `id` *"], timeout=10).stdout == "$HOME `id` *"
 
 
 def test_a_missing_program_is_its_own_error() -> None:
     """Not a traceback, and not a failed command."""
     with pytest.raises(CommandMissing, match="cannot run no-such-program"):
-        process.run(["no-such-program"], timeout=10)
+        commands.run(["no-such-program"], timeout=10)
 
 
 def test_an_expired_command_is_ended_with_its_children(tmp_path: Path) -> None:
     """A grandchild does not outlive the deadline of its grandparent."""
     file = tmp_path / "pid"
     with pytest.raises(CommandFailed, match="not done after") as caught:
-        process.run(["sh", "-c", f"sleep 60 & echo $! > {file}; wait"], timeout=0.5)
+        commands.run(["sh", "-c", f"sleep 60 & echo $! > {file}; wait"], timeout=0.5)
     assert caught.value.timed_out
-    assert pids.identify(int(file.read_text())) is None
+    assert daemons.identify(int(file.read_text())) is None
 
 
 def test_stopping_a_scope_ends_its_commands_and_no_others(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_stopping_a_scope_ends_its_commands_and_no_others(tmp_path: Path) -> Non
 
     def work() -> None:
         try:
-            process.run(["sh", "-c", f"echo x > {tmp_path / 'mine'}; sleep 60"], timeout=60, scope=mine)
+            commands.run(["sh", "-c", f"echo x > {tmp_path / 'mine'}; sleep 60"], timeout=60, scope=mine)
         except CommandFailed as error:
             errors.append(error)
 
@@ -80,18 +80,18 @@ def test_stopping_a_scope_ends_its_commands_and_no_others(tmp_path: Path) -> Non
     assert errors
     assert errors[0].completed.returncode < 0
     with pytest.raises(CommandFailed, match="stopping"):
-        process.run(["true"], timeout=5, scope=mine)
-    assert process.run(["true"], timeout=5, scope=other).returncode == 0
+        commands.run(["true"], timeout=5, scope=mine)
+    assert commands.run(["true"], timeout=5, scope=other).returncode == 0
     mine.reopen()
-    assert process.run(["true"], timeout=5, scope=mine).returncode == 0
+    assert commands.run(["true"], timeout=5, scope=mine).returncode == 0
 
 
 def test_stopping_the_harness_ends_every_scope(tmp_path: Path) -> None:
     """Ctrl-C leaves no command of any cell; what has to be done afterwards can be allowed again."""
-    process.stop_children()
+    commands.stop_children()
     try:
         with pytest.raises(CommandFailed, match="stopping"):
-            process.run(["true"], timeout=5, scope=Scope())
+            commands.run(["true"], timeout=5, scope=Scope())
     finally:
-        process.allow_children()
-    assert process.run(["true"], timeout=5).returncode == 0
+        commands.allow_children()
+    assert commands.run(["true"], timeout=5).returncode == 0

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.process import ALL, CommandFailed, CommandMissing, Completed
+from harness.processes.commands import ALL, CommandFailed, CommandMissing, Completed
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from harness.errors import ClusterError
-from kwok import ports
+from harness.processes import ports
 
 
 def test_ports_are_different_and_below_those_for_outgoing_connections() -> None:
