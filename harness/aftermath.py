@@ -23,8 +23,8 @@ from harness.recipes.model import Recipe
 from harness.recording import FILE, Recorder, copy
 from harness.recordings import prune
 from harness.redaction import Redactor
+from harness.runtime import Runtime
 from harness.settings import Settings
-from kwok.runtime import Runtime
 
 QUICK = 2.0  # seconds for evidence when somebody wants the harness to end
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.bundles.contract import ContractBroken
+from harness.cluster.wire import ApiError
 from harness.diagnosis import said
 from harness.errors import (
     ClusterError,
@@ -35,7 +36,6 @@ from harness.redaction import Redactor
 from harness.registry_connection import RegistryError
 from harness.verdict import Waiting
 from harness.waiting import Cancelled, Expired, GateFailed
-from harness.wire import ApiError
 
 _BEFORE_THE_RECIPE = ("tools", "cluster", "infrastructure")  # phases in which nothing of the recipe can fail
 _REFUSED = (400, 403, 404, 409, 413, 415, 422)  # answers of an API server that is well, and wants no such object

@@ -4,7 +4,7 @@ First what stands in the way (webhooks and API services that nobody serves), the
 is the reverse of their dependencies; then whatever is left, by comparison with the inventory from before, in rounds:
 plan, do, watch it go, look again. At the deadline it stops and says what remains: such a cluster is to be replaced.
 
-The caller has made sure that the cluster is ours (`kwok.guard`).
+The caller has made sure that the cluster is ours (`harness.cluster.ownership`).
 """
 
 import time
@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from harness import leftovers
-from harness.cluster import ApiError, Cluster, address
+from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError
 from harness.inventory import (

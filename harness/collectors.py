@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import yaml
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.evidence import Collector, Files, Incomplete

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.processes.threads import Background
 from harness.snapshot import Key, Kind, Snapshot
 from harness.waiting import Judged, Observe

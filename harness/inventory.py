@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.cluster import ApiError, Cluster, address
+from harness.cluster.api import ApiError, Cluster, address
 from harness.errors import ClusterError
 from harness.names import SYSTEM_NAMESPACES
 from harness.snapshot import JOBS, NODES, PODS, REPLICASETS, Kind

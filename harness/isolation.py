@@ -14,7 +14,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness import cleanup
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
+from harness.cluster.ownership import require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError
 from harness.helm import Helm
@@ -22,11 +23,10 @@ from harness.inventory import Inventory, take
 from harness.journal import Journal
 from harness.processes import daemons
 from harness.processes.daemons import Identity
+from harness.runtime import RunningCluster, Runtime
 from harness.settings import Deadlines
 from harness.snapshot import Object
-from kwok.guard import require_ours
 from kwok.nodes import apply_nodes
-from kwok.runtime import RunningCluster, Runtime
 
 HelmFor = Callable[[RunningCluster], Helm]
 

@@ -14,7 +14,7 @@ from harness import progress
 from harness.budget import Budget
 from harness.bundles.model import Bundle
 from harness.claims import LOOK_AGAIN
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import SyncDeadline, VerdictFailed
 from harness.gates import workloads

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.bundles.model import Bundle
-from harness.cluster import ApiError, Cluster, address
+from harness.cluster.api import ApiError, Cluster, address
 from harness.comparison import ABSENT, Difference, Expected, Judge, Path, differences, dotted
 from harness.errors import DataError, VerdictFailed
 from harness.gates.expected import flatten

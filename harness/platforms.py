@@ -11,18 +11,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.installers import Infrastructure, Installer, KindSite, Site, registry
 from harness.installers.host import HostInfrastructure
 from harness.installers.in_cluster import registry as in_cluster_registry
 from harness.installers.in_cluster.infrastructure import KindInfrastructure
 from harness.processes.services import Services
 from harness.progress import Progress
+from harness.runtime import RunningCluster, Runtime, state_directory
 from harness.settings import Settings
 from kwok.engine import Engine, EngineMissing
 from kwok.host import HostRuntime
 from kwok.kind import KindRuntime
-from kwok.runtime import RunningCluster, Runtime, state_directory
 
 Tools = Callable[[str], Path]
 RUNTIMES = (HostRuntime.name, KindRuntime.name)

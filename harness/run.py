@@ -18,7 +18,7 @@ from harness.aftermath import Aftermath
 from harness.budget import Budget
 from harness.bundles.model import Bundler
 from harness.causes import first_cause
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import HarnessError, Terminated
 from harness.exits import Exit

@@ -14,8 +14,8 @@ from harness.isolation import Mark, Marks
 from harness.processes import commands, daemons
 from harness.processes.threads import Background
 from harness.progress import Silent
+from harness.runtime import Runtime
 from harness.sweep import Task
-from kwok.runtime import Runtime
 
 CLOSING = 5.0  # seconds
 

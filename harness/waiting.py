@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.deadline import Clock, Deadline
 from harness.errors import ClusterError, HarnessError, VerdictFailed
 from harness.exits import Exit

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from harness.cluster import ApiError, Cluster, Listing, Watch, transient
+from harness.cluster.api import ApiError, Cluster, Listing, Watch, transient
 from harness.deadline import Clock
 from harness.errors import ClusterError
 from harness.snapshot import Kind

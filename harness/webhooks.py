@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.errors import ClusterError
 from harness.snapshot import Kind
 

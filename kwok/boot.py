@@ -8,7 +8,7 @@ the boot with its last words instead of a timeout.
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.names import OWNER_MARKER

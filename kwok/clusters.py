@@ -12,8 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.errors import ClusterError, NotOurs
+from harness.runtime import RunningCluster, checked_name
 from kwok import state
-from kwok.runtime import RunningCluster, checked_name
 from kwok.state import Record
 
 ChoosePorts = Callable[[set[int]], Mapping[str, int]]  # by what they are for; given those that are reserved

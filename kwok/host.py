@@ -6,22 +6,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
+from harness.cluster.ownership import marker, require_ours
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.processes import commands
 from harness.processes.daemons import Identity
 from harness.processes.ports import FreePorts, free_ports
 from harness.progress import Progress, task
+from harness.runtime import RunningCluster
 from harness.settings import Settings
 from harness.snapshot import CONFIGMAPS
 from kwok import launch, state
 from kwok.boot import Boot
 from kwok.clusters import Clusters, file_errors
 from kwok.components import CONFIGURATION, EGRESS, PORTS, PROGRAMS, files
-from kwok.guard import marker, require_ours
 from kwok.launch import KUBECONFIG, ComponentDied
-from kwok.runtime import RunningCluster
 from kwok.storage import furnish
 
 _TASK = "control plane"

@@ -14,23 +14,23 @@ from typing import ClassVar
 
 import yaml
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
+from harness.cluster.ownership import marker, require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError, NotOurs, UsageError
 from harness.processes import commands
 from harness.processes.commands import CommandFailed
 from harness.progress import Progress, task
+from harness.runtime import RunningCluster
 from harness.settings import Settings
 from harness.snapshot import CONFIGMAPS
 from kwok import kind_config, kind_node, kind_preflight, state
 from kwok.clusters import Clusters, file_errors
 from kwok.engine import Container, Engine, EngineMissing
-from kwok.guard import marker, require_ours
 from kwok.images import Images
 from kwok.kind_boot import furnish_cluster
 from kwok.kind_config import node_container
 from kwok.kind_images import load
-from kwok.runtime import RunningCluster
 from kwok.storage import furnish
 
 _TASK = "control plane"

@@ -1,6 +1,6 @@
 """From a cluster that kind has just made to a simulated one: what goes into it, and when it is ready."""
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.gates.ownership import condition, holds

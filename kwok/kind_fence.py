@@ -12,7 +12,7 @@ The patch is a JSON patch: a node selector is an atomic map, which server-side a
 import time
 from typing import Any
 
-from harness.cluster import ApiError, Cluster, address
+from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_LABEL

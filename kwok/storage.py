@@ -7,7 +7,7 @@ Claims take these instead, since made beforehand they bind in a moment.
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.settings import Volumes
 from harness.snapshot import Kind
 

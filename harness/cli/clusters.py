@@ -3,17 +3,17 @@
 import click
 
 from harness.cli.context import Context, as_json, recipe_names
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
+from harness.cluster.ownership import require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, UsageError
 from harness.isolation import Mark, Marks
 from harness.names import GPU_RESOURCE, NODE_TYPE_LABEL
 from harness.recipes.model import Criteria
 from harness.recipes.resolve import resolve
+from harness.runtime import RunningCluster, Runtime
 from harness.snapshot import NODES, Object
-from kwok.guard import require_ours
 from kwok.nodes import apply_nodes, delete_nodes
-from kwok.runtime import RunningCluster, Runtime
 
 name_argument = click.argument("name", required=False)
 

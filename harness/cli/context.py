@@ -18,11 +18,11 @@ from harness.platforms import RUNTIMES, Choice, Platform, choose, platform_of
 from harness.recipes.load import Catalog
 from harness.recipes.model import Criteria
 from harness.results import Results
+from harness.runtime import Runtime
 from harness.settings import ROOT, Settings, load
 from harness.snapshot import Object
 from kwok.nodes import NodePlan, node_objects
 from kwok.profiles import Profiles
-from kwok.runtime import Runtime
 from kwok.tools import Toolbox, cache_directory
 from lanes import find
 

@@ -13,8 +13,8 @@ from click.shell_completion import get_completion_class
 from harness.cli.context import Context, as_json
 from harness.cli.images import images_of
 from harness.errors import HarnessError, ToolError
+from harness.runtime import state_directory
 from kwok.engine import Engine, EngineMissing
-from kwok.runtime import state_directory
 from kwok.tools import cache_directory
 
 _GIB = 2**30

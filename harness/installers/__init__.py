@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.collectors import EvidenceSite
 from harness.errors import HarnessError, InfrastructureError, ToolError
 from harness.evidence import Collector
 from harness.gates.rollouts import Workload
 from harness.processes.services import Services
 from harness.progress import Progress
+from harness.runtime import RunningCluster
 from harness.settings import Settings
 from kwok.images import ImageMissing
-from kwok.runtime import RunningCluster
 
 
 @dataclass(frozen=True)

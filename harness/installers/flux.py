@@ -11,7 +11,7 @@ from typing import Any
 
 import tenacity
 
-from harness.cluster import transient
+from harness.cluster.api import transient
 from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import ClusterError, FluxCrdMissing, FluxInstallFailed, FluxRolloutFailed

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from harness.cluster import ApiError, Cluster
+from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, ToolError
 from harness.formats import go_yaml

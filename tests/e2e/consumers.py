@@ -15,7 +15,7 @@ from typing import Any
 import urllib3
 
 from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, Delivery, Target, read_delivery
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.formats import go_yaml
 from harness.formats.media_types import LAYER, MANIFEST
 from harness.gates import applications, releases, sources

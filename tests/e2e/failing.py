@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from harness.bundles.builtin import BuiltinBundler
-from harness.cluster import ApiError, Cluster, address
+from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.gates import applications, releases, sources
@@ -31,13 +31,13 @@ from harness.progress import Silent
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.run import Cell, new_run_id
+from harness.runtime import RunningCluster
 from harness.settings import ROOT, Settings, load
 from harness.snapshot import DEPLOYMENTS, JOBS, PODS, Kind, Object
 from harness.verdict import Passed
 from kwok import launch
 from kwok.nodes import NodePlan, apply_nodes, node_objects
 from kwok.profiles import select
-from kwok.runtime import RunningCluster
 from lanes import find
 
 Act = Callable[[Run, Published | None], None]  # what was pushed, once it is

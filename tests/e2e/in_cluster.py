@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.installers import KindSite
 from harness.progress import Silent
 from harness.settings import Settings

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.processes import daemons
+from harness.runtime import Runtime
 from harness.settings import ROOT
-from kwok.runtime import Runtime
 
 AnyRuntime = TypeVar("AnyRuntime", bound=Runtime)
 LIMIT = 240.0  # seconds for one command; all of them are done far earlier, unless something hangs

@@ -11,7 +11,7 @@ import yaml
 from harness import settings
 from harness.bundles.model import Chart, Folder
 from harness.cleanup import restore
-from harness.cluster import ApiError, Cluster
+from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.helm import Helm
 from harness.inventory import PERSISTENT_VOLUMES, Inventory, compare, take

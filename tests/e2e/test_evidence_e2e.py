@@ -12,18 +12,18 @@ import yaml
 
 from harness import collectors, settings
 from harness.bundles.model import Chart, Folder
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.collectors import Kubectl
 from harness.deadline import Deadline
 from harness.evidence import Collector, EvidenceDirectory, EvidenceReport, collect
 from harness.helm import Helm
 from harness.progress import Silent
 from harness.redaction import Redactor
+from harness.runtime import RunningCluster
 from harness.snapshot import EVENTS, NODES, PODS, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok.host import HostRuntime
-from kwok.runtime import RunningCluster
 
 pytestmark = pytest.mark.e2e
 

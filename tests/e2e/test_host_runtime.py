@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.cluster import ApiError, Cluster
+from harness.cluster.api import ApiError, Cluster
+from harness.cluster.ownership import require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, NotOurs
 from harness.gates.nodes import nodes_ready
@@ -25,17 +26,16 @@ from harness.names import OWNER_MARKER
 from harness.processes import daemons as pids
 from harness.processes.ports import free_ports
 from harness.progress import Silent
+from harness.runtime import RunningCluster
 from harness.settings import ROOT, load
 from harness.snapshot import CONFIGMAPS, DAEMONSETS, JOBS, NODES, PODS, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok import state as records
 from kwok.components import PORTS, PROGRAMS
-from kwok.guard import require_ours
 from kwok.host import HostRuntime
 from kwok.nodes import NodePlan, apply_nodes, delete_nodes, node_objects
 from kwok.profiles import select
-from kwok.runtime import RunningCluster
 from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
 pytestmark = pytest.mark.e2e

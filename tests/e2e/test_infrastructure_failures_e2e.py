@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.exits import Exit
 from harness.installers.manifests import DEFINITIONS, SECRETS
 from harness.snapshot import CONFIGMAPS, Kind

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.installers import argocd
 from harness.installers.manifests import DEFINITIONS, SECRETS
 from harness.inventory import Inventory, compare, take

@@ -11,24 +11,24 @@ from typing import Any
 
 import pytest
 
-from harness.cluster import ApiError, Cluster
+from harness.cluster.api import ApiError, Cluster
+from harness.cluster.ownership import require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, NotOurs, RegistryNotReady
 from harness.gates.nodes import nodes_ready
 from harness.installers.manifests import SECRETS, SERVICES
 from harness.names import INFRASTRUCTURE_NODE
 from harness.progress import Silent
+from harness.runtime import RunningCluster
 from harness.settings import ROOT, Settings, load
 from harness.snapshot import DAEMONSETS, DEPLOYMENTS, JOBS, NODES, PODS, STATEFULSETS, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok import kind_config
 from kwok.engine import Engine
-from kwok.guard import require_ours
 from kwok.kind import KindRuntime
 from kwok.nodes import NodePlan, apply_nodes, node_objects
 from kwok.profiles import select
-from kwok.runtime import RunningCluster
 from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]

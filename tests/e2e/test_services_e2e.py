@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import RegistryNotReady
 from harness.installers import Site, argocd, flux, registry
@@ -22,13 +22,13 @@ from harness.processes.ports import free_ports
 from harness.processes.service import MARK
 from harness.processes.services import ServiceDied, Services
 from harness.progress import Silent
+from harness.runtime import RunningCluster
 from harness.settings import Settings, load
 from harness.snapshot import CONFIGMAPS, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok import launch
 from kwok.host import HostRuntime
-from kwok.runtime import RunningCluster
 from tests.e2e.trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 pytestmark = pytest.mark.e2e

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.progress import Silent
+from harness.runtime import RunningCluster
 from harness.snapshot import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, EVENTS, JOBS, NODES, PODS, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import Cancelled, wait
 from kwok import launch
 from kwok import state as records
 from kwok.host import HostRuntime
-from kwok.runtime import RunningCluster
 
 pytestmark = pytest.mark.e2e
 

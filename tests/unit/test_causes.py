@@ -6,6 +6,7 @@ import pytest
 
 from harness.bundles.contract import ContractBroken, Violation
 from harness.causes import first_cause
+from harness.cluster.wire import ApiError, Unreachable
 from harness.errors import (
     ArgocdCrdMissing,
     ArgocdInstallFailed,
@@ -38,7 +39,6 @@ from harness.processes.service import ServiceDied, ServiceFailed
 from harness.redaction import Redactor
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Cancelled, Expired, GateFailed
-from harness.wire import ApiError, Unreachable
 
 SOURCE = "OCIRepository flux-system/aicr-bundle"
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness import cleanup
 from harness.cleanup import CleanupReport, restore
-from harness.cluster import ApiError, Cluster, Unreachable
+from harness.cluster.api import ApiError, Cluster, Unreachable
 from harness.deadline import Clock, Deadline
 from harness.errors import HarnessError
 from harness.inventory import PERSISTENT_VOLUMES, Entry, Inventory, Reference

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from harness import collectors
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.collectors import EvidenceSite, Kubectl
 from harness.errors import ClusterError, HarnessError
 from harness.evidence import Collector, Files, Incomplete

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.errors import ClusterError
 from harness.hastening import Agenda, Hasten, Subject, hastening
 from harness.snapshot import PODS, Key, Kind, Snapshot

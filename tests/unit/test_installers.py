@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from harness import errors
-from harness.cluster import ApiError
+from harness.cluster.api import ApiError
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError, RegistryNotReady, RegistryUnreachable, ToolError
 from harness.exits import Exit

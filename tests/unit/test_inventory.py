@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.cluster import ApiError, Cluster, Listing, Resources, Unreachable, address
+from harness.cluster.api import ApiError, Cluster, Listing, Resources, Unreachable, address
 from harness.errors import ClusterError
 from harness.inventory import Entry, Inventory, Reference, compare, take
 from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, JOBS, NODES, PODS, Kind

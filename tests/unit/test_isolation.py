@@ -17,8 +17,8 @@ from harness.processes import daemons
 from harness.processes.daemons import Identity
 from harness.processes.threads import Background
 from harness.progress import Progress, Silent
+from harness.runtime import RunningCluster
 from harness.settings import load
-from kwok.runtime import RunningCluster
 
 GONE = Identity(1, 0, "another boot")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.bundles.model import Bundle, Chart, Folder
-from harness.cluster import ApiError, Cluster, Listing, Resources
+from harness.cluster.api import ApiError, Cluster, Listing, Resources
 from harness.comparison import same_shape
 from harness.inventory import Reference
 from harness.parity import ParityBroken, ParityReport, check, delivered, expected

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness import recording
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import DataError, UsageError
 from harness.gates import absence, applications, combining, nodes, releases, sources, workloads

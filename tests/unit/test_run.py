@@ -11,7 +11,7 @@ import pytest
 
 from harness import preparing
 from harness.bundles.model import Bundle
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.collectors import of_document
 from harness.errors import ClusterError, DataError, Terminated, ToolError, VerdictFailed
 from harness.exits import Exit

@@ -10,9 +10,9 @@ from harness.errors import ClusterError
 from harness.isolation import Mark, Marks
 from harness.processes import commands, daemons
 from harness.progress import Progress
+from harness.runtime import RunningCluster, Runtime
 from harness.spares import Spares
 from harness.sweep import Task
-from kwok.runtime import RunningCluster, Runtime
 
 FIRST, SECOND = Task("a", "helm", "c-1", "1-1"), Task("b", "helm", "c-2", "1-2")
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import connection, watching
-from harness.cluster import ApiError, Cluster
+from harness import watching
+from harness.cluster import connection
+from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.snapshot import NODES, PODS, Snapshot
 from harness.verdict import Failed, Passed, Verdict, Waiting

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from harness import connection, watching
-from harness.cluster import Cluster
+from harness import watching
+from harness.cluster import connection
+from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.snapshot import NODES, PODS, Kind, Snapshot
 from harness.verdict import Failed, Passed, Verdict, Waiting

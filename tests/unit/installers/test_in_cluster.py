@@ -19,9 +19,9 @@ from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import workload_of
 from harness.processes.commands import CommandFailed, Completed
 from harness.progress import Silent
+from harness.runtime import RunningCluster
 from harness.settings import load
 from harness.snapshot import DEPLOYMENTS
-from kwok.runtime import RunningCluster
 
 
 def manifest(kind: str = "Deployment", **container: Any) -> dict[str, Any]:

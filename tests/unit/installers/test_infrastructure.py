@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.errors import ArgocdInstallFailed, ClusterError, HarnessError
 from harness.gates.rollouts import Workload
 from harness.installers import Installer, KindInstallation, KindSite
 from harness.installers.in_cluster.infrastructure import KindInfrastructure, PartDied
 from harness.progress import Silent
+from harness.runtime import RunningCluster
 from harness.settings import load
 from harness.snapshot import DEPLOYMENTS, PODS
-from kwok.runtime import RunningCluster
 from tests.fakes.api import FakeApi
 
 REDIS, SERVER = (Workload(DEPLOYMENTS, "argocd", name) for name in ("redis", "server"))

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.cluster import Cluster
+from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.processes import commands, daemons

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.cluster import ApiError
+from harness.cluster.api import ApiError
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.snapshot import DAEMONSETS, PODS

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.cluster import Cluster, Listing
+from harness.cluster.api import Cluster, Listing
 from harness.deadline import Deadline
 from harness.progress import Silent
 from harness.settings import ROOT

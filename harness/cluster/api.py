@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from harness.connection import ATTEMPTS, CLIENT, Connection
+from harness.cluster.connection import ATTEMPTS, CLIENT, Connection
+from harness.cluster.wire import ApiError, Interrupted, Unreachable, Watch, transient
 from harness.snapshot import PODS, Kind
-from harness.wire import ApiError, Interrupted, Unreachable, Watch, transient
 
 __all__ = ["ApiError", "Cluster", "Interrupted", "Listing", "Resources", "Unreachable", "Watch", "transient"]
 

@@ -20,8 +20,8 @@ import urllib3
 import yaml
 from kubernetes import client, config
 
+from harness.cluster.wire import ApiError, Interrupted, Unreachable, api_error, read_body, transient, wire_errors
 from harness.errors import ClusterError
-from harness.wire import ApiError, Interrupted, Unreachable, api_error, read_body, transient, wire_errors
 
 CLIENT = "kwok-harness"  # how we call ourselves, as a client and as the manager of fields
 ATTEMPTS = 5  # of one request; a wait tries again until its deadline

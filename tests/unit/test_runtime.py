@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from kwok.runtime import checked_name, state_directory
+from harness.runtime import checked_name, state_directory
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ drawn at random when the cluster was made, so a cluster that shows it is the one
 
 from typing import Any
 
-from harness.cluster import ApiError, Cluster
+from harness.cluster.api import ApiError, Cluster
 from harness.errors import NotOurs
 from harness.names import OWNER_MARKER
+from harness.runtime import RunningCluster
 from harness.snapshot import CONFIGMAPS
-from kwok.runtime import RunningCluster
 
 
 def marker(running: RunningCluster) -> dict[str, Any]:

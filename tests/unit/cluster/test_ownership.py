@@ -5,12 +5,12 @@ from typing import Any, cast
 
 import pytest
 
-from harness.cluster import ApiError, Cluster
+from harness.cluster.api import ApiError, Cluster
+from harness.cluster.ownership import marker, require_ours
 from harness.errors import ClusterError, NotOurs
 from harness.names import OWNER_MARKER
+from harness.runtime import RunningCluster
 from harness.snapshot import CONFIGMAPS, Kind
-from kwok.guard import marker, require_ours
-from kwok.runtime import RunningCluster
 
 RUNNING = RunningCluster(
     "one", Path("/state/clusters/one"), Path("/k"), "kwok-one", "https://127.0.0.1:6443", "host", "5a"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import connection
-from harness.cluster import ApiError, Cluster, Interrupted, Unreachable, transient
+from harness.cluster import connection
+from harness.cluster.api import ApiError, Cluster, Interrupted, Unreachable, transient
 from harness.errors import ClusterError
 from harness.snapshot import CONFIGMAPS, NODES, PODS, Kind
 from tests.fakes.api import FakeApi, Fault
