@@ -9,7 +9,7 @@ from harness import settings
 from harness.console import Console
 from harness.errors import HarnessError
 from harness.exits import Exit
-from kwok.tools import cache_directory
+from harness.tools.toolbox import cache_directory
 
 
 def main() -> int:

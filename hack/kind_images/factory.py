@@ -18,10 +18,10 @@ from harness.errors import ToolError
 from harness.processes.commands import Scope
 from harness.progress import Progress
 from harness.settings import Settings
+from harness.tools.cache import exclusive
+from harness.tools.toolbox import WRAPPERS, Toolbox
+from harness.tools.toolchain import Toolchain
 from kwok.engine import Engine
-from kwok.tool_cache import exclusive
-from kwok.toolchain import Toolchain
-from kwok.tools import WRAPPERS, Toolbox
 
 _REQUEST_SECONDS = 600.0  # the engine takes a whole image in one request
 _SHARED = (

@@ -12,9 +12,9 @@ from typing import Any
 
 from hack.kind_images.layers import Layer, digest
 from harness.settings import Settings
+from harness.tools.cache import sha256
+from harness.tools.toolchain import GOARCH
 from kwok.images import STANDS_FOR
-from kwok.tool_cache import sha256
-from kwok.toolchain import GOARCH
 
 MADE_FROM = "kwok-harness.made-from"  # the key of everything it was made from
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from kwok.tool_cache import sha256
+from harness.tools.cache import sha256
 
 
 class Layer(Protocol):

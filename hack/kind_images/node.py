@@ -11,8 +11,8 @@ from pathlib import Path
 from hack.kind_images.images import Image
 from hack.kind_images.workshop import Container, Workshop
 from harness.deadline import Deadline
+from harness.tools.cache import sha256
 from kwok.engine import EngineError
-from kwok.tool_cache import sha256
 
 CONTAINER = "kwok-harness-node-image"
 _ARCHIVES = "/archives"

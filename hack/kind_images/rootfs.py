@@ -15,7 +15,7 @@ from hack.kind_images.layers import digest
 from hack.kind_images.pins import System
 from harness.errors import ToolError
 from harness.processes import commands
-from kwok.toolchain import GOARCH
+from harness.tools.toolchain import GOARCH
 
 _UNUSED = (
     "var/cache/apt/archives/*.deb", "var/lib/apt/lists/*", "usr/share/doc/*", "usr/share/man/*", "usr/share/locale/*",

@@ -7,8 +7,8 @@ from pathlib import Path
 from harness.errors import ToolError
 from harness.processes import commands
 from harness.settings import Pin
-from kwok.toolchain import build_environment
-from kwok.tools import WRAPPERS
+from harness.tools.toolbox import WRAPPERS
+from harness.tools.toolchain import build_environment
 
 
 def directory(pin: Pin, go: Path, work: Path, timeout: float, wrappers: Path = WRAPPERS) -> Path:

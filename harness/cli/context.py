@@ -21,9 +21,9 @@ from harness.results import Results
 from harness.runtime import Runtime
 from harness.settings import ROOT, Settings, load
 from harness.snapshot import Object
+from harness.tools.toolbox import Toolbox, cache_directory
 from kwok.nodes import NodePlan, node_objects
 from kwok.profiles import Profiles
-from kwok.tools import Toolbox, cache_directory
 from lanes import find
 
 SAMPLES = ROOT / "kwok" / "recipes"

@@ -14,8 +14,8 @@ from harness.cli.context import Context, as_json
 from harness.cli.images import images_of
 from harness.errors import HarnessError, ToolError
 from harness.runtime import state_directory
+from harness.tools.toolbox import cache_directory
 from kwok.engine import Engine, EngineMissing
-from kwok.tools import cache_directory
 
 _GIB = 2**30
 _NEEDED_TO_BUILD = 6 * _GIB  # module sources, build cache and programs of the helm lane, seen on a cold machine

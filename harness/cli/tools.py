@@ -4,7 +4,7 @@ import click
 
 from harness.cli.context import Context, as_json
 from harness.errors import ToolError
-from kwok.tools import ToolState
+from harness.tools.toolbox import ToolState
 
 
 @click.group()

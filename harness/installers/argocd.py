@@ -21,7 +21,7 @@ from harness.installers import Site, failing_as, manifests, registry
 from harness.processes.services import Ports, Probe, Service
 from harness.progress import task
 from harness.snapshot import Kind
-from kwok.toolchain import FILES
+from harness.tools.toolchain import FILES
 
 NAMESPACE = "argocd"
 TOOLS = ("argocd", "redis", "helm", "kustomize")

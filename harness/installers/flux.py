@@ -21,7 +21,7 @@ from harness.installers import Site, failing_as, manifests
 from harness.processes.services import Ports, Probe, Service
 from harness.progress import task
 from harness.settings import Retries
-from kwok.toolchain import FILES
+from harness.tools.toolchain import FILES
 
 NAMESPACE = "flux-system"
 TOOLS = CONTROLLERS = ("source-controller", "kustomize-controller", "helm-controller", "source-watcher")

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from harness.settings import load
+from harness.tools.toolbox import WRAPPERS
 from kwok.host import HostRuntime
-from kwok.tools import WRAPPERS
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = (*HostRuntime.tools, "helm", "kubectl")

@@ -10,7 +10,7 @@ import pytest
 
 from harness import settings
 from harness.progress import Silent
-from kwok.tools import Toolbox
+from harness.tools.toolbox import Toolbox
 
 pytestmark = pytest.mark.e2e
 

@@ -37,7 +37,7 @@ from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_LABEL
 from harness.progress import task
 from harness.settings import Chart
 from harness.snapshot import DEPLOYMENTS, STATEFULSETS
-from kwok.toolchain import FILES
+from harness.tools.toolchain import FILES
 
 TOOLS = (MANIFESTS,) = ("argocd-manifests",)
 WORKLOADS = (

@@ -23,7 +23,7 @@ from harness.processes import commands
 from harness.progress import task
 from harness.settings import Retries
 from harness.snapshot import DEPLOYMENTS, Object
-from kwok.toolchain import FILES
+from harness.tools.toolchain import FILES
 
 COMMAND = "flux"
 _ROLES = "flux-manifests"

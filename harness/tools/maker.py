@@ -12,12 +12,13 @@ from harness.errors import ToolError
 from harness.processes.commands import Scope
 from harness.progress import Progress
 from harness.settings import Archive, Pin, Tools
-from kwok import tool_archive, tool_cache
-from kwok.tool_archive import Patience
-from kwok.tool_cache import Record, Stage
-from kwok.tool_files import FILES, changed_file, write_list
-from kwok.tool_probe import mismatch, module_mismatch
-from kwok.toolchain import PLATFORM, Go, Toolchain
+from harness.tools import archive as tool_archive
+from harness.tools import cache as tool_cache
+from harness.tools.archive import Patience
+from harness.tools.cache import Record, Stage
+from harness.tools.files import FILES, changed_file, write_list
+from harness.tools.probe import mismatch, module_mismatch
+from harness.tools.toolchain import PLATFORM, Go, Toolchain
 
 PATH, CACHE, ARCHIVE, BUILD = PLACES = ("PATH", "tool cache", "release archive", "build")
 Tried = dict[str, ToolError]  # place -> why the tool could not be had there

@@ -22,15 +22,15 @@ from types import TracebackType
 from harness.errors import HarnessError, ToolError, did_you_mean
 from harness.processes.commands import Scope
 from harness.progress import Progress
-from harness.settings import Tools
-from kwok import tool_archive
-from kwok.tool_archive import Patience
-from kwok.toolchain import PLATFORM
-from kwok.toolmaking import Maker, ToolState, Tried
+from harness.settings import ROOT, Tools
+from harness.tools import archive
+from harness.tools.archive import Patience
+from harness.tools.maker import Maker, ToolState, Tried
+from harness.tools.toolchain import PLATFORM
 
 __all__ = ["ToolState", "Toolbox", "cache_directory"]
 
-WRAPPERS = Path(__file__).resolve().parent / "wrappers"
+WRAPPERS = ROOT / "kwok" / "wrappers"
 
 
 def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
@@ -60,7 +60,7 @@ class Toolbox(AbstractContextManager["Toolbox"]):
         environment: Mapping[str, str] = os.environ,
         patience: Patience | None = None,
     ) -> None:
-        tool_archive.check(tools.pins)
+        archive.check(tools.pins)
         self._pins = tools.pins
         self._progress = progress
         self._scope = Scope()

@@ -7,7 +7,7 @@ checksum of the list is in the tool's record, so that whatever is changed, added
 from pathlib import Path
 
 from harness.errors import ToolError
-from kwok.tool_cache import sha256
+from harness.tools.cache import sha256
 
 FILES = "files"  # beside the program: the directories of its module that a pin asks for
 

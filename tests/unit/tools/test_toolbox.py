@@ -24,9 +24,9 @@ from harness.exits import Exit
 from harness.processes import daemons
 from harness.progress import Silent
 from harness.settings import ROOT, Tools
-from kwok.tool_probe import mentions
-from kwok.toolchain import PLATFORM, build_environment
-from kwok.tools import WRAPPERS, Toolbox, cache_directory
+from harness.tools.probe import mentions
+from harness.tools.toolbox import WRAPPERS, Toolbox, cache_directory
+from harness.tools.toolchain import PLATFORM, build_environment
 
 GO = """#!/bin/sh
 [ "$1" = version ] && {{ echo "go version go{version} {platform}"; exit; }}
@@ -173,7 +173,7 @@ def test_a_tool_on_path_that_is_not_the_pinned_one_is_passed_over(
     bench: Bench, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another version, a failing program or one that hangs is left where it is, and the pinned tool is built."""
-    monkeypatch.setattr("kwok.tool_probe.PROBE_SECONDS", 0.2)
+    monkeypatch.setattr("harness.tools.probe.PROBE_SECONDS", 0.2)
     bench.program("frob", f"#!/bin/sh\n{script}\n")
     with bench.toolbox() as toolbox:
         assert toolbox.path("frob").is_relative_to(bench.cache)
@@ -208,7 +208,7 @@ def test_a_change_of_anything_that_makes_the_program_builds_anew(
     elif change == "Go":
         bench.go(version="1.26.9")
     elif change == "flags":
-        monkeypatch.setattr("kwok.toolchain.FLAGS", ("-mod=readonly",))
+        monkeypatch.setattr("harness.tools.toolchain.FLAGS", ("-mod=readonly",))
     else:
         with (bench.wrappers / "frob" / change).open("a") as file:
             file.write("// changed\n")
@@ -310,7 +310,7 @@ def test_a_full_disk_at_the_end_of_the_build_is_told_and_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(bench.cache))
 
-    monkeypatch.setattr("kwok.tool_cache.write_record", full)
+    monkeypatch.setattr("harness.tools.cache.write_record", full)
     with pytest.raises(ToolError, match=r"build: not enough space on the disk: [\d,]+ MiB free at "):
         bench.toolbox().path("frob")
     assert bench.left() == []
@@ -336,7 +336,7 @@ def test_a_read_only_cache_that_holds_the_tool_is_good_enough(bench: Bench, monk
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    monkeypatch.setattr("kwok.tool_cache.FileLock", refuse)
+    monkeypatch.setattr("harness.tools.cache.FileLock", refuse)
     assert bench.toolbox().path("frob") == program
 
 
@@ -440,7 +440,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from harness.progress import Silent
 from harness.settings import Tools
-from kwok.tools import Toolbox
+from harness.tools.toolbox import Toolbox
 root = Path(sys.argv[2])
 toolbox = Toolbox(Tools.model_validate(json.loads(sys.argv[3])), root / "cache", Silent(), timeout=20,
                   wrappers=root / "wrappers", environment=json.loads(sys.argv[4]))

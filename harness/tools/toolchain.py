@@ -19,8 +19,8 @@ from typing import Any
 from harness.errors import ToolError
 from harness.processes import commands
 from harness.settings import Pin, Tools
-from kwok.tool_cache import exclusive, full_disk_in, sha256, staged
-from kwok.tool_files import FILES, require_files
+from harness.tools.cache import exclusive, full_disk_in, sha256, staged
+from harness.tools.files import FILES, require_files
 
 __all__ = ["FILES", "FLAGS", "PLATFORM", "Go", "Toolchain", "build_environment"]
 

@@ -16,10 +16,10 @@ import pytest
 from harness.errors import SettingsError, ToolError
 from harness.progress import Silent
 from harness.settings import Archive, Tools
-from kwok import tool_archive
-from kwok.tool_archive import Patience
-from kwok.toolchain import PLATFORM
-from kwok.tools import Toolbox
+from harness.tools import archive as tool_archive
+from harness.tools.archive import Patience
+from harness.tools.toolbox import Toolbox
+from harness.tools.toolchain import PLATFORM
 
 PROGRAM = b"#!/bin/sh\necho frob v1.2.3\n"
 HASTY = Patience(read=0.3, total=0.9, delay=0.01, attempts=3)

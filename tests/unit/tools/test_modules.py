@@ -9,9 +9,9 @@ import pytest
 from harness.errors import SettingsError, ToolError
 from harness.progress import Silent
 from harness.settings import DEFAULT_FILE, Tools, load
-from kwok.tool_probe import module_mismatch
-from kwok.toolchain import PLATFORM
-from kwok.tools import Toolbox
+from harness.tools.probe import module_mismatch
+from harness.tools.toolbox import Toolbox
+from harness.tools.toolchain import PLATFORM
 
 MODULE = "example.org/frob"
 INFORMATION = (

@@ -1,0 +1,1 @@
+"""Pinned command-line programs: found, built, probed and cached."""
