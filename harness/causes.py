@@ -9,7 +9,6 @@ from pathlib import Path
 
 from harness.bundles.contract import ContractBroken
 from harness.cluster.wire import ApiError
-from harness.diagnosis import said
 from harness.errors import (
     ClusterError,
     DataError,
@@ -24,7 +23,8 @@ from harness.errors import (
     UsageError,
     VerdictFailed,
 )
-from harness.gates.combining import shortened
+from harness.gates.findings import shortened
+from harness.gates.messages import said
 from harness.helm import InstallFailed, RenderFailed
 from harness.installers.in_cluster.infrastructure import PartDied
 from harness.journal import first_line

@@ -9,10 +9,9 @@ claims bound, and pods refused for the 20 s that a verdict is patient. So one of
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from harness.gates.combining import listed
-from harness.gates.explanation import scheduled_condition
+from harness.gates.findings import listed
 from harness.hastening import Hasten, Subject
-from harness.snapshot import PODS, Snapshot
+from harness.objects import PODS, Snapshot, scheduled_condition
 from kwok.storage import PERSISTENT_VOLUMES, volume_name
 
 _BELIEVED = "unbound immediate PersistentVolumeClaims"

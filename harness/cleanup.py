@@ -30,8 +30,8 @@ from harness.inventory import (
     take,
 )
 from harness.leftovers import CLEARING, Step
+from harness.objects import NODES, PODS, Snapshot
 from harness.progress import Progress
-from harness.snapshot import NODES, PODS, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import Expired, wait
 

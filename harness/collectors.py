@@ -17,10 +17,10 @@ from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.evidence import Collector, Files, Incomplete
+from harness.objects import Kind
 from harness.processes import commands
 from harness.processes.commands import CommandFailed
 from harness.redaction import secret_values
-from harness.snapshot import Kind
 
 LOG_LINES = 2000  # of a component of the control plane
 SERVICE_LINES = 500  # of a controller, as documented

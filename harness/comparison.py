@@ -34,7 +34,7 @@ from harness.errors import DataError
 from harness.formats.quantity import parse
 from harness.inventory import Reference
 from harness.names import KWOK_NODE_LABEL
-from harness.snapshot import Kind, Object
+from harness.objects import Kind, Object
 
 
 class _Absent:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from harness.cluster.api import Cluster
+from harness.objects import Key, Kind, Snapshot
 from harness.processes.threads import Background
-from harness.snapshot import Key, Kind, Snapshot
 from harness.waiting import Judged, Observe
 
 Subject = tuple[Kind, Key]

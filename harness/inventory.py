@@ -12,7 +12,7 @@ from typing import Any
 from harness.cluster.api import ApiError, Cluster, address
 from harness.errors import ClusterError
 from harness.names import SYSTEM_NAMESPACES
-from harness.snapshot import JOBS, NODES, PODS, REPLICASETS, Kind
+from harness.objects import JOBS, NODES, PODS, REPLICASETS, Kind
 
 PERSISTENT_VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 

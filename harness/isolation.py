@@ -21,11 +21,11 @@ from harness.errors import ClusterError, HarnessError
 from harness.helm import Helm
 from harness.inventory import Inventory, take
 from harness.journal import Journal
+from harness.objects import Object
 from harness.processes import daemons
 from harness.processes.daemons import Identity
 from harness.runtime import RunningCluster, Runtime
 from harness.settings import Deadlines
-from harness.snapshot import Object
 from kwok.nodes import apply_nodes
 
 HelmFor = Callable[[RunningCluster], Helm]

@@ -17,13 +17,14 @@ from harness.claims import LOOK_AGAIN
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import SyncDeadline, VerdictFailed
-from harness.gates import workloads
-from harness.gates.described import described
+from harness.gates.catalog import described
+from harness.gates.workloads import scheduled as workloads
 from harness.hastening import Hasten, hastening
 from harness.helm import Helm
 from harness.installers import Infrastructure, Installer
 from harness.installers import registry as registries
 from harness.journal import Journal
+from harness.objects import PODS, Kind, Object, Snapshot
 from harness.oci import Published, Registry
 from harness.processes.commands import Scope
 from harness.processes.threads import Background
@@ -31,7 +32,6 @@ from harness.publishing import Publication, Pushed
 from harness.recipes.model import Recipe
 from harness.recording import Recorder
 from harness.settings import Settings
-from harness.snapshot import PODS, Kind, Object, Snapshot
 from harness.timeline import Timeline
 from harness.verdict import Passed, Verdict
 from harness.verify import Expectation

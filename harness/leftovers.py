@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from harness.inventory import PERSISTENT_VOLUMES, Difference, Entry, Inventory, Reference
 from harness.names import PROTECTED_NAMESPACES
-from harness.snapshot import NAMESPACES, NODES, PODS, Kind
+from harness.objects import NAMESPACES, NODES, PODS, Kind
 
 CRDS = Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 

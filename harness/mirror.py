@@ -8,7 +8,7 @@ R says nothing of what changed after R. Nothing here selects by label or field: 
 
 from collections.abc import Iterable
 
-from harness.snapshot import Key, Object, key_of
+from harness.objects import Key, Object, key_of
 
 
 def revision_of(text: str) -> int:

@@ -13,9 +13,9 @@ from harness.bundles.model import Bundle
 from harness.cluster.api import ApiError, Cluster, address
 from harness.comparison import ABSENT, Difference, Expected, Judge, Path, differences, dotted
 from harness.errors import DataError, VerdictFailed
-from harness.gates.expected import flatten
+from harness.gates.workloads.manifest import flatten
 from harness.inventory import Reference
-from harness.snapshot import Kind, Object
+from harness.objects import Kind, Object
 
 SHOWN = 20  # differences in an error message
 _PARALLEL = 8

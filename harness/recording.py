@@ -7,7 +7,7 @@
 | task   | a phase, or a piece of work within one, that started, finished or failed                          |
 | note   | what the verdict does not cover                                                                   |
 | nudge  | an object that a controller was told to look at, and why                                          |
-| wait   | a gate as data (harness.gates.described), the kinds that it watches, and for how many seconds     |
+| wait   | a gate as data (harness.gates.catalog), the kinds that it watches, and for how many seconds     |
 | seen   | a snapshot as its difference to the one before in that wait (to none at all, at first), its verdict, |
 |        | and how long after the first news in it arrived (`lag`)                                           |
 | ended  | how a wait ended (passed, failed, expired, cancelled, broken) and why                             |
@@ -31,12 +31,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from harness.gates.described import Described
+from harness.gates.catalog import Described
 from harness.journal import first_line
+from harness.objects import Key, Kind, Object, Snapshot, key_of
 from harness.processes.threads import Background
 from harness.progress import Progress
 from harness.redaction import Redactor
-from harness.snapshot import Key, Kind, Object, Snapshot, key_of
 from harness.verdict import Verdict, Waiting
 from harness.waiting import Cancelled, Expired, Gate, GateFailed, Judged, Observe
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from harness.snapshot import Object
+from harness.objects import Object
 
 REDACTED = "REDACTED"
 

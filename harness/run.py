@@ -27,6 +27,7 @@ from harness.installers import Infrastructure
 from harness.isolation import Stay
 from harness.journal import Journal
 from harness.lane import Lane, Run, Watched, unwatched
+from harness.objects import Object
 from harness.outcome import Outcome
 from harness.platforms import Platform
 from harness.preparing import Prepared, prepare
@@ -38,7 +39,6 @@ from harness.recipes.model import Recipe
 from harness.recording import FILE, Recorder
 from harness.redaction import Redactor
 from harness.settings import Settings
-from harness.snapshot import Object
 from harness.upgrading import BEFORE, converged, deliver_first, require_change
 from harness.webhooks import unexercised
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from harness.snapshot import Snapshot
+from harness.objects import Snapshot
 from harness.waiting import Judged, Observe
 
 Progress = Callable[[Snapshot], Mapping[str, bool]]  # by name, whether it is ready; who has not begun is not in it

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from harness.snapshot import Object
+from harness.objects import Object
 
 
 def last_transition(item: Object) -> str:

@@ -15,13 +15,14 @@ from typing import Any
 from harness import parity
 from harness.bundles.delivery import ARGOCD_NAMESPACE, Delivery
 from harness.errors import DataError, SyncDeadline, VerdictFailed
-from harness.gates import absence, applications, releases, sources
+from harness.gates import absence, argocd
 from harness.gates.absence import Member
-from harness.gates.described import described
+from harness.gates.catalog import described
+from harness.gates.flux import releases, sources
 from harness.lane import Lane, Run
+from harness.objects import Kind
 from harness.preparing import Prepared
 from harness.publishing import content_of
-from harness.snapshot import Kind
 from harness.verdict import Passed
 from harness.waiting import Judged
 
@@ -92,7 +93,7 @@ def vanished(before: Prepared, after: Prepared, kinds: Collection[Kind]) -> Vani
 def _delivered(delivery: Delivery) -> Iterator[Member]:
     """The objects of the deployer itself."""
     pairs = (
-        (applications.APPLICATIONS, [(ARGOCD_NAMESPACE, name) for name in delivery.applications]),
+        (argocd.APPLICATIONS, [(ARGOCD_NAMESPACE, name) for name in delivery.applications]),
         (releases.HELMRELEASES, delivery.releases),
         (sources.ARTIFACTGENERATORS, delivery.generators),
     )

@@ -11,11 +11,11 @@ from typing import Any
 
 from harness.bundles.model import Bundle
 from harness.errors import DataError, did_you_mean
-from harness.gates import workloads
-from harness.gates.described import described
-from harness.gates.expected import Declared, Expected, Rendered, expected_workloads
+from harness.gates.catalog import described
+from harness.gates.workloads import scheduled as workloads
+from harness.gates.workloads.manifest import Declared, Expected, Rendered, expected_workloads
+from harness.objects import Object, Snapshot
 from harness.recipes.model import Recipe, Scheduling
-from harness.snapshot import Object, Snapshot
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from harness.deadline import Clock, Deadline
 from harness.errors import ClusterError, HarnessError, VerdictFailed
 from harness.exits import Exit
 from harness.mirror import Mirror
-from harness.snapshot import Key, Kind, Snapshot, key_of
+from harness.objects import Key, Kind, Snapshot, key_of
 from harness.transitions import last_transition
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.watching import Changed, Confirmed, Listed, Message, Opened, Refused, Stopped, Trouble, Watching

@@ -16,7 +16,7 @@ from typing import Any, Self
 from harness.cluster.api import ApiError, Cluster, Listing, Watch, transient
 from harness.deadline import Clock
 from harness.errors import ClusterError
-from harness.snapshot import Kind
+from harness.objects import Kind
 
 STREAM_SECONDS = 30.0  # the server ends a stream after this; one that is open later than that is dead, and is noticed
 STREAM_GRACE = 5.0

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from harness.cluster.api import Cluster
 from harness.errors import ClusterError
-from harness.snapshot import Kind
+from harness.objects import Kind
 
 KINDS = tuple(
     Kind("admissionregistration.k8s.io/v1", f"{kind.lower()}s", kind, namespaced=False)

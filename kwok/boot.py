@@ -12,10 +12,10 @@ from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.names import OWNER_MARKER
+from harness.objects import NAMESPACES, Kind, Snapshot
 from harness.processes import commands
 from harness.processes.daemons import Identity, alive
 from harness.processes.service import last_lines
-from harness.snapshot import NAMESPACES, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import Expired, wait
 from kwok.launch import ComponentDied, log_file

@@ -10,13 +10,13 @@ from harness.cluster.api import Cluster
 from harness.cluster.ownership import marker, require_ours
 from harness.deadline import Deadline
 from harness.errors import HarnessError
+from harness.objects import CONFIGMAPS
 from harness.processes import commands
 from harness.processes.daemons import Identity
 from harness.processes.ports import FreePorts, free_ports
 from harness.progress import Progress, task
 from harness.runtime import RunningCluster
 from harness.settings import Settings
-from harness.snapshot import CONFIGMAPS
 from kwok import launch, state
 from kwok.boot import Boot
 from kwok.clusters import Clusters, file_errors

@@ -18,12 +18,12 @@ from harness.cluster.api import Cluster
 from harness.cluster.ownership import marker, require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError, NotOurs, UsageError
+from harness.objects import CONFIGMAPS
 from harness.processes import commands
 from harness.processes.commands import CommandFailed
 from harness.progress import Progress, task
 from harness.runtime import RunningCluster
 from harness.settings import Settings
-from harness.snapshot import CONFIGMAPS
 from kwok import kind_config, kind_node, kind_preflight, state
 from kwok.clusters import Clusters, file_errors
 from kwok.engine import Container, Engine, EngineMissing

@@ -3,10 +3,9 @@
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
-from harness.gates.ownership import condition, holds
 from harness.names import INFRASTRUCTURE_NODE
+from harness.objects import DAEMONSETS, DEPLOYMENTS, NODES, Object, Snapshot, condition, holds
 from harness.settings import Volumes
-from harness.snapshot import DAEMONSETS, DEPLOYMENTS, NODES, Object, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import Expired, wait
 from kwok import kind_controller, kind_fence

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_ANNOTATION
-from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, Kind
+from harness.objects import CONFIGMAPS, DEPLOYMENTS, Kind
 from kwok.boot import SERVICE_ACCOUNTS
 from kwok.components import ARGUMENTS, simulation
 

@@ -16,7 +16,7 @@ from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_LABEL
-from harness.snapshot import DAEMONSETS, DEPLOYMENTS, PODS, Kind
+from harness.objects import DAEMONSETS, DEPLOYMENTS, PODS, Kind
 
 _GROUP = "admissionregistration.k8s.io/v1beta1"
 POLICIES = Kind(_GROUP, "mutatingadmissionpolicies", "MutatingAdmissionPolicy", namespaced=False)

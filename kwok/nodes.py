@@ -24,9 +24,9 @@ from harness.names import (
     NODE_TYPE_LABEL,
     SYSTEM,
 )
+from harness.objects import NODES, Object
 from harness.progress import Progress, task
 from harness.settings import Nodes
-from harness.snapshot import NODES, Object
 from harness.waiting import wait
 from kwok.profiles import Gpu, NodeProfile, Selection
 

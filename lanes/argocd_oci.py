@@ -7,18 +7,19 @@ the bundle names, each bound to the pushed digest, in one of the four states tha
 from harness.bundles.delivery import ENTRY
 from harness.errors import RootMissing, SyncDeadline
 from harness.formats.go_yaml import load_all
-from harness.gates import applications, combining, workloads
-from harness.gates.described import described
+from harness.gates import argocd, combining
+from harness.gates.catalog import described
+from harness.gates.workloads import scheduled as workloads
 from harness.hastening import Hasten
 from harness.installers.catalog import ARGOCD, REGISTRY
 from harness.lane import Lane, Run
+from harness.objects import key_of
 from harness.oci import Published
-from harness.snapshot import key_of
 from harness.verdict import Passed
 
 REFRESH = "argocd.argoproj.io/refresh"
 SERVED_WITHIN = 1.0  # seconds that a CRD may take until an operation that still waits for it is looked at
-KINDS = (*applications.KINDS, *workloads.SCHEDULING_KINDS)
+KINDS = (*argocd.KINDS, *workloads.SCHEDULING_KINDS)
 
 
 def story(run: Run) -> Passed:
@@ -27,7 +28,7 @@ def story(run: Run) -> Passed:
     with run.journal.phase("sync") as phase:
         file = run.pushed.directory / ENTRY[run.pushed.delivery.shape]
         for document in load_all(file.read_text(encoding="utf-8")):
-            run.apply(applications.APPLICATIONS, document)
+            run.apply(argocd.APPLICATIONS, document)
         phase.detail = synced(run, published).reason
     return run.verify()
 
@@ -35,25 +36,25 @@ def story(run: Run) -> Passed:
 def synced(run: Run, published: Published) -> Passed:
     """The root appears within its grace, then it and its children are synced."""
     deadlines, delivery = run.settings.deadlines, run.pushed.delivery
-    there = described(applications.root_there, delivery.root)
-    run.expect((applications.APPLICATIONS,), there, within=deadlines.argocd_root_grace, late=RootMissing)
-    gate = described(applications.synced, delivery.root, delivery.applications, published.digest)
+    there = described(argocd.root_there, delivery.root)
+    run.expect((argocd.APPLICATIONS,), there, within=deadlines.argocd_root_grace, late=RootMissing)
+    gate = described(argocd.synced, delivery.root, delivery.applications, published.digest)
     danger = described(workloads.nothing_unschedulable, run.expectation.namespaces)
     return run.expect(
         KINDS,
         described(combining.unless_doomed, gate, danger),
         within=deadlines.argocd_sync,
         late=SyncDeadline,
-        observe=run.timeline.observing(applications.progress),
-        hasten=Hasten(applications.waiting_for_crds, REFRESH, lambda: "normal", after=SERVED_WITHIN),
+        observe=run.timeline.observing(argocd.progress),
+        hasten=Hasten(argocd.waiting_for_crds, REFRESH, lambda: "normal", after=SERVED_WITHIN),
     )
 
 
 def look_again(run: Run) -> None:
     """Have Argo CD render and compare everything once more, from nothing that it remembers."""
-    for item in run.cluster.list(applications.APPLICATIONS).items:
+    for item in run.cluster.list(argocd.APPLICATIONS).items:
         patch = {"metadata": {"annotations": {REFRESH: "hard"}}}
-        run.cluster.patch_merge(applications.APPLICATIONS, *key_of(item), patch)
+        run.cluster.patch_merge(argocd.APPLICATIONS, *key_of(item), patch)
 
 
 LANE = Lane(

@@ -10,12 +10,14 @@ from typing import Any
 from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE, Target
 from harness.errors import RootMissing, SyncDeadline
 from harness.formats.media_types import LAYER
-from harness.gates import combining, releases, sources, workloads
-from harness.gates.described import described
+from harness.gates import combining
+from harness.gates.catalog import described
+from harness.gates.flux import releases, sources
+from harness.gates.workloads import scheduled as workloads
 from harness.hastening import Hasten
 from harness.installers.catalog import FLUX, REGISTRY
 from harness.lane import Lane, Run
-from harness.snapshot import key_of
+from harness.objects import key_of
 from harness.verdict import Passed
 
 KINDS = (*releases.KINDS, *workloads.SCHEDULING_KINDS)

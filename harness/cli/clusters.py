@@ -9,10 +9,10 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError, UsageError
 from harness.isolation import Mark, Marks
 from harness.names import GPU_RESOURCE, NODE_TYPE_LABEL
+from harness.objects import NODES, Object
 from harness.recipes.model import Criteria
 from harness.recipes.resolve import resolve
 from harness.runtime import RunningCluster, Runtime
-from harness.snapshot import NODES, Object
 from kwok.nodes import apply_nodes, delete_nodes
 
 name_argument = click.argument("name", required=False)

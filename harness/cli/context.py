@@ -14,13 +14,13 @@ from harness import reports
 from harness.console import Console
 from harness.errors import UsageError
 from harness.lane import Lane
+from harness.objects import Object
 from harness.platforms import RUNTIMES, Choice, Platform, choose, platform_of
 from harness.recipes.load import Catalog
 from harness.recipes.model import Criteria
 from harness.results import Results
 from harness.runtime import Runtime
 from harness.settings import ROOT, Settings, load
-from harness.snapshot import Object
 from harness.tools.toolbox import Toolbox, cache_directory
 from kwok.nodes import NodePlan, node_objects
 from kwok.profiles import Profiles

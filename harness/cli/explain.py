@@ -11,15 +11,15 @@ import click
 from harness import recordings
 from harness.cli.context import Context, as_json
 from harness.exits import Exit
-from harness.gates import applications, releases
-from harness.gates.combining import named
-from harness.gates.ownership import condition, phase
+from harness.gates import argocd
+from harness.gates.findings import named
+from harness.gates.flux import releases
+from harness.objects import PODS, Key, Kind, Object, condition, phase
 from harness.recording import verdict_data
 from harness.replaying import Replay, Step, Told, Wait, replay
-from harness.snapshot import PODS, Key, Kind, Object
 from harness.verdict import Verdict
 
-_DELIVERY = frozenset((*applications.KINDS, *releases.KINDS))  # of these every object tells, of others the named ones
+_DELIVERY = frozenset((*argocd.KINDS, *releases.KINDS))  # of these every object tells, of others the named ones
 _NAMES = re.compile(r"(?=\b([A-Za-z]+) ([a-z0-9][\w./-]*))")  # "HelmRelease flux-system/x", "pod x"
 _CONDITIONS = ("Stalled", "Ready", "Failed", "Complete", "Available")
 
@@ -77,7 +77,7 @@ def fates(wait: Wait) -> list[Fate]:
 def state(kind: Kind, item: Object) -> str:
     """In a few words, what a person looks for in an object of this kind."""
     status: Mapping[str, Any] = item.get("status") or {}
-    if kind == applications.APPLICATIONS:
+    if kind == argocd.APPLICATIONS:
         parts = (status.get("sync"), status.get("health"), status.get("operationState"))
         sync, health, operation = (part or {} for part in parts)
         words = (sync.get("status"), health.get("status"), operation.get("phase"))

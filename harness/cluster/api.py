@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from harness.cluster.connection import ATTEMPTS, CLIENT, Connection
 from harness.cluster.wire import ApiError, Interrupted, Unreachable, Watch, transient
-from harness.snapshot import PODS, Kind
+from harness.objects import PODS, Kind
 
 __all__ = ["ApiError", "Cluster", "Interrupted", "Listing", "Resources", "Unreachable", "Watch", "transient"]
 

@@ -9,8 +9,8 @@ from typing import Any
 from harness.cluster.api import ApiError, Cluster
 from harness.errors import NotOurs
 from harness.names import OWNER_MARKER
+from harness.objects import CONFIGMAPS
 from harness.runtime import RunningCluster
-from harness.snapshot import CONFIGMAPS
 
 
 def marker(running: RunningCluster) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 from collections.abc import Collection
 
-from harness.gates.combining import Gate, named, overall
-from harness.gates.findings import Finding, Level
-from harness.snapshot import Key, Kind, Snapshot
+from harness.gates.findings import Finding, Gate, Level, named, overall
+from harness.objects import Key, Kind, Snapshot
 from harness.verdict import Passed, Verdict
 
 Member = tuple[str, str, str, str, str]  # API version, plural, kind, namespace ("" for cluster-scoped), name

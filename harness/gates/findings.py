@@ -4,18 +4,13 @@ All that is wrong is told at once (up to a screenful), the worst first. While so
 subject, since the waiting loop counts its patience by subject.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from harness.gates.explanation import explain
-from harness.gates.ownership import Ownership, controller
-from harness.gates.resources import Usage
+from harness.objects import Key, Kind, Object, Snapshot, key_of
 from harness.outcome import CauseKind
-from harness.snapshot import PODS, Object
-from harness.verdict import Failed, Waiting
-
-_SHOWN = 5
+from harness.verdict import Failed, Verdict, Waiting
 
 
 class Level(IntEnum):
@@ -44,49 +39,64 @@ class Finding:
         return self.kind or (otherwise if self.level > Level.WAITING else None)
 
 
-def worst_of(findings: Iterable[Finding], ownership: Ownership) -> Failed | Waiting:
-    """One verdict of at least one finding: about pods that are nowhere or elsewhere, unless a finding says more."""
+Gate = Callable[[Snapshot], Verdict]
+SHOWN = 5  # findings in one reason
+_HEAD, _TAIL = 240, 480  # characters of a message: who failed is said first, why it failed last
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why an object is not as it should be, before it is known of which object that is told."""
+
+    level: Level
+    text: str
+    kind: CauseKind | None = None
+
+    def of(self, subject: str) -> Finding:
+        return Finding(self.level, subject, self.text, kind=self.kind)
+
+
+def overall(findings: Iterable[Finding]) -> Failed | Waiting:
+    """One verdict of at least one finding: the worst first, each with its subject.
+
+    What is wrong without a kind of its own is what a controller made of the bundle.
+    """
     ordered = sorted(findings, key=lambda finding: -finding.level)
-    kind = ordered[0].blamed(CauseKind.SCHEDULE)
-    failed = [finding for finding in ordered if finding.level is Level.FAILED]
-    if failed:
-        return Failed(_told(failed, ownership), failed[0].subject, kind=kind)
-    doomed = [finding for finding in ordered if finding.level is Level.DOOMED]
-    return Waiting(_told(ordered, ownership), ordered[0].subject, kind=kind, doomed=_told(doomed, ownership))
+    worst = ordered[0]
+    kind = worst.blamed(CauseKind.RECONCILE)
+    same = [finding for finding in ordered if finding.level == worst.level]
+    match worst.level:
+        case Level.FAILED:
+            return Failed(_told(same), worst.subject, kind=kind)
+        case Level.DOOMED:
+            return Waiting(_told(ordered), worst.subject, kind=kind, doomed=_told(same))
+    return Waiting(_told(ordered), worst.subject, kind=kind)
 
 
-def _told(findings: list[Finding], ownership: Ownership) -> str:
-    """The first finding without its subject, which the verdict carries, then the others with theirs."""
-    usage = Usage.of(ownership.snapshot.all(PODS)) if any(finding.pod for finding in findings[:_SHOWN]) else Usage()
-    lines: list[str] = []
-    for finding in findings[:_SHOWN]:
-        lines.append(f"{finding.subject}: {finding.text}" if lines else finding.text)
-        if finding.pod is not None:
-            why = explain(finding.pod, _candidates(finding.pod, ownership.nodes), usage)
-            lines += [f"  {line}" for line in why.splitlines()]
-    if len(findings) > _SHOWN:
-        lines.append(f"and {len(findings) - _SHOWN} more")
+def _told(findings: list[Finding]) -> str:
+    """The first without its subject, which the verdict carries."""
+    lines = [findings[0].text, *(f"{finding.subject}: {finding.text}" for finding in findings[1:SHOWN])]
+    if len(findings) > SHOWN:
+        lines.append(f"and {len(findings) - SHOWN} more")
     return "\n".join(lines)
 
 
-def _candidates(pod: Object, nodes: Mapping[str, Object]) -> Iterable[Object]:
-    """All nodes; for a pod of a DaemonSet the one that it is made for."""
-    target = daemon_target(pod)
-    return [nodes[target]] if target in nodes else nodes.values()
+def named(kind: Kind, key: Key) -> str:
+    """The subject of a verdict: "HelmRelease flux-system/x"."""
+    return f"{kind.kind} {'/'.join(filter(None, key))}"
 
 
-def daemon_target(pod: Object) -> str:
-    """The node that the DaemonSet controller made a pod for ("" for other pods): bound to it, or by its affinity."""
-    reference = controller(pod)
-    if reference is None or reference["kind"] != "DaemonSet":
-        return ""
-    if name := pod["spec"].get("nodeName"):
-        return str(name)
-    affinity = ((pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}).get(
-        "requiredDuringSchedulingIgnoredDuringExecution"
-    )
-    for term in (affinity or {}).get("nodeSelectorTerms") or ():
-        for field in term.get("matchFields") or ():
-            if field.get("key") == "metadata.name" and field.get("values"):
-                return str(field["values"][0])
-    return ""
+def subject(kind: Kind, item: Object) -> str:
+    return named(kind, key_of(item))
+
+
+def shortened(message: object) -> str:
+    """A controller's message on one line, without its middle where it is long."""
+    text = " ".join(str(message or "").split())
+    return text if len(text) <= _HEAD + _TAIL + 3 else f"{text[:_HEAD].rstrip()} … {text[-_TAIL:].lstrip()}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Some names, and how many there are besides."""
+    found = sorted(names)
+    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")

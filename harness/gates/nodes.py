@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Collection
 
-from harness.gates.ownership import condition, holds
-from harness.gates.scheduling import afflicted
-from harness.snapshot import NODES, Kind, Snapshot
+from harness.gates.scheduling.fit import afflicted
+from harness.objects import NODES, Kind, Snapshot, condition, holds
 from harness.verdict import Failed, Passed, Verdict, Waiting
 
 KINDS: tuple[Kind, ...] = (NODES,)

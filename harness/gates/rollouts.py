@@ -8,10 +8,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.gates.combining import Gate, named, overall, shortened
-from harness.gates.findings import Finding, Level
-from harness.gates.scheduling import Fit
-from harness.snapshot import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Key, Kind, Object, Snapshot
+from harness.gates.findings import Finding, Gate, Level, named, overall, shortened
+from harness.gates.scheduling.fit import Fit
+from harness.objects import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Key, Kind, Object, Snapshot
 from harness.verdict import Passed, Verdict
 
 KINDS = (DEPLOYMENTS, STATEFULSETS, PODS, NODES)

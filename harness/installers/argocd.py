@@ -16,11 +16,11 @@ from harness.deadline import Deadline
 from harness.errors import ArgocdCrdMissing, ArgocdInstallFailed, RepositorySecretRefused
 from harness.evidence import Collector
 from harness.formats.addresses import plain_http
-from harness.gates.applications import APPLICATIONS
+from harness.gates.argocd import APPLICATIONS
 from harness.installers import Site, failing_as, manifests, registry
+from harness.objects import Kind
 from harness.processes.services import Ports, Probe, Service
 from harness.progress import task
-from harness.snapshot import Kind
 from harness.tools.toolchain import FILES
 
 NAMESPACE = "argocd"

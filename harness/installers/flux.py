@@ -16,7 +16,7 @@ from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import ClusterError, FluxCrdMissing, FluxInstallFailed, FluxRolloutFailed
 from harness.evidence import Collector
-from harness.gates import releases
+from harness.gates.flux import releases
 from harness.installers import Site, failing_as, manifests
 from harness.processes.services import Ports, Probe, Service
 from harness.progress import task

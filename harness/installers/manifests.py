@@ -12,7 +12,7 @@ from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError, ToolError
 from harness.formats import go_yaml
-from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, STATEFULSETS, Kind
+from harness.objects import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, STATEFULSETS, Kind
 
 SECRETS = Kind("v1", "secrets", "Secret")
 DEFINITIONS = Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)

@@ -9,10 +9,10 @@ import sys
 import time
 from typing import Any
 
-from harness.gates.expected import Declared, Expected, ExpectedWorkload
-from harness.gates.scheduling import daemon
-from harness.gates.workloads import Gate, scheduled_as_intended
-from harness.snapshot import DAEMONSETS, DEPLOYMENTS, Snapshot
+from harness.gates.scheduling.fit import daemon
+from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
+from harness.gates.workloads.scheduled import Gate, scheduled_as_intended
+from harness.objects import DAEMONSETS, DEPLOYMENTS, Snapshot
 from tests.fakes.objects import TYPE, agent_pod, container, daemon_set, deployment, node, owned_by, pod, snapshot, spec
 
 REPLICAS = 50

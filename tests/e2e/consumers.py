@@ -18,13 +18,14 @@ from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, Delivery, Ta
 from harness.cluster.api import Cluster
 from harness.formats import go_yaml
 from harness.formats.media_types import LAYER, MANIFEST
-from harness.gates import applications, releases, sources
+from harness.gates import argocd as applications
+from harness.gates.flux import releases, sources
 from harness.helm import Helm
 from harness.installers import Site, argocd, flux, manifests
+from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Kind, key_of
 from harness.oci import digest_of
 from harness.packing import pack_chart, pack_directory
 from harness.processes import commands
-from harness.snapshot import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Kind, key_of
 from harness.waiting import Gate
 from lanes import flux_oci
 from tests.e2e.charts import served

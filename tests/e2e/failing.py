@@ -19,10 +19,12 @@ from harness.bundles.builtin import BuiltinBundler
 from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError
-from harness.gates import applications, releases, sources
+from harness.gates import argocd
+from harness.gates.flux import releases, sources
 from harness.isolation import Stay
 from harness.journal import Journal
 from harness.lane import Lane, Run
+from harness.objects import DEPLOYMENTS, JOBS, PODS, Kind, Object
 from harness.oci import Published
 from harness.outcome import Outcome
 from harness.platforms import HostPlatform, Platform
@@ -33,7 +35,6 @@ from harness.recipes.resolve import resolve
 from harness.run import Cell, new_run_id
 from harness.runtime import RunningCluster
 from harness.settings import ROOT, Settings, load
-from harness.snapshot import DEPLOYMENTS, JOBS, PODS, Kind, Object
 from harness.verdict import Passed
 from kwok import launch
 from kwok.nodes import NodePlan, apply_nodes, node_objects
@@ -55,7 +56,7 @@ DELIVERIES = (  # who makes others comes before them
     sources.HELMREPOSITORIES,
     HELMCHARTS,
     sources.EXTERNALARTIFACTS,
-    applications.APPLICATIONS,
+    argocd.APPLICATIONS,
 )
 LOOKS = 8  # with nothing there, 0.05 s apart
 CHART = """\

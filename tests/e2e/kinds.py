@@ -1,6 +1,6 @@
 """Kinds that only tests of runtimes look at."""
 
-from harness.snapshot import Kind
+from harness.objects import Kind
 
 CLAIMS = Kind("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 ENDPOINTS = Kind("v1", "endpoints", "Endpoints")

@@ -7,9 +7,8 @@ import pytest
 
 from harness.claims import LOOK_AGAIN
 from harness.deadline import Deadline
-from harness.gates.explanation import scheduled_condition
 from harness.hastening import hastening
-from harness.snapshot import NODES, PODS, Snapshot
+from harness.objects import NODES, PODS, Snapshot, scheduled_condition
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import Expired, Gate, wait
 from tests.e2e.failing import Plane

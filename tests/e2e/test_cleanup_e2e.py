@@ -16,8 +16,8 @@ from harness.deadline import Deadline
 from harness.helm import Helm
 from harness.inventory import PERSISTENT_VOLUMES, Inventory, compare, take
 from harness.leftovers import CRDS
+from harness.objects import CONFIGMAPS, DEPLOYMENTS, JOBS, NAMESPACES, NODES, PODS, Kind, Snapshot
 from harness.progress import Silent
-from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, JOBS, NAMESPACES, NODES, PODS, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok.host import HostRuntime

@@ -17,10 +17,10 @@ from harness.collectors import Kubectl
 from harness.deadline import Deadline
 from harness.evidence import Collector, EvidenceDirectory, EvidenceReport, collect
 from harness.helm import Helm
+from harness.objects import EVENTS, NODES, PODS, Snapshot
 from harness.progress import Silent
 from harness.redaction import Redactor
 from harness.runtime import RunningCluster
-from harness.snapshot import EVENTS, NODES, PODS, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok.host import HostRuntime

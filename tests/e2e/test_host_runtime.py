@@ -23,12 +23,12 @@ from harness.errors import ClusterError, NotOurs
 from harness.gates.nodes import nodes_ready
 from harness.installers.manifests import SECRETS, SERVICES
 from harness.names import OWNER_MARKER
+from harness.objects import CONFIGMAPS, DAEMONSETS, JOBS, NODES, PODS, Kind, Snapshot
 from harness.processes import daemons as pids
 from harness.processes.ports import free_ports
 from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.settings import ROOT, load
-from harness.snapshot import CONFIGMAPS, DAEMONSETS, JOBS, NODES, PODS, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok import state as records

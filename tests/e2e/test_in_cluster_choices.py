@@ -24,9 +24,9 @@ from harness.installers.in_cluster import argocd
 from harness.installers.in_cluster.infrastructure import KindInfrastructure
 from harness.installers.in_cluster.rollout import pods
 from harness.names import INFRASTRUCTURE_NODE
+from harness.objects import CONFIGMAPS, JOBS, NODES, Snapshot
 from harness.processes import commands
 from harness.settings import Settings, load
-from harness.snapshot import CONFIGMAPS, JOBS, NODES, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from tests.e2e.charts import served

@@ -26,8 +26,8 @@ from harness.installers.in_cluster.infrastructure import KindInfrastructure, Par
 from harness.installers.in_cluster.registry import ADDRESS
 from harness.installers.in_cluster.rollout import pods
 from harness.names import INFRASTRUCTURE_NODE
+from harness.objects import CONFIGMAPS, DEPLOYMENTS, NODES, STATEFULSETS, Kind, Snapshot
 from harness.settings import Settings, load
-from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, NODES, STATEFULSETS, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok.engine import Engine

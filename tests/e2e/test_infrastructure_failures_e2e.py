@@ -14,7 +14,7 @@ import pytest
 from harness.cluster.api import Cluster
 from harness.exits import Exit
 from harness.installers.manifests import DEFINITIONS, SECRETS
-from harness.snapshot import CONFIGMAPS, Kind
+from harness.objects import CONFIGMAPS, Kind
 from tests.e2e.charts import Quiet
 from tests.e2e.failing import Plane, broken_tool, denied, until
 

@@ -18,10 +18,10 @@ from harness.errors import ClusterError, NotOurs, RegistryNotReady
 from harness.gates.nodes import nodes_ready
 from harness.installers.manifests import SECRETS, SERVICES
 from harness.names import INFRASTRUCTURE_NODE
+from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, NODES, PODS, STATEFULSETS, Kind, Snapshot
 from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.settings import ROOT, Settings, load
-from harness.snapshot import DAEMONSETS, DEPLOYMENTS, JOBS, NODES, PODS, STATEFULSETS, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok import kind_config

@@ -17,6 +17,7 @@ from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import RegistryNotReady
 from harness.installers import Site, argocd, flux, registry
+from harness.objects import CONFIGMAPS, Kind, Snapshot
 from harness.processes import daemons
 from harness.processes.ports import free_ports
 from harness.processes.service import MARK
@@ -24,7 +25,6 @@ from harness.processes.services import ServiceDied, Services
 from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.settings import Settings, load
-from harness.snapshot import CONFIGMAPS, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import wait
 from kwok import launch

@@ -14,9 +14,9 @@ import pytest
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
+from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, EVENTS, JOBS, NODES, PODS, Kind, Snapshot
 from harness.progress import Silent
 from harness.runtime import RunningCluster
-from harness.snapshot import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, EVENTS, JOBS, NODES, PODS, Kind, Snapshot
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import Cancelled, wait
 from kwok import launch

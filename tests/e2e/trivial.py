@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Mapping
 from typing import Any
 
-from harness.snapshot import Kind
+from harness.objects import Kind
 
 OCI_REPOSITORIES = Kind("source.toolkit.fluxcd.io/v1", "ocirepositories", "OCIRepository")
 APPLICATIONS = Kind("argoproj.io/v1alpha1", "applications", "Application")

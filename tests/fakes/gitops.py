@@ -5,17 +5,18 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.gates import applications, releases
-from harness.gates.applications import APPLICATIONS
-from harness.gates.releases import HELMRELEASES
-from harness.gates.sources import (
+from harness.gates import argocd
+from harness.gates.argocd import APPLICATIONS
+from harness.gates.flux import releases
+from harness.gates.flux.releases import HELMRELEASES
+from harness.gates.flux.sources import (
     ARTIFACTGENERATORS,
     EXTERNALARTIFACTS,
     HELMREPOSITORIES,
     KUSTOMIZATIONS,
     OCIREPOSITORIES,
 )
-from harness.snapshot import Kind, Object, Snapshot, key_of
+from harness.objects import Kind, Object, Snapshot, key_of
 
 DIGEST = "sha256:" + "a" * 64
 OLD = "sha256:" + "b" * 64
@@ -38,7 +39,7 @@ BY_KIND = {
 
 def snapshot(items: Iterable[Object]) -> Snapshot:
     """All kinds of both lanes; lists of the API server do not repeat an object's kind, so nobody may ask for it."""
-    kinds: dict[Kind, dict[Any, Any]] = {kind: {} for kind in (*applications.KINDS, *releases.KINDS)}
+    kinds: dict[Kind, dict[Any, Any]] = {kind: {} for kind in (*argocd.KINDS, *releases.KINDS)}
     for item in items:
         kinds[BY_KIND[item["kind"]]][key_of(item)] = {k: v for k, v in item.items() if k != "kind"}
     return Snapshot(kinds)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from harness.gates.workloads import KINDS
-from harness.snapshot import (
+from harness.gates.workloads.scheduled import KINDS
+from harness.objects import (
     DAEMONSETS,
     DEPLOYMENTS,
     JOBS,

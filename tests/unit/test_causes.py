@@ -28,7 +28,7 @@ from harness.errors import (
     UsageError,
     VerdictFailed,
 )
-from harness.gates.sources import OCIREPOSITORIES
+from harness.gates.flux.sources import OCIREPOSITORIES
 from harness.helm import InstallFailed, RenderFailed
 from harness.installers.in_cluster.infrastructure import PartDied
 from harness.oci import DigestMismatch

@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.claims import refused
-from harness.snapshot import PODS, Snapshot
+from harness.objects import PODS, Snapshot
 
 UNBOUND = "0/6 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
 

@@ -12,8 +12,8 @@ from harness.cluster.api import ApiError, Cluster, Unreachable
 from harness.deadline import Clock, Deadline
 from harness.errors import HarnessError
 from harness.inventory import PERSISTENT_VOLUMES, Entry, Inventory, Reference
+from harness.objects import CONFIGMAPS, NAMESPACES, NODES, PODS, Kind, Snapshot, key_of
 from harness.progress import Silent
-from harness.snapshot import CONFIGMAPS, NAMESPACES, NODES, PODS, Kind, Snapshot, key_of
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting import Expired
 

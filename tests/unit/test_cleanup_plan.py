@@ -7,7 +7,7 @@ import pytest
 
 from harness.inventory import PERSISTENT_VOLUMES, Entry, Inventory, Reference, compare
 from harness.leftovers import CLEARING, CRDS, CUSTOM, LAST, ORDINARY, Step, plan, removable, watched
-from harness.snapshot import CONFIGMAPS, JOBS, NAMESPACES, NODES, PODS, REPLICASETS, Kind
+from harness.objects import CONFIGMAPS, JOBS, NAMESPACES, NODES, PODS, REPLICASETS, Kind
 
 WIDGETS = Kind("example.com/v1", "widgets", "Widget")
 CLAIMS = Kind("v1", "persistentvolumeclaims", "PersistentVolumeClaim")

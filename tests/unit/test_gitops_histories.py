@@ -24,11 +24,13 @@ from harness import watching
 from harness.cluster import connection
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
-from harness.gates import applications, releases, workloads
-from harness.gates.combining import Gate
-from harness.gates.expected import Declared, Expected, ExpectedWorkload
-from harness.gates.scheduling import daemon
-from harness.snapshot import DAEMONSETS, DEPLOYMENTS, Kind, Object, Snapshot, key_of
+from harness.gates import argocd
+from harness.gates.findings import Gate
+from harness.gates.flux import releases
+from harness.gates.scheduling.fit import daemon
+from harness.gates.workloads import scheduled as workloads
+from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
+from harness.objects import DAEMONSETS, DEPLOYMENTS, Kind, Object, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Cancelled, GateFailed, wait
 from tests.fakes import objects as core
@@ -149,7 +151,7 @@ PROMISED = Expected(
 )
 LANES: Mapping[str, tuple[Shapes, tuple[Kind, ...], Gate]] = {
     "helm": (HELM_SHAPES, workloads.KINDS, workloads.scheduled_as_intended(PROMISED)),
-    "argocd": (ARGO, applications.KINDS, applications.synced("root", ("web", "db"), DIGEST)),
+    "argocd": (ARGO, argocd.KINDS, argocd.synced("root", ("web", "db"), DIGEST)),
     "flux": (
         FLUX_SHAPES,
         releases.KINDS,

@@ -9,7 +9,7 @@ import pytest
 from harness.cluster.api import Cluster
 from harness.errors import ClusterError
 from harness.hastening import Agenda, Hasten, Subject, hastening
-from harness.snapshot import PODS, Key, Kind, Snapshot
+from harness.objects import PODS, Key, Kind, Snapshot
 from harness.verdict import Waiting
 from harness.waiting import Judged
 

@@ -8,7 +8,7 @@ import pytest
 from harness.cluster.api import ApiError, Cluster, Listing, Resources, Unreachable, address
 from harness.errors import ClusterError
 from harness.inventory import Entry, Inventory, Reference, compare, take
-from harness.snapshot import CONFIGMAPS, DEPLOYMENTS, JOBS, NODES, PODS, Kind
+from harness.objects import CONFIGMAPS, DEPLOYMENTS, JOBS, NODES, PODS, Kind
 
 VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 WIDGETS = Kind("example.com/v1", "widgets", "Widget")

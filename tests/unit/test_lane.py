@@ -18,11 +18,11 @@ from harness.errors import RootMissing, SyncDeadline, VerdictFailed
 from harness.hastening import Hasten
 from harness.journal import Journal
 from harness.lane import Run
+from harness.objects import NODES, PODS, Snapshot
 from harness.processes import commands
 from harness.processes.commands import CommandFailed, Scope
 from harness.progress import Silent
 from harness.settings import load
-from harness.snapshot import NODES, PODS, Snapshot
 from harness.verdict import Failed, Passed, Waiting
 from harness.waiting import Cancelled, Expired, GateFailed, Judged
 

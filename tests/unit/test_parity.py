@@ -12,8 +12,8 @@ from harness.bundles.model import Bundle, Chart, Folder
 from harness.cluster.api import ApiError, Cluster, Listing, Resources
 from harness.comparison import same_shape
 from harness.inventory import Reference
+from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, Kind
 from harness.parity import ParityBroken, ParityReport, check, delivered, expected
-from harness.snapshot import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, Kind
 
 SECRETS = Kind("v1", "secrets", "Secret")
 CLUSTERROLES = Kind("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False)

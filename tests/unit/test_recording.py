@@ -16,15 +16,17 @@ from harness import recording
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import DataError, UsageError
-from harness.gates import absence, applications, combining, nodes, releases, sources, workloads
-from harness.gates.described import FACTORIES, Described, built, described
-from harness.gates.expected import Declared, Expected, ExpectedWorkload
-from harness.gates.scheduling import daemon
+from harness.gates import absence, argocd, combining, nodes
+from harness.gates.catalog import FACTORIES, Described, built, described
+from harness.gates.flux import releases, sources
+from harness.gates.scheduling.fit import daemon
+from harness.gates.workloads import scheduled as workloads
+from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
+from harness.objects import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Snapshot, key_of
 from harness.progress import Silent
 from harness.recording import Recorder
 from harness.redaction import REDACTED, Redactor
 from harness.replaying import Replay, Told, replay
-from harness.snapshot import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Cancelled, Expired, Gate, GateFailed, Judged, wait
 from tests.fakes import objects as core
@@ -64,7 +66,7 @@ flux_bundle = described(
     releases={(FLUX, "web"), (FLUX, "db")},
     generators=((FLUX, "web-chart"),),
 )
-synced = described(applications.synced, "root", ["web", "db"], DIGEST)
+synced = described(argocd.synced, "root", ["web", "db"], DIGEST)
 nothing_unschedulable = described(workloads.nothing_unschedulable, frozenset({"apps"}))
 scheduled = described(workloads.scheduled_as_intended, EXPECTED, empty_allowed=frozenset({"apps/other"}))
 
@@ -118,7 +120,7 @@ HISTORIES: dict[str, tuple[Described, list[Snapshot]]] = {
         described(absence.gone, [("v1", "pods", "Pod", REFUSED["metadata"]["namespace"], REFUSED["metadata"]["name"])]),
         [core.snapshot(*WORLD, REFUSED), core.snapshot(*WORLD)],
     ),
-    "applications.root_there": (described(applications.root_there, "root"), [gitops([]), gitops([root("web")])]),
+    "applications.root_there": (described(argocd.root_there, "root"), [gitops([]), gitops([root("web")])]),
     "applications.synced": (synced, [gitops(items) for items in ARGO_STORY]),
     "combining.unless_doomed": (
         described(combining.unless_doomed, flux_bundle, nothing_unschedulable),

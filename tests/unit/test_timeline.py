@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.snapshot import PODS, Snapshot
+from harness.objects import PODS, Snapshot
 from harness.timeline import Timeline
 from harness.verdict import Waiting
 from harness.waiting import Judged

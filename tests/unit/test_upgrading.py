@@ -8,8 +8,8 @@ import pytest
 
 from harness.bundles.delivery import Delivery
 from harness.errors import DataError, VerdictFailed
+from harness.objects import DEPLOYMENTS, NAMESPACES, Kind, Snapshot
 from harness.preparing import Prepared
-from harness.snapshot import DEPLOYMENTS, NAMESPACES, Kind, Snapshot
 from harness.upgrading import _never_back, require_change, vanished
 from harness.verdict import Passed, Waiting
 from harness.waiting import Judged

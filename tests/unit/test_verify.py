@@ -7,10 +7,10 @@ import pytest
 
 from harness.bundles.model import Bundle, Chart, Folder
 from harness.errors import DataError
-from harness.gates.expected import Declared
-from harness.gates.workloads import KINDS
+from harness.gates.workloads.manifest import Declared
+from harness.gates.workloads.scheduled import KINDS
+from harness.objects import NODES, Snapshot
 from harness.recipes.model import Component, Criteria, Recipe, RegistryEntry, Scheduling
-from harness.snapshot import NODES, Snapshot
 from harness.verdict import Failed
 from harness.verify import declared, expect
 

@@ -13,7 +13,7 @@ from harness import watching
 from harness.cluster import connection
 from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
-from harness.snapshot import NODES, PODS, Snapshot
+from harness.objects import NODES, PODS, Snapshot
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Cancelled, Expired, GateFailed, Judged, Standing, wait
 from tests.fakes.api import FakeApi, Fault

@@ -17,7 +17,7 @@ from harness import watching
 from harness.cluster import connection
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
-from harness.snapshot import NODES, PODS, Kind, Snapshot
+from harness.objects import NODES, PODS, Kind, Snapshot
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Cancelled, GateFailed, wait
 from tests.fakes.api import FakeApi, Fault

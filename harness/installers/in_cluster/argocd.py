@@ -34,9 +34,9 @@ from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.registry import ADDRESS
 from harness.installers.in_cluster.rollout import available, rolled_out, stop
 from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_LABEL
+from harness.objects import DEPLOYMENTS, STATEFULSETS
 from harness.progress import task
 from harness.settings import Chart
-from harness.snapshot import DEPLOYMENTS, STATEFULSETS
 from harness.tools.toolchain import FILES
 
 TOOLS = (MANIFESTS,) = ("argocd-manifests",)

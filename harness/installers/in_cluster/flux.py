@@ -19,10 +19,10 @@ from harness.installers.flux import CONTROLLERS, NAMESPACE, crds, options, persi
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import rolled_out, stop
 from harness.installers.manifests import DEFINITIONS
+from harness.objects import DEPLOYMENTS, Object
 from harness.processes import commands
 from harness.progress import task
 from harness.settings import Retries
-from harness.snapshot import DEPLOYMENTS, Object
 from harness.tools.toolchain import FILES
 
 COMMAND = "flux"

@@ -13,8 +13,8 @@ from harness.installers import KindSite, failing_as, manifests
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import rolled_out
 from harness.installers.registry import NAME, configuration, until_reachable
+from harness.objects import CONFIGMAPS, DEPLOYMENTS
 from harness.progress import task
-from harness.snapshot import CONFIGMAPS, DEPLOYMENTS
 
 NAMESPACE = "aicr-registry"
 PORT, NODE_PORT = 5000, 30500

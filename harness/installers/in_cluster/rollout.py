@@ -9,7 +9,7 @@ from harness.errors import ClusterError
 from harness.gates import rollouts
 from harness.gates.rollouts import Crash, Workload
 from harness.installers import KindSite, manifests
-from harness.snapshot import PODS, Object, Snapshot, key_of
+from harness.objects import PODS, Object, Snapshot, key_of
 from harness.waiting import Expired, GateFailed, wait
 
 LAST_WORDS = 10  # lines

@@ -11,12 +11,13 @@ from harness.cli.context import Context
 from harness.cli.explain import explain, state
 from harness.errors import HarnessError
 from harness.exits import Exit
-from harness.gates import applications, workloads
-from harness.gates.described import described
-from harness.gates.sources import KUSTOMIZATIONS
+from harness.gates import argocd
+from harness.gates.catalog import described
+from harness.gates.flux.sources import KUSTOMIZATIONS
+from harness.gates.workloads import scheduled as workloads
+from harness.objects import NODES, PODS, Object
 from harness.recording import Recorder
 from harness.settings import DEFAULT_FILE
-from harness.snapshot import NODES, PODS, Object
 from harness.verdict import Failed, Waiting
 from harness.waiting import Expired, GateFailed, Judged
 from tests.fakes.gitops import DIGEST, application, root, unready
@@ -43,8 +44,8 @@ def run(tmp_path: Path) -> Path:
     )
     recorder.fact(digest=DIGEST)
     recorder.task("sync", "started")
-    synced = described(applications.synced, "root", ("web",), DIGEST)
-    with recorder.wait(applications.KINDS, synced, within=300) as seen:
+    synced = described(argocd.synced, "root", ("web",), DIGEST)
+    with recorder.wait(argocd.KINDS, synced, within=300) as seen:
         for number, items in enumerate(STORY):
             view = gitops(items)
             seen(Judged(view, synced(view), float(number), 0.025))
@@ -195,8 +196,8 @@ def test_what_is_no_recording_has_its_exit_code(content: str | None, code: Exit,
 @pytest.mark.parametrize(
     ("kind", "item", "text"),
     [
-        (applications.APPLICATIONS, {"status": {}}, "not compared yet"),
-        (applications.APPLICATIONS, application("a", "OutOfSync", "Missing", ""), "OutOfSync, Missing"),
+        (argocd.APPLICATIONS, {"status": {}}, "not compared yet"),
+        (argocd.APPLICATIONS, application("a", "OutOfSync", "Missing", ""), "OutOfSync, Missing"),
         (PODS, pod("a"), "Pending, not scheduled"),
         (PODS, pod("a", on="gpu-0"), "Running, on gpu-0"),
         (KUSTOMIZATIONS, flux_kustomization(), "Ready=True Succeeded"),

@@ -12,7 +12,7 @@ import pytest
 from harness.cluster import connection
 from harness.cluster.api import ApiError, Cluster, Interrupted, Unreachable, transient
 from harness.errors import ClusterError
-from harness.snapshot import CONFIGMAPS, NODES, PODS, Kind
+from harness.objects import CONFIGMAPS, NODES, PODS, Kind
 from tests.fakes.api import FakeApi, Fault
 
 

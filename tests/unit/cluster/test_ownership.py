@@ -9,8 +9,8 @@ from harness.cluster.api import ApiError, Cluster
 from harness.cluster.ownership import marker, require_ours
 from harness.errors import ClusterError, NotOurs
 from harness.names import OWNER_MARKER
+from harness.objects import CONFIGMAPS, Kind
 from harness.runtime import RunningCluster
-from harness.snapshot import CONFIGMAPS, Kind
 
 RUNNING = RunningCluster(
     "one", Path("/state/clusters/one"), Path("/k"), "kwok-one", "https://127.0.0.1:6443", "host", "5a"

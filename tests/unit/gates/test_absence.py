@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.gates.absence import gone, kinds_of
-from harness.snapshot import DEPLOYMENTS, Kind, Snapshot, key_of
+from harness.objects import DEPLOYMENTS, Kind, Snapshot, key_of
 from harness.verdict import Passed, Waiting
 
 ROLES = Kind("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False)

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from harness.formats.versions import exact
-from harness.gates.combining import in_order, listed, overall, shortened, there, unless_doomed
-from harness.gates.findings import Finding, Level
-from harness.gates.releases import HELMRELEASES
+from harness.gates.combining import in_order, there, unless_doomed
+from harness.gates.findings import Finding, Level, listed, overall, shortened
+from harness.gates.flux.releases import HELMRELEASES
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import WEB_KEY, release, snapshot
 

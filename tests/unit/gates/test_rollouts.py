@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.gates.rollouts import Workload, crashes, ended_since, pods_of, rolled_out, withdrawn
-from harness.snapshot import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Kind, Object, Snapshot, key_of
+from harness.objects import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Kind, Object, Snapshot, key_of
 from harness.verdict import Passed, Verdict, Waiting
 
 WEB, STORE = Workload(DEPLOYMENTS, "argocd", "web"), Workload(STATEFULSETS, "argocd", "store")

@@ -17,11 +17,11 @@ from harness.installers.catalog import ARGOCD, FLUX, REGISTRY
 from harness.installers.in_cluster import argocd, flux, registry
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import workload_of
+from harness.objects import DEPLOYMENTS
 from harness.processes.commands import CommandFailed, Completed
 from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.settings import load
-from harness.snapshot import DEPLOYMENTS
 
 
 def manifest(kind: str = "Deployment", **container: Any) -> dict[str, Any]:

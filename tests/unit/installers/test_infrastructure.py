@@ -14,10 +14,10 @@ from harness.errors import ArgocdInstallFailed, ClusterError, HarnessError
 from harness.gates.rollouts import Workload
 from harness.installers import Installer, KindInstallation, KindSite
 from harness.installers.in_cluster.infrastructure import KindInfrastructure, PartDied
+from harness.objects import DEPLOYMENTS, PODS
 from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.settings import load
-from harness.snapshot import DEPLOYMENTS, PODS
 from tests.fakes.api import FakeApi
 
 REDIS, SERVER = (Workload(DEPLOYMENTS, "argocd", name) for name in ("redis", "server"))

@@ -10,9 +10,9 @@ import pytest
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
+from harness.objects import NAMESPACES, Kind, Snapshot
 from harness.processes import commands, daemons
 from harness.processes.daemons import Identity
-from harness.snapshot import NAMESPACES, Kind, Snapshot
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import Expired
 from kwok import boot as module

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.snapshot import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, NODES, Kind, Object, Snapshot, key_of
+from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, NODES, Kind, Object, Snapshot, key_of
 from harness.verdict import Passed, Waiting
 from kwok import kind_controller
 from kwok.boot import SERVICE_ACCOUNTS

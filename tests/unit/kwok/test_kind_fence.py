@@ -9,7 +9,7 @@ import pytest
 from harness.cluster.api import ApiError
 from harness.deadline import Deadline
 from harness.errors import ClusterError
-from harness.snapshot import DAEMONSETS, PODS
+from harness.objects import DAEMONSETS, PODS
 from kwok import kind_fence
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from harness.cluster.api import Cluster, Listing
 from harness.deadline import Deadline
+from harness.objects import NODES, Kind, Object
 from harness.progress import Silent
 from harness.settings import ROOT
-from harness.snapshot import NODES, Kind, Object
 from kwok import nodes
 from kwok.nodes import DIGEST_ANNOTATION, NodePlan, apply_nodes, delete_nodes, node_objects
 from kwok.profiles import select

@@ -5,8 +5,8 @@ from typing import Any, cast
 import pytest
 
 from harness.cluster.api import Cluster, Listing
+from harness.objects import Kind
 from harness.settings import Volumes
-from harness.snapshot import Kind
 from kwok.storage import CLASS_NAME, PERSISTENT_VOLUMES, STORAGE_CLASSES, furnish, storage_class, volumes
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.gates.scheduling import Fit, daemon, matches, patient, taints_of, tolerates
+from harness.gates.scheduling.fit import Fit, daemon, matches, patient, taints_of, tolerates
 from tests.fakes.objects import KWOK, TOLERATES_KWOK, node, spec
 
 KEYS, VALUES, EFFECTS = ("a", "b"), ("", "x", "y"), ("NoSchedule", "NoExecute", "PreferNoSchedule")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.gates.resources import Usage, host_ports, lacking, requests
+from harness.gates.scheduling.resources import Usage, host_ports, lacking, requests
 from tests.fakes.objects import GPU, container, node, pod, spec
 
 ANY = "0.0.0.0"  # noqa: S104 - an address in data

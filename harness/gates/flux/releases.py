@@ -2,7 +2,7 @@
 
 Ready=True is not enough for a HelmRelease: it stays while a new chart is on its way. So the last attempt must have
 been of this generation and of the chart that its source holds now, and what Helm has deployed must be that chart.
-Together with harness.gates.sources this ties each release of a local chart to the pushed digest without a gap:
+Together with harness.gates.flux.sources this ties each release of a local chart to the pushed digest without a gap:
 digest, OCIRepository, ArtifactGenerator, ExternalArtifact, lastAttemptedRevisionDigest, history.
 
 | seen                                                               | verdict         |
@@ -23,9 +23,9 @@ from dataclasses import replace
 from typing import Any
 
 from harness.formats.versions import exact
-from harness.gates.combining import Doubt, Gate, in_order, listed, named, overall
-from harness.gates.findings import Finding, Level
-from harness.gates.sources import (
+from harness.gates.combining import in_order
+from harness.gates.findings import Doubt, Finding, Gate, Level, listed, named, overall
+from harness.gates.flux.sources import (
     ARTIFACTGENERATORS,
     EXTERNALARTIFACTS,
     HELMREPOSITORIES,
@@ -41,7 +41,7 @@ from harness.gates.sources import (
     ready,
     source_ready,
 )
-from harness.snapshot import Key, Kind, Object, Snapshot, key_of
+from harness.objects import Key, Kind, Object, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict
 
 HELMRELEASES = Kind("helm.toolkit.fluxcd.io/v2", "helmreleases", "HelmRelease")

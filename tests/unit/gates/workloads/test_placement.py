@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.gates.expected import Declared, ExpectedWorkload
-from harness.gates.ownership import Owner
-from harness.gates.placement import gpus, intended, misplaced
-from harness.snapshot import DAEMONSETS, DEPLOYMENTS, Kind
+from harness.gates.workloads.manifest import Declared, ExpectedWorkload
+from harness.gates.workloads.ownership import Owner
+from harness.gates.workloads.placement import gpus, intended, misplaced
+from harness.objects import DAEMONSETS, DEPLOYMENTS, Kind
 from tests.fakes.objects import GPU, TYPE, container, node, owned_by, pod, real_node, spec
 
 NOTHING, SYSTEM, ACCELERATED, BOTH = Declared(), Declared(system=True), Declared(accelerated=True), Declared(True, True)
@@ -100,7 +100,7 @@ def test_what_is_wrong_with_a_node(asks: dict[str, Any], where: dict[str, Any], 
         assert text in wrong
 
 
-REAL = Path(__file__).resolve().parents[4] / "shared" / "aicr-recipes" / "recipes" / "registry.yaml"
+REAL = Path(__file__).resolve().parents[5] / "shared" / "aicr-recipes" / "recipes" / "registry.yaml"
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="the real recipe data (../shared/aicr-recipes) is not here")

@@ -4,13 +4,8 @@ from typing import Any
 
 import pytest
 
-from harness.gates.sources import (
-    generators_ready,
-    kustomization_ready,
-    kustomization_there,
-    source_ready,
-)
-from harness.snapshot import Object
+from harness.gates.flux.sources import generators_ready, kustomization_ready, kustomization_there, source_ready
+from harness.objects import Object
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import (
     DIGEST,

@@ -29,14 +29,13 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
-from harness.gates import controllers, placement
-from harness.gates.expected import REPLICATIONCONTROLLERS, Expected
-from harness.gates.explanation import scheduled_condition
-from harness.gates.findings import Finding, Level, worst_of
-from harness.gates.ownership import Owner, Ownership, condition, controller, holds, phase
+from harness.gates.findings import Finding, Level
+from harness.gates.workloads import controllers, placement
+from harness.gates.workloads.explanation import worst_of
+from harness.gates.workloads.manifest import REPLICATIONCONTROLLERS, Expected
+from harness.gates.workloads.ownership import Owner, Ownership, controller
 from harness.names import SYSTEM_NAMESPACES
-from harness.outcome import CauseKind
-from harness.snapshot import (
+from harness.objects import (
     CRONJOBS,
     DAEMONSETS,
     DEPLOYMENTS,
@@ -48,7 +47,12 @@ from harness.snapshot import (
     Kind,
     Object,
     Snapshot,
+    condition,
+    holds,
+    phase,
+    scheduled_condition,
 )
+from harness.outcome import CauseKind
 from harness.verdict import Failed, Passed, Verdict, Waiting
 
 Gate = Callable[[Snapshot], Verdict]

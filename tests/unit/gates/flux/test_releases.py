@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from harness.gates import releases
-from harness.gates.releases import HELMRELEASES, flux_bundle, releases_ready
-from harness.snapshot import Object
+from harness.gates.flux import releases
+from harness.gates.flux.releases import HELMRELEASES, flux_bundle, releases_ready
+from harness.objects import Object
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import (
     DIGEST,

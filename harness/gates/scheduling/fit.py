@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.snapshot import Object
+from harness.objects import Object
 
 _UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 _CONDITION_TAINTS = "node.kubernetes.io/"  # set by the node controllers, and taken away when the node recovers

@@ -10,16 +10,18 @@ from inspect import signature
 from typing import Any, ParamSpec
 
 from harness.errors import DataError, did_you_mean
-from harness.gates import absence, applications, combining, nodes, releases, sources, workloads
-from harness.gates.combining import Gate
-from harness.gates.expected import Declared, Expected, ExpectedWorkload
-from harness.snapshot import Kind, Snapshot
+from harness.gates import absence, argocd, combining, nodes
+from harness.gates.findings import Gate
+from harness.gates.flux import releases, sources
+from harness.gates.workloads import scheduled as workloads
+from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
+from harness.objects import Kind, Snapshot
 from harness.verdict import Verdict
 
 FACTORIES: Mapping[str, Callable[..., Gate]] = {  # the names are part of the format of recordings
     "absence.gone": absence.gone,
-    "applications.root_there": applications.root_there,
-    "applications.synced": applications.synced,
+    "applications.root_there": argocd.root_there,
+    "applications.synced": argocd.synced,
     "combining.unless_doomed": combining.unless_doomed,
     "nodes.nodes_ready": nodes.nodes_ready,
     "releases.flux_bundle": releases.flux_bundle,

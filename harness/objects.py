@@ -6,6 +6,34 @@ from types import MappingProxyType
 from typing import Any
 
 Object = Mapping[str, Any]  # a Kubernetes object as the API server sent it, decoded from JSON
+
+
+def condition(item: Object, name: str) -> Mapping[str, Any]:
+    """A condition by its type, empty when there is none: positions mean nothing."""
+    for one in (item.get("status") or {}).get("conditions") or ():
+        if one.get("type") == name:
+            return dict(one)
+    return {}
+
+
+def scheduled_condition(pod: Object) -> Mapping[str, Any]:
+    """The pod's PodScheduled condition, looked up by type; empty when there is none."""
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled":
+            return dict(condition)
+    return {}
+
+
+def holds(item: Object, name: str) -> bool:
+    """Whether a condition is there and True."""
+    return condition(item, name).get("status") == "True"
+
+
+def phase(pod: Object) -> str:
+    """Pending, Running, Succeeded, Failed or Unknown."""
+    return str((pod.get("status") or {}).get("phase", ""))
+
+
 Key = tuple[str, str]  # namespace ("" for cluster-scoped), name
 
 

@@ -23,18 +23,8 @@ from functools import cached_property
 from typing import Any
 
 from harness.errors import DataError
-from harness.gates.scheduling import daemon
-from harness.snapshot import (
-    CRONJOBS,
-    DAEMONSETS,
-    DEPLOYMENTS,
-    JOBS,
-    PODS,
-    REPLICASETS,
-    STATEFULSETS,
-    Kind,
-    Object,
-)
+from harness.gates.scheduling.fit import daemon
+from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS, Kind, Object
 
 REPLICATIONCONTROLLERS = Kind("v1", "replicationcontrollers", "ReplicationController")
 WORKLOADS = {

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from harness.gates.expected import REPLICATIONCONTROLLERS, Declared, Expected, ExpectedWorkload
-from harness.gates.scheduling import daemon
-from harness.gates.workloads import facts, notes, nothing_unschedulable, scheduled_as_intended
-from harness.snapshot import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS, Kind
+from harness.gates.scheduling.fit import daemon
+from harness.gates.workloads.manifest import REPLICATIONCONTROLLERS, Declared, Expected, ExpectedWorkload
+from harness.gates.workloads.scheduled import facts, notes, nothing_unschedulable, scheduled_as_intended
+from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS, Kind
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.objects import (
     GPU,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from harness.gates.explanation import explain, nearest
-from harness.gates.resources import Usage
+from harness.gates.scheduling.resources import Usage
+from harness.gates.workloads.explanation import explain, nearest
 from tests.fakes.objects import GPU, TYPE, container, node, pod, spec
 
 NODES = [node("system-0"), node("system-1"), *(node(f"gpu-{i}") for i in range(4))]

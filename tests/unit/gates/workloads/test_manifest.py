@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from harness.errors import DataError
-from harness.gates.expected import Expected, Rendered, expected_workloads
-from harness.snapshot import Object
+from harness.gates.workloads.manifest import Expected, Rendered, expected_workloads
+from harness.objects import Object
 
 
 def manifest(kind: str, name: str = "web", api: str = "apps/v1", *, namespace: str = "", **more: Any) -> dict[str, Any]:

@@ -9,17 +9,17 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from harness.diagnosis import said
-from harness.gates.expected import ExpectedWorkload
-from harness.gates.explanation import compare, nearest
-from harness.gates.findings import Finding, Level, daemon_target
-from harness.gates.ownership import Ownership, condition, phase
-from harness.gates.placement import intended, node_type, simulated
-from harness.gates.resources import Usage, lacking, requests
-from harness.gates.scheduling import Fit, patient
+from harness.gates.findings import Finding, Level
+from harness.gates.messages import said
+from harness.gates.scheduling.fit import Fit, patient
+from harness.gates.scheduling.resources import Usage, lacking, requests
+from harness.gates.workloads.explanation import compare, daemon_target, nearest
+from harness.gates.workloads.manifest import ExpectedWorkload
+from harness.gates.workloads.ownership import Ownership
+from harness.gates.workloads.placement import intended, node_type, simulated
 from harness.names import ACCELERATED
+from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Object, condition, phase
 from harness.outcome import CauseKind
-from harness.snapshot import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Object
 
 _HASH = "pod-template-hash"
 _REVISION = "controller-revision-hash"

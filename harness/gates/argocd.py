@@ -38,12 +38,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from harness.diagnosis import diagnose, said
 from harness.formats.versions import exact
-from harness.gates.combining import Doubt, Gate, listed, overall, shortened, subject, there
-from harness.gates.findings import Finding, Level
+from harness.gates.combining import there
+from harness.gates.findings import Doubt, Finding, Gate, Level, listed, overall, shortened, subject
+from harness.gates.messages import diagnose, said
+from harness.objects import Key, Kind, Object, Snapshot, key_of
 from harness.outcome import CauseKind
-from harness.snapshot import Key, Kind, Object, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict
 
 APPLICATIONS = Kind("argoproj.io/v1alpha1", "applications", "Application")

@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from harness.formats import quantity
-from harness.gates.scheduling import Obstacle
-from harness.snapshot import Object
+from harness.gates.scheduling.fit import Obstacle
+from harness.objects import Object
 
 Port = tuple[str, str, int]  # host IP, protocol, port
 _ANY = "0.0.0.0"  # noqa: S104 - a host port without an address; nothing is bound here

@@ -18,12 +18,11 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from harness.diagnosis import diagnose
-from harness.gates.combining import Doubt, Gate, named, overall, shortened, there
-from harness.gates.findings import Finding, Level
-from harness.gates.ownership import condition
+from harness.gates.combining import there
+from harness.gates.findings import Doubt, Finding, Gate, Level, named, overall, shortened
+from harness.gates.messages import diagnose
+from harness.objects import Key, Kind, Object, Snapshot, condition, key_of
 from harness.outcome import CauseKind
-from harness.snapshot import Key, Kind, Object, Snapshot, key_of
 from harness.verdict import Passed, Verdict, Waiting
 
 OCIREPOSITORIES = Kind("source.toolkit.fluxcd.io/v1", "ocirepositories", "OCIRepository")

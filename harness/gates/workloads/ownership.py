@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.gates.expected import WORKLOADS, Identity
-from harness.snapshot import JOBS, NODES, PODS, REPLICASETS, Object, Snapshot
+from harness.gates.workloads.manifest import WORKLOADS, Identity
+from harness.objects import JOBS, NODES, PODS, REPLICASETS, Object, Snapshot
 
 
 @dataclass(frozen=True)
@@ -65,24 +65,6 @@ def controller(item: Object) -> Mapping[str, Any] | None:
         if reference.get("controller"):
             return dict(reference)
     return None
-
-
-def condition(item: Object, name: str) -> Mapping[str, Any]:
-    """A condition by its type, empty when there is none: positions mean nothing."""
-    for one in (item.get("status") or {}).get("conditions") or ():
-        if one.get("type") == name:
-            return dict(one)
-    return {}
-
-
-def holds(item: Object, name: str) -> bool:
-    """Whether a condition is there and True."""
-    return condition(item, name).get("status") == "True"
-
-
-def phase(pod: Object) -> str:
-    """Pending, Running, Succeeded, Failed or Unknown."""
-    return str((pod.get("status") or {}).get("phase", ""))
 
 
 def _leaving(item: Object) -> bool:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness.gates import applications
-from harness.gates.applications import root_there, synced
-from harness.snapshot import Object
+from harness.gates import argocd
+from harness.gates.argocd import root_there, synced
+from harness.objects import Object
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import DIGEST, OLD, URL, application, changed, root, snapshot
 
@@ -501,7 +501,7 @@ def test_progress_tells_whose_operation_has_begun_and_who_passes() -> None:
         application("refused", sync="OutOfSync", phase="Failed"),
         application("new", sync="OutOfSync", health="Missing", phase=""),
     ]
-    found = applications.progress(snapshot(items))
+    found = argocd.progress(snapshot(items))
     assert found == {"web": True, "slow": False, "changed": True, "refused": False}
 
 
@@ -517,5 +517,5 @@ def test_progress_tells_whose_operation_has_begun_and_who_passes() -> None:
 def test_an_operation_that_waits_for_a_crd_is_found(message: str | None, found: bool) -> None:
     """Only for a CRD: what a Deployment or a child waits for takes its time, and ends with an event."""
     waits = changed(application("web", phase="Running"), "status.operationState.message", message)
-    idle = applications.waiting_for_crds(snapshot([waits, application("new", phase="")]))
-    assert idle == ({(applications.APPLICATIONS, ("argocd", "web")): message} if found else {})
+    idle = argocd.waiting_for_crds(snapshot([waits, application("new", phase="")]))
+    assert idle == ({(argocd.APPLICATIONS, ("argocd", "web")): message} if found else {})

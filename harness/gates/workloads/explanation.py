@@ -9,9 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from harness.gates.resources import Usage, allocatable, host_ports, lacking, requests
-from harness.gates.scheduling import Fit, Obstacle
-from harness.snapshot import Object
+from harness.gates.findings import SHOWN, Finding, Level
+from harness.gates.scheduling.fit import Fit, Obstacle
+from harness.gates.scheduling.resources import Usage, allocatable, host_ports, lacking, requests
+from harness.gates.workloads.ownership import Ownership, controller
+from harness.objects import PODS, Object, scheduled_condition
+from harness.outcome import CauseKind
+from harness.verdict import Failed, Waiting
 
 _GROUPS_SHOWN = 3
 
@@ -35,12 +39,52 @@ def explain(pod: Object, nodes: Iterable[Object], usage: Usage) -> str:
     return "\n".join(lines)
 
 
-def scheduled_condition(pod: Object) -> Mapping[str, Any]:
-    """The pod's PodScheduled condition, looked up by type; empty when there is none."""
-    for condition in (pod.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "PodScheduled":
-            return dict(condition)
-    return {}
+def worst_of(findings: Iterable[Finding], ownership: Ownership) -> Failed | Waiting:
+    """One verdict of at least one finding: about pods that are nowhere or elsewhere, unless a finding says more."""
+    ordered = sorted(findings, key=lambda finding: -finding.level)
+    kind = ordered[0].blamed(CauseKind.SCHEDULE)
+    failed = [finding for finding in ordered if finding.level is Level.FAILED]
+    if failed:
+        return Failed(_told(failed, ownership), failed[0].subject, kind=kind)
+    doomed = [finding for finding in ordered if finding.level is Level.DOOMED]
+    return Waiting(_told(ordered, ownership), ordered[0].subject, kind=kind, doomed=_told(doomed, ownership))
+
+
+def _told(findings: list[Finding], ownership: Ownership) -> str:
+    """The first finding without its subject, which the verdict carries, then the others with theirs."""
+    usage = Usage.of(ownership.snapshot.all(PODS)) if any(finding.pod for finding in findings[:SHOWN]) else Usage()
+    lines: list[str] = []
+    for finding in findings[:SHOWN]:
+        lines.append(f"{finding.subject}: {finding.text}" if lines else finding.text)
+        if finding.pod is not None:
+            why = explain(finding.pod, _candidates(finding.pod, ownership.nodes), usage)
+            lines += [f"  {line}" for line in why.splitlines()]
+    if len(findings) > SHOWN:
+        lines.append(f"and {len(findings) - SHOWN} more")
+    return "\n".join(lines)
+
+
+def _candidates(pod: Object, nodes: Mapping[str, Object]) -> Iterable[Object]:
+    """All nodes; for a pod of a DaemonSet the one that it is made for."""
+    target = daemon_target(pod)
+    return [nodes[target]] if target in nodes else nodes.values()
+
+
+def daemon_target(pod: Object) -> str:
+    """The node that the DaemonSet controller made a pod for ("" for other pods): bound to it, or by its affinity."""
+    reference = controller(pod)
+    if reference is None or reference["kind"] != "DaemonSet":
+        return ""
+    if name := pod["spec"].get("nodeName"):
+        return str(name)
+    affinity = ((pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}).get(
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    )
+    for term in (affinity or {}).get("nodeSelectorTerms") or ():
+        for field in term.get("matchFields") or ():
+            if field.get("key") == "metadata.name" and field.get("values"):
+                return str(field["values"][0])
+    return ""
 
 
 def nearest(spec: Mapping[str, Any], nodes: Iterable[Object]) -> str:

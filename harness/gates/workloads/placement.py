@@ -22,12 +22,12 @@ from fractions import Fraction
 from typing import Any
 
 from harness.formats import quantity
-from harness.gates.expected import Expected, ExpectedWorkload
-from harness.gates.ownership import Owner, Ownership, phase
-from harness.gates.resources import allocatable, requests
-from harness.gates.scheduling import Fit
+from harness.gates.scheduling.fit import Fit
+from harness.gates.scheduling.resources import allocatable, requests
+from harness.gates.workloads.manifest import Expected, ExpectedWorkload
+from harness.gates.workloads.ownership import Owner, Ownership
 from harness.names import ACCELERATED, GPU_RESOURCE, KWOK_NODE_LABEL, NODE_TYPE_LABEL, SYSTEM
-from harness.snapshot import CRONJOBS, DAEMONSETS, Object
+from harness.objects import CRONJOBS, DAEMONSETS, Object, phase
 
 
 def node_type(node: Object) -> str:

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from harness.gates.applications import synced
-from harness.gates.expected import Declared, Expected, ExpectedWorkload
-from harness.gates.releases import flux_bundle
-from harness.gates.workloads import nothing_unschedulable, scheduled_as_intended
+from harness.gates.argocd import synced
+from harness.gates.flux.releases import flux_bundle
+from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
+from harness.gates.workloads.scheduled import nothing_unschedulable, scheduled_as_intended
+from harness.objects import DEPLOYMENTS, Object
 from harness.outcome import CauseKind
-from harness.snapshot import DEPLOYMENTS, Object
 from tests.fakes.gitops import (
     DIGEST,
     FLUX,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.diagnosis import diagnose, said
+from harness.gates.messages import diagnose, said
 from harness.outcome import CauseKind
 
 PULL, RENDER, APPLY = CauseKind.PULL, CauseKind.RENDER, CauseKind.APPLY

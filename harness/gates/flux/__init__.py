@@ -1,0 +1,1 @@
+"""Judgements of what Flux reports: sources, Kustomizations, HelmReleases."""
