@@ -35,7 +35,7 @@ from harness.processes.service import ServiceDied
 from harness.redaction import Redactor
 from harness.registry_connection import RegistryError
 from harness.verdict import Waiting
-from harness.waiting import Cancelled, Expired, GateFailed
+from harness.waiting.loop import Cancelled, Expired, GateFailed
 
 _BEFORE_THE_RECIPE = ("tools", "cluster", "infrastructure")  # phases in which nothing of the recipe can fail
 _REFUSED = (400, 403, 404, 409, 413, 415, 422)  # answers of an API server that is well, and wants no such object

@@ -33,7 +33,7 @@ from harness.leftovers import CLEARING, Step
 from harness.objects import NODES, PODS, Snapshot
 from harness.progress import Progress
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import Expired, wait
+from harness.waiting.loop import Expired, wait
 
 TASK = "cleanup"
 _ROUNDS = 50  # more would mean that something makes objects as fast as they are taken away

@@ -13,13 +13,11 @@ from typing import Any
 from harness import progress
 from harness.budget import Budget
 from harness.bundles.model import Bundle
-from harness.claims import LOOK_AGAIN
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import SyncDeadline, VerdictFailed
 from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
-from harness.hastening import Hasten, hastening
 from harness.helm import Helm
 from harness.installers import Infrastructure, Installer
 from harness.installers import registry as registries
@@ -35,7 +33,9 @@ from harness.settings import Settings
 from harness.timeline import Timeline
 from harness.verdict import Passed, Verdict
 from harness.verify import Expectation
-from harness.waiting import Cancelled, Expired, Gate, Judged, Observe, wait
+from harness.waiting.claims import LOOK_AGAIN
+from harness.waiting.loop import Cancelled, Expired, Gate, Judged, Observe, wait
+from harness.waiting.nudges import Hasten, hastening
 
 Watched = Callable[[Verdict, float], None]  # what a wait says of what it sees, and how many seconds it has in all
 

@@ -38,7 +38,7 @@ from harness.processes.threads import Background
 from harness.progress import Progress
 from harness.redaction import Redactor
 from harness.verdict import Verdict, Waiting
-from harness.waiting import Cancelled, Expired, Gate, GateFailed, Judged, Observe
+from harness.waiting.loop import Cancelled, Expired, Gate, GateFailed, Judged, Observe
 
 FORMAT = 1
 FILE = "run.jsonl"
@@ -130,7 +130,7 @@ class Recorder:
     def wait(
         self, kinds: Iterable[Kind], gate: Gate, *, within: float, observe: Observe | None = None
     ) -> Iterator[Observe]:
-        """Record the wait in the block, which has to give what it gets here to harness.waiting.wait as `observe`.
+        """Record the wait in the block, which has to give what it gets here to harness.waiting.loop.wait as `observe`.
 
         A gate that is not Described is recorded too, but nobody can judge again what it saw. `observe` is called as
         well. Of Secrets nothing is recorded.

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.objects import Snapshot
-from harness.waiting import Judged, Observe
+from harness.waiting.loop import Judged, Observe
 
 Progress = Callable[[Snapshot], Mapping[str, bool]]  # by name, whether it is ready; who has not begun is not in it
 

@@ -24,7 +24,7 @@ from harness.objects import Kind
 from harness.preparing import Prepared
 from harness.publishing import content_of
 from harness.verdict import Passed
-from harness.waiting import Judged
+from harness.waiting.loop import Judged
 
 BEFORE = "before"  # the stage that an upgrade starts from
 

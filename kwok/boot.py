@@ -17,7 +17,7 @@ from harness.processes import commands
 from harness.processes.daemons import Identity, alive
 from harness.processes.service import last_lines
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import Expired, wait
+from harness.waiting.loop import Expired, wait
 from kwok.launch import ComponentDied, log_file
 
 SERVICE_ACCOUNTS = Kind("v1", "serviceaccounts", "ServiceAccount")

@@ -7,7 +7,7 @@ from harness.names import INFRASTRUCTURE_NODE
 from harness.objects import DAEMONSETS, DEPLOYMENTS, NODES, Object, Snapshot, condition, holds
 from harness.settings import Volumes
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import Expired, wait
+from harness.waiting.loop import Expired, wait
 from kwok import kind_controller, kind_fence
 from kwok.boot import SERVICE_ACCOUNTS
 from kwok.kind_config import REAL_POD_RANGE

@@ -27,7 +27,7 @@ from harness.names import (
 from harness.objects import NODES, Object
 from harness.progress import Progress, task
 from harness.settings import Nodes
-from harness.waiting import wait
+from harness.waiting.loop import wait
 from kwok.profiles import Gpu, NodeProfile, Selection
 
 DIGEST_ANNOTATION = "kwok-harness/digest"  # of the node as planned: tells whether a node that is there is as wanted

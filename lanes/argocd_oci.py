@@ -10,12 +10,12 @@ from harness.formats.go_yaml import load_all
 from harness.gates import argocd, combining
 from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
-from harness.hastening import Hasten
 from harness.installers.catalog import ARGOCD, REGISTRY
 from harness.lane import Lane, Run
 from harness.objects import key_of
 from harness.oci import Published
 from harness.verdict import Passed
+from harness.waiting.nudges import Hasten
 
 REFRESH = "argocd.argoproj.io/refresh"
 SERVED_WITHIN = 1.0  # seconds that a CRD may take until an operation that still waits for it is looked at

@@ -14,11 +14,11 @@ from harness.gates import combining
 from harness.gates.catalog import described
 from harness.gates.flux import releases, sources
 from harness.gates.workloads import scheduled as workloads
-from harness.hastening import Hasten
 from harness.installers.catalog import FLUX, REGISTRY
 from harness.lane import Lane, Run
 from harness.objects import key_of
 from harness.verdict import Passed
+from harness.waiting.nudges import Hasten
 
 KINDS = (*releases.KINDS, *workloads.SCHEDULING_KINDS)
 

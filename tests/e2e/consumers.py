@@ -26,7 +26,7 @@ from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, K
 from harness.oci import digest_of
 from harness.packing import pack_chart, pack_directory
 from harness.processes import commands
-from harness.waiting import Gate
+from harness.waiting.loop import Gate
 from lanes import flux_oci
 from tests.e2e.charts import served
 from tests.e2e.failing import Plane, clear, remove

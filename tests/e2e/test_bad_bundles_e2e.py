@@ -17,7 +17,7 @@ from harness.installers import Site, argocd, flux, registry
 from harness.processes.services import Services
 from harness.progress import Silent
 from harness.verdict import Passed
-from harness.waiting import Expired, wait
+from harness.waiting.loop import Expired, wait
 from tests.e2e.consumers import Consumers, chart_repository, forwarded
 from tests.e2e.failing import Plane
 from tests.fakes.bad_bundles import BAD, IDS, Bad

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.claims import LOOK_AGAIN
 from harness.deadline import Deadline
-from harness.hastening import hastening
 from harness.objects import NODES, PODS, Snapshot, scheduled_condition
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import Expired, Gate, wait
+from harness.waiting.claims import LOOK_AGAIN
+from harness.waiting.loop import Expired, Gate, wait
+from harness.waiting.nudges import hastening
 from tests.e2e.failing import Plane
 from tests.e2e.kinds import CLAIMS
 

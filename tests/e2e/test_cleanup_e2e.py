@@ -19,7 +19,7 @@ from harness.leftovers import CRDS
 from harness.objects import CONFIGMAPS, DEPLOYMENTS, JOBS, NAMESPACES, NODES, PODS, Kind, Snapshot
 from harness.progress import Silent
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import wait
+from harness.waiting.loop import wait
 from kwok.host import HostRuntime
 
 pytestmark = pytest.mark.e2e

@@ -22,7 +22,7 @@ from harness.progress import Silent
 from harness.redaction import Redactor
 from harness.runtime import RunningCluster
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import wait
+from harness.waiting.loop import wait
 from kwok.host import HostRuntime
 
 pytestmark = pytest.mark.e2e

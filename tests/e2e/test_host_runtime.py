@@ -30,7 +30,7 @@ from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.settings import ROOT, load
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import wait
+from harness.waiting.loop import wait
 from kwok import state as records
 from kwok.components import PORTS, PROGRAMS
 from kwok.host import HostRuntime

@@ -28,7 +28,7 @@ from harness.objects import CONFIGMAPS, JOBS, NODES, Snapshot
 from harness.processes import commands
 from harness.settings import Settings, load
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import wait
+from harness.waiting.loop import wait
 from tests.e2e.charts import served
 from tests.e2e.in_cluster import OVERRIDES
 

@@ -29,7 +29,7 @@ from harness.names import INFRASTRUCTURE_NODE
 from harness.objects import CONFIGMAPS, DEPLOYMENTS, NODES, STATEFULSETS, Kind, Snapshot
 from harness.settings import Settings, load
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import wait
+from harness.waiting.loop import wait
 from kwok.engine import Engine
 from kwok.kind_config import node_container
 from tests.e2e.in_cluster import OVERRIDES, REGISTRY_PORT

@@ -23,7 +23,7 @@ from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.settings import ROOT, Settings, load
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import wait
+from harness.waiting.loop import wait
 from kwok import kind_config
 from kwok.engine import Engine
 from kwok.kind import KindRuntime

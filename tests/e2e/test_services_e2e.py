@@ -26,7 +26,7 @@ from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.settings import Settings, load
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import wait
+from harness.waiting.loop import wait
 from kwok import launch
 from kwok.host import HostRuntime
 from tests.e2e.trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced

@@ -18,7 +18,7 @@ from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, EVENTS, JOBS, N
 from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import Cancelled, wait
+from harness.waiting.loop import Cancelled, wait
 from kwok import launch
 from kwok import state as records
 from kwok.host import HostRuntime

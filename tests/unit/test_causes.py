@@ -38,7 +38,7 @@ from harness.processes.commands import CommandFailed, Completed
 from harness.processes.service import ServiceDied, ServiceFailed
 from harness.redaction import Redactor
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.waiting import Cancelled, Expired, GateFailed
+from harness.waiting.loop import Cancelled, Expired, GateFailed
 
 SOURCE = "OCIRepository flux-system/aicr-bundle"
 

@@ -15,7 +15,7 @@ from harness.inventory import PERSISTENT_VOLUMES, Entry, Inventory, Reference
 from harness.objects import CONFIGMAPS, NAMESPACES, NODES, PODS, Kind, Snapshot, key_of
 from harness.progress import Silent
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting import Expired
+from harness.waiting.loop import Expired
 
 SECRETS = Kind("v1", "secrets", "Secret")
 Objects = dict[Reference, Entry]

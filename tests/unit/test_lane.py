@@ -15,7 +15,6 @@ from harness.budget import Budget
 from harness.bundles.model import Bundle
 from harness.deadline import Deadline
 from harness.errors import RootMissing, SyncDeadline, VerdictFailed
-from harness.hastening import Hasten
 from harness.journal import Journal
 from harness.lane import Run
 from harness.objects import NODES, PODS, Snapshot
@@ -24,7 +23,8 @@ from harness.processes.commands import CommandFailed, Scope
 from harness.progress import Silent
 from harness.settings import load
 from harness.verdict import Failed, Passed, Waiting
-from harness.waiting import Cancelled, Expired, GateFailed, Judged
+from harness.waiting.loop import Cancelled, Expired, GateFailed, Judged
+from harness.waiting.nudges import Hasten
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from harness.recording import Recorder
 from harness.redaction import REDACTED, Redactor
 from harness.replaying import Replay, Told, replay
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.waiting import Cancelled, Expired, Gate, GateFailed, Judged, wait
+from harness.waiting.loop import Cancelled, Expired, Gate, GateFailed, Judged, wait
 from tests.fakes import objects as core
 from tests.fakes.api import FakeApi
 from tests.fakes.gitops import (

@@ -5,7 +5,7 @@ import pytest
 from harness.objects import PODS, Snapshot
 from harness.timeline import Timeline
 from harness.verdict import Waiting
-from harness.waiting import Judged
+from harness.waiting.loop import Judged
 
 
 class Clock:

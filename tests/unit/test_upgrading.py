@@ -12,7 +12,7 @@ from harness.objects import DEPLOYMENTS, NAMESPACES, Kind, Snapshot
 from harness.preparing import Prepared
 from harness.upgrading import _never_back, require_change, vanished
 from harness.verdict import Passed, Waiting
-from harness.waiting import Judged
+from harness.waiting.loop import Judged
 
 CRDS = Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 QUEUES = Kind("example.com/v1", "queues", "Queue")

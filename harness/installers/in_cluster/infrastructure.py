@@ -14,9 +14,9 @@ from harness.gates import rollouts
 from harness.gates.rollouts import Workload
 from harness.installers import Installer, KindSite
 from harness.installers.in_cluster import rollout
-from harness.mirror import Mirror
 from harness.objects import PODS, Object
-from harness.watching import Changed, Listed, Refused, Stopped, Watching
+from harness.waiting.reflector import Changed, Listed, Refused, Stopped, Watching
+from harness.waiting.store import Mirror
 
 _STOP_SECONDS = 30.0  # until the pods of what is stopped are gone: they are killed after three
 

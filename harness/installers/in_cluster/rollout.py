@@ -10,7 +10,7 @@ from harness.gates import rollouts
 from harness.gates.rollouts import Crash, Workload
 from harness.installers import KindSite, manifests
 from harness.objects import PODS, Object, Snapshot, key_of
-from harness.waiting import Expired, GateFailed, wait
+from harness.waiting.loop import Expired, GateFailed, wait
 
 LAST_WORDS = 10  # lines
 _LOG_SECONDS = 3.0

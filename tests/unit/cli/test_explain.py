@@ -19,7 +19,7 @@ from harness.objects import NODES, PODS, Object
 from harness.recording import Recorder
 from harness.settings import DEFAULT_FILE
 from harness.verdict import Failed, Waiting
-from harness.waiting import Expired, GateFailed, Judged
+from harness.waiting.loop import Expired, GateFailed, Judged
 from tests.fakes.gitops import DIGEST, application, root, unready
 from tests.fakes.gitops import kustomization as flux_kustomization
 from tests.fakes.gitops import snapshot as gitops

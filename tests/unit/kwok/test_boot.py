@@ -14,7 +14,7 @@ from harness.objects import NAMESPACES, Kind, Snapshot
 from harness.processes import commands, daemons
 from harness.processes.daemons import Identity
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.waiting import Expired
+from harness.waiting.loop import Expired
 from kwok import boot as module
 from kwok.boot import SERVICE_ACCOUNTS, Boot, controllers_work
 from kwok.launch import ComponentDied

@@ -16,11 +16,11 @@ from harness.cluster.api import Cluster
 from harness.deadline import Clock, Deadline
 from harness.errors import ClusterError, HarnessError, VerdictFailed
 from harness.exits import Exit
-from harness.mirror import Mirror
 from harness.objects import Key, Kind, Snapshot, key_of
-from harness.transitions import last_transition
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.watching import Changed, Confirmed, Listed, Message, Opened, Refused, Stopped, Trouble, Watching
+from harness.waiting.reflector import Changed, Confirmed, Listed, Message, Opened, Refused, Stopped, Trouble, Watching
+from harness.waiting.store import Mirror
+from harness.waiting.transitions import last_transition
 
 Gate = Callable[[Snapshot], Verdict]
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from harness import watching
 from harness.cluster import connection
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.objects import NODES, PODS, Kind, Snapshot
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.waiting import Cancelled, GateFailed, wait
+from harness.waiting import reflector
+from harness.waiting.loop import Cancelled, GateFailed, wait
 from tests.fakes.api import FakeApi, Fault
 
 Step = tuple[Kind, str, str]  # kind, name, what it becomes; "" deletes it
@@ -76,9 +76,9 @@ faults = st.lists(st.one_of(list_faults, watch_faults, watch_faults), max_size=5
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same loop, a hundred times as fast."""
-    monkeypatch.setattr(watching, "SLOWEST_RETRY", 0.005)
-    monkeypatch.setattr(watching, "STREAM_SECONDS", 0.04)
-    monkeypatch.setattr(watching, "STREAM_GRACE", 0.04)
+    monkeypatch.setattr(reflector, "SLOWEST_RETRY", 0.005)
+    monkeypatch.setattr(reflector, "STREAM_SECONDS", 0.04)
+    monkeypatch.setattr(reflector, "STREAM_GRACE", 0.04)
     monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.15)
 
 

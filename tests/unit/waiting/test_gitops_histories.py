@@ -20,7 +20,6 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from harness import watching
 from harness.cluster import connection
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
@@ -32,7 +31,8 @@ from harness.gates.workloads import scheduled as workloads
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
 from harness.objects import DAEMONSETS, DEPLOYMENTS, Kind, Object, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.waiting import Cancelled, GateFailed, wait
+from harness.waiting import reflector
+from harness.waiting.loop import Cancelled, GateFailed, wait
 from tests.fakes import objects as core
 from tests.fakes.api import FakeApi, Fault
 from tests.fakes.gitops import BY_KIND as GITOPS
@@ -213,9 +213,9 @@ def histories(shapes: Shapes, kinds: tuple[Kind, ...]) -> st.SearchStrategy[dict
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same loop, a hundred times as fast."""
-    monkeypatch.setattr(watching, "SLOWEST_RETRY", 0.005)
-    monkeypatch.setattr(watching, "STREAM_SECONDS", 0.04)
-    monkeypatch.setattr(watching, "STREAM_GRACE", 0.04)
+    monkeypatch.setattr(reflector, "SLOWEST_RETRY", 0.005)
+    monkeypatch.setattr(reflector, "STREAM_SECONDS", 0.04)
+    monkeypatch.setattr(reflector, "STREAM_GRACE", 0.04)
     monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.15)
     # A request that nobody waits for any more may still be tried again while Hypothesis draws the next history, and
     # that no one else turns the shared dice meanwhile is what its drawing rests on.

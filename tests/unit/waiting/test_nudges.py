@@ -8,10 +8,10 @@ import pytest
 
 from harness.cluster.api import Cluster
 from harness.errors import ClusterError
-from harness.hastening import Agenda, Hasten, Subject, hastening
 from harness.objects import PODS, Key, Kind, Snapshot
 from harness.verdict import Waiting
-from harness.waiting import Judged
+from harness.waiting.loop import Judged
+from harness.waiting.nudges import Agenda, Hasten, Subject, hastening
 
 A, B = (PODS, ("ns", "a")), (PODS, ("ns", "b"))
 

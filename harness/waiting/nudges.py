@@ -15,7 +15,7 @@ from functools import partial
 from harness.cluster.api import Cluster
 from harness.objects import Key, Kind, Snapshot
 from harness.processes.threads import Background
-from harness.waiting import Judged, Observe
+from harness.waiting.loop import Judged, Observe
 
 Subject = tuple[Kind, Key]
 Idle = Callable[[Snapshot], Mapping[Subject, str]]  # what need not wait any longer, and why not

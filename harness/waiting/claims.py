@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from harness.gates.findings import listed
-from harness.hastening import Hasten, Subject
 from harness.objects import PODS, Snapshot, scheduled_condition
+from harness.waiting.nudges import Hasten, Subject
 from kwok.storage import PERSISTENT_VOLUMES, volume_name
 
 _BELIEVED = "unbound immediate PersistentVolumeClaims"

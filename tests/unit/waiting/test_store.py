@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.mirror import Mirror
+from harness.waiting.store import Mirror
 
 KEY = ("ns", "a")
 

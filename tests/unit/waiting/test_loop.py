@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import watching
 from harness.cluster import connection
 from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.objects import NODES, PODS, Snapshot
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.waiting import Cancelled, Expired, GateFailed, Judged, Standing, wait
+from harness.waiting import reflector
+from harness.waiting.loop import Cancelled, Expired, GateFailed, Judged, Standing, wait
 from tests.fakes.api import FakeApi, Fault
 
 
@@ -33,9 +33,9 @@ def cluster(api: FakeApi, tmp_path: Path) -> Cluster:
 @pytest.fixture
 def short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams that are dead after a moment instead of half a minute, and retries that follow at once."""
-    monkeypatch.setattr(watching, "STREAM_SECONDS", 0.1)
-    monkeypatch.setattr(watching, "STREAM_GRACE", 0.05)
-    monkeypatch.setattr(watching, "SLOWEST_RETRY", 0.01)
+    monkeypatch.setattr(reflector, "STREAM_SECONDS", 0.1)
+    monkeypatch.setattr(reflector, "STREAM_GRACE", 0.05)
+    monkeypatch.setattr(reflector, "SLOWEST_RETRY", 0.01)
     monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.15)
 
 

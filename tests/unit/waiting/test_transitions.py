@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.transitions import last_transition
+from harness.waiting.transitions import last_transition
 
 
 def at(second: int) -> str:

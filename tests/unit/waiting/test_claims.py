@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from harness.claims import refused
 from harness.objects import PODS, Snapshot
+from harness.waiting.claims import refused
 
 UNBOUND = "0/6 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
 

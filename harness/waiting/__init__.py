@@ -1,0 +1,1 @@
+"""The one waiting loop, the reflector that feeds it, nudges, and the log of transitions."""
