@@ -26,9 +26,9 @@ from harness.names import (
 )
 from harness.objects import NODES, Object
 from harness.progress import Progress, task
+from harness.recipes.profiles import Gpu, NodeProfile, Selection
 from harness.settings import Nodes
 from harness.waiting.loop import wait
-from kwok.profiles import Gpu, NodeProfile, Selection
 
 DIGEST_ANNOTATION = "kwok-harness/digest"  # of the node as planned: tells whether a node that is there is as wanted
 _PODS = {SYSTEM: 110, ACCELERATED: 250}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from harness.errors import DataError, HarnessError
 from harness.recipes.load import Catalog
+from harness.recipes.profiles import Profiles
 from harness.recipes.registry import FILE as REGISTRY
 from harness.selection.git import Repository
 from harness.selection.touched import State, touched
-from kwok.profiles import Profiles
 
 WORKFLOWS = ".github"
 

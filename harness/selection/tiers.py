@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from harness.recipes.load import Catalog
+from harness.recipes.profiles import NoProfile, Profiles
 from harness.selection.model import Cell, LeftOut, Selection, Tier, Wanted
-from kwok.profiles import NoProfile, Profiles
 
 REFERENCE = "helm"  # the lane that the touched recipes of a pull request run under
 NO_NODES = "no node profile"  # how the reason begins for a recipe that cannot run

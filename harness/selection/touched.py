@@ -12,10 +12,10 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.recipes.load import Catalog, local_chart, values_files
 from harness.recipes.model import BASE, Component, Overlay
+from harness.recipes.profiles import NoProfile, Profiles
 from harness.recipes.registry import FILE as REGISTRY
 from harness.recipes.resolve import Resolution, resolution
 from harness.settings import ROOT
-from kwok.profiles import NoProfile, Profiles
 
 # What decides about every verdict. Not among them: the sample recipes, whose files count for those that use them.
 HARNESS = (

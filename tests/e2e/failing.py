@@ -31,6 +31,7 @@ from harness.platforms import HostPlatform, Platform
 from harness.processes.ports import free_ports
 from harness.progress import Silent
 from harness.recipes.load import Catalog
+from harness.recipes.profiles import select
 from harness.recipes.resolve import resolve
 from harness.run import Cell, new_run_id
 from harness.runtime import RunningCluster
@@ -38,7 +39,6 @@ from harness.settings import ROOT, Settings, load
 from harness.verdict import Passed
 from kwok import launch
 from kwok.nodes import NodePlan, apply_nodes, node_objects
-from kwok.profiles import select
 from lanes import find
 
 Act = Callable[[Run, Published | None], None]  # what was pushed, once it is

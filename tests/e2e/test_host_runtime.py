@@ -27,6 +27,7 @@ from harness.objects import CONFIGMAPS, DAEMONSETS, JOBS, NODES, PODS, Kind, Sna
 from harness.processes import daemons as pids
 from harness.processes.ports import free_ports
 from harness.progress import Silent
+from harness.recipes.profiles import select
 from harness.runtime import RunningCluster
 from harness.settings import ROOT, load
 from harness.verdict import Passed, Verdict, Waiting
@@ -35,7 +36,6 @@ from kwok import state as records
 from kwok.components import PORTS, PROGRAMS
 from kwok.host import HostRuntime
 from kwok.nodes import NodePlan, apply_nodes, delete_nodes, node_objects
-from kwok.profiles import select
 from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
 pytestmark = pytest.mark.e2e

@@ -20,6 +20,7 @@ from harness.installers.manifests import SECRETS, SERVICES
 from harness.names import INFRASTRUCTURE_NODE
 from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, NODES, PODS, STATEFULSETS, Kind, Snapshot
 from harness.progress import Silent
+from harness.recipes.profiles import select
 from harness.runtime import RunningCluster
 from harness.settings import ROOT, Settings, load
 from harness.verdict import Passed, Verdict, Waiting
@@ -28,7 +29,6 @@ from kwok import kind_config
 from kwok.engine import Engine
 from kwok.kind import KindRuntime
 from kwok.nodes import NodePlan, apply_nodes, node_objects
-from kwok.profiles import select
 from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.recipes.load import Catalog
+from harness.recipes.profiles import Profiles
 from harness.selection import changes
 from harness.selection.changes import Change
 from harness.settings import DEFAULT_FILE, ROOT
-from kwok.profiles import Profiles
 
 OURS = ROOT / "kwok"
 REAL = ROOT.parent / "shared" / "aicr-recipes"

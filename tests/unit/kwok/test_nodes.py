@@ -8,10 +8,10 @@ from harness.cluster.api import Cluster, Listing
 from harness.deadline import Deadline
 from harness.objects import NODES, Kind, Object
 from harness.progress import Silent
+from harness.recipes.profiles import select
 from harness.settings import ROOT
 from kwok import nodes
 from kwok.nodes import DIGEST_ANNOTATION, NodePlan, apply_nodes, delete_nodes, node_objects
-from kwok.profiles import select
 
 PLAN = NodePlan(select(ROOT / "kwok" / "profiles", "eks", "h100"), 2, 4, "us-east-1", "v1.34.10")
 

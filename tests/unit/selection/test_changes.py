@@ -8,12 +8,12 @@ import yaml
 
 from harness.errors import DataError
 from harness.recipes.load import Catalog
+from harness.recipes.profiles import Profiles
 from harness.recipes.why import why
 from harness.selection import changes
 from harness.selection.model import Tier
 from harness.selection.tiers import select
 from harness.settings import DEFAULT_FILE
-from kwok.profiles import Profiles
 from tests.fakes.selection import LANES, OURS, REAL, History, needs_real_data
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from harness.errors import UsageError
 from harness.recipes.load import Catalog
+from harness.recipes.profiles import NoProfile, Profiles
 from harness.selection.model import Cell, LeftOut, Tier, Wanted
 from harness.selection.tiers import select, tier_deployers
-from kwok.profiles import NoProfile, Profiles
 from tests.fakes.recipes import Data, ref
 from tests.fakes.selection import LANES, OURS
 

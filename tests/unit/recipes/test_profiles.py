@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from harness.errors import DataError, UsageError
+from harness.recipes.profiles import NoProfile, Profiles, load_profiles, select
 from harness.settings import ROOT
-from kwok.profiles import NoProfile, Profiles, load_profiles, select
 
 OURS = ROOT / "kwok" / "profiles"
 REAL = ROOT.parent / "shared" / "aicr-recipes" / "profiles"
