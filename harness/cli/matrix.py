@@ -10,15 +10,15 @@ import click
 from harness.bundles.mirrors import mirrored
 from harness.cli.context import Context
 from harness.errors import HarnessError, UsageError
+from harness.matrix import changes, github
+from harness.matrix.changes import Change
+from harness.matrix.covering import covering, template_paths
+from harness.matrix.model import Selection, Tier, Wanted
+from harness.matrix.shards import MOST_JOBS, Shard, history, shards
+from harness.matrix.tiers import select, tier_deployers
 from harness.recipes.resolve import resolve
 from harness.recipes.values import kwok_sets
 from harness.recipes.values import select as switched
-from harness.selection import changes, github
-from harness.selection.changes import Change
-from harness.selection.covering import covering, template_paths
-from harness.selection.model import Selection, Tier, Wanted
-from harness.selection.shards import MOST_JOBS, Shard, history, shards
-from harness.selection.tiers import select, tier_deployers
 from lanes import LANES, find
 
 

@@ -21,13 +21,13 @@ from harness.isolation import Marks, sweep_abandoned
 from harness.journal import Journal
 from harness.lane import Lane
 from harness.live import SweepView
+from harness.matrix.model import Cell, Selection, Tier, Wanted
+from harness.matrix.shards import shards
+from harness.matrix.tiers import NO_NODES, select
 from harness.outcome import Outcome
 from harness.processes.ports import is_free
 from harness.results import CellResult, Results
 from harness.run import new_run_id
-from harness.selection.model import Cell, Selection, Tier, Wanted
-from harness.selection.shards import shards
-from harness.selection.tiers import NO_NODES, select
 from harness.spares import NoSpares, Spares
 from harness.sweep import Sweep, Task
 from harness.workers import Worker

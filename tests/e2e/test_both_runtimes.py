@@ -22,13 +22,13 @@ from harness.inventory import Inventory, Reference, compare, take
 from harness.isolation import Marks, Stay
 from harness.journal import Journal
 from harness.lane import Lane, Run
+from harness.matrix.model import Tier, Wanted
+from harness.matrix.tiers import select
 from harness.outcome import Outcome
 from harness.platforms import RUNTIMES, Platform, platform_of
 from harness.progress import Silent
 from harness.recipes.resolve import resolve
 from harness.run import Cell, new_run_id
-from harness.selection.model import Tier, Wanted
-from harness.selection.tiers import select
 from harness.settings import DEFAULT_FILE
 from harness.verdict import Passed
 from lanes import LANES, find

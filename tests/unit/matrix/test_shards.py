@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import DataError, UsageError
-from harness.selection import github
-from harness.selection.model import Cell
-from harness.selection.shards import MOST_JOBS, history, shards
+from harness.matrix import github
+from harness.matrix.model import Cell
+from harness.matrix.shards import MOST_JOBS, history, shards
 
 LANES = ("helm", "flux-oci")
 

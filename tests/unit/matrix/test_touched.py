@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from harness.matrix import changes
+from harness.matrix.touched import State, _how, _uses, touched
 from harness.recipes.load import Catalog
 from harness.recipes.profiles import Profiles
 from harness.recipes.registry import FILE as REGISTRY
 from harness.recipes.resolve import resolve
-from harness.selection import changes
-from harness.selection.touched import State, _how, _uses, touched
 from harness.settings import DEFAULT_FILE, ROOT
+from tests.fakes.matrix import OURS
 from tests.fakes.recipes import REAL, Data, needs_real_data, ref
-from tests.fakes.selection import OURS
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ import pytest
 import yaml
 
 from harness.errors import DataError
+from harness.matrix import changes
+from harness.matrix.model import Tier
+from harness.matrix.tiers import select
 from harness.recipes.load import Catalog
 from harness.recipes.profiles import Profiles
 from harness.recipes.why import why
-from harness.selection import changes
-from harness.selection.model import Tier
-from harness.selection.tiers import select
 from harness.settings import DEFAULT_FILE
-from tests.fakes.selection import LANES, OURS, REAL, History, needs_real_data
+from tests.fakes.matrix import LANES, OURS, REAL, History, needs_real_data
 
 
 @pytest.fixture(scope="module")

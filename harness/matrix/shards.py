@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from harness.errors import UsageError
-from harness.selection.model import Cell
+from harness.matrix.model import Cell
 
 MOST_JOBS = 256  # of a matrix in GitHub Actions
 RESULTS = "kwok-results.json"

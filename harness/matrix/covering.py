@@ -7,9 +7,9 @@ controllers. So most of the full product repeats what other cells have shown, an
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from harness.matrix.model import Cell, LeftOut, Selection
 from harness.recipes.load import LOCAL
 from harness.recipes.model import Component, Recipe
-from harness.selection.model import Cell, LeftOut, Selection
 
 _Item = tuple[str, str]  # (template path, lane), or ("", recipe)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.matrix import changes
+from harness.matrix.changes import Change
 from harness.recipes.load import Catalog
 from harness.recipes.profiles import Profiles
-from harness.selection import changes
-from harness.selection.changes import Change
 from harness.settings import DEFAULT_FILE, ROOT
 
 OURS = ROOT / "kwok"

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.errors import DataError
-from harness.selection.model import Cell
-from harness.selection.shards import MOST_JOBS, Shard
+from harness.matrix.model import Cell
+from harness.matrix.shards import MOST_JOBS, Shard
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from harness.matrix.model import Cell, LeftOut, Selection, Tier, Wanted
 from harness.recipes.load import Catalog
 from harness.recipes.profiles import NoProfile, Profiles
-from harness.selection.model import Cell, LeftOut, Selection, Tier, Wanted
 
 REFERENCE = "helm"  # the lane that the touched recipes of a pull request run under
 NO_NODES = "no node profile"  # how the reason begins for a recipe that cannot run
@@ -26,7 +26,7 @@ def select(
 ) -> Selection:
     """The cells of `tier` under `deployers` (names of lanes, in the order they are to run), narrowed to `wanted`.
 
-    `touched` gives, for tier 2, the reason for each recipe that was touched (see harness.selection.touched). A recipe
+    `touched` gives, for tier 2, the reason for each recipe that was touched (see harness.matrix.touched). A recipe
     without a node profile is left out; if it was asked for by its name, NoProfile (exit 10) is raised. Raises
     UsageError for names that mean nothing, DataError for faulty profiles.
     """

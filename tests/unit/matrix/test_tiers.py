@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
+from harness.matrix.model import Cell, LeftOut, Tier, Wanted
+from harness.matrix.tiers import select, tier_deployers
 from harness.recipes.load import Catalog
 from harness.recipes.profiles import NoProfile, Profiles
-from harness.selection.model import Cell, LeftOut, Tier, Wanted
-from harness.selection.tiers import select, tier_deployers
+from tests.fakes.matrix import LANES, OURS
 from tests.fakes.recipes import Data, ref
-from tests.fakes.selection import LANES, OURS
 
 CATALOG = Catalog.load(OURS / "recipes")
 PROFILES = Profiles(OURS / "profiles", OURS / "profiles")

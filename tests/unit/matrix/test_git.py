@@ -7,9 +7,9 @@ import pytest
 
 from harness.errors import DataError, ToolError, UsageError
 from harness.exits import Exit
+from harness.matrix.git import Repository
 from harness.processes.commands import CommandFailed
-from harness.selection.git import Repository
-from tests.fakes.selection import History
+from tests.fakes.matrix import History
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.bundles.releases import Release, releases
+from harness.matrix.covering import covering, template_paths
+from harness.matrix.model import Cell, LeftOut, Selection
 from harness.recipes.load import Catalog
 from harness.recipes.model import Recipe
 from harness.recipes.resolve import resolve
 from harness.recipes.values import KWOK_PLACEMENT
-from harness.selection.covering import covering, template_paths
-from harness.selection.model import Cell, LeftOut, Selection
 from harness.settings import ROOT
 from tests.fakes.bundles import REAL, small
 from tests.fakes.recipes import needs_real_data

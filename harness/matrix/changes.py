@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import DataError, HarnessError
+from harness.matrix.git import Repository
+from harness.matrix.touched import State, touched
 from harness.recipes.load import Catalog
 from harness.recipes.profiles import Profiles
 from harness.recipes.registry import FILE as REGISTRY
-from harness.selection.git import Repository
-from harness.selection.touched import State, touched
 
 WORKFLOWS = ".github"
 
