@@ -7,7 +7,7 @@ verdict, which knows the kind; a deadline that came first is `deadline` only whe
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.bundles.contract import ContractBroken
+from harness.bundles.contract.check import ContractBroken
 from harness.cluster.wire import ApiError
 from harness.errors import (
     ClusterError,

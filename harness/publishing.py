@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.bundles.artifact_rules import LAYERS
-from harness.bundles.contract import ContractBroken, check
+from harness.bundles.contract.artifact import LAYERS
+from harness.bundles.contract.check import ContractBroken, check
 from harness.bundles.delivery import Delivery, Target, read_delivery
-from harness.bundles.mirroring import mirror_tree
+from harness.bundles.mirrors.tree import mirror_tree
 from harness.bundles.model import Bundle, Bundler, PushingBundler
 from harness.errors import DataError, HarnessError
 from harness.formats.addresses import on_this_machine

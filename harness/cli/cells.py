@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from harness.budget import Budget
-from harness.bundles.aicr import AicrBundler, find_aicr
-from harness.bundles.builtin import BuiltinBundler
-from harness.bundles.mirrors import mirrored
+from harness.bundles.bundlers.aicr import AicrBundler, find_aicr
+from harness.bundles.bundlers.builtin import BuiltinBundler
+from harness.bundles.mirrors.addresses import mirrored
 from harness.bundles.model import Bundler
 from harness.cli.context import Context, as_json, recipe_names
 from harness.exits import Exit

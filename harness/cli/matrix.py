@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from harness.bundles.mirrors import mirrored
+from harness.bundles.mirrors.addresses import mirrored
 from harness.cli.context import Context
 from harness.errors import HarnessError, UsageError
 from harness.matrix import changes, github

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.budget import Budget
-from harness.bundles.mirrors import mirrored
+from harness.bundles.mirrors.addresses import mirrored
 from harness.cli.cells import bundler_of, overrides_of
 from harness.cli.context import Context
 from harness.errors import HarnessError

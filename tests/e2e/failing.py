@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError

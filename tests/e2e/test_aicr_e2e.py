@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles.aicr import AicrBundler
+from harness.bundles.bundlers.aicr import AicrBundler
 from harness.processes.ports import free_ports
 from harness.publishing import publication
 from harness.recipes.load import Catalog

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.cli.context import Context
 from harness.cli.matrix import _cover
 from harness.exits import Exit

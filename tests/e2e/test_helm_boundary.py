@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.model import Bundle, Chart, Folder
 from harness.bundles.read import read
 from harness.helm import Helm, RenderFailed

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.formats import go_yaml
 from harness.oci import (
     Artifact,

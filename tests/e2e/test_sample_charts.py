@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.model import Bundle
 from harness.helm import Helm
 from harness.names import ACCELERATED, GPU_RESOURCE, KWOK_TAINT, NODE_TYPE_LABEL, SYSTEM

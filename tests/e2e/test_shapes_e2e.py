@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.delivery import Target, read_delivery
 from harness.formats import go_yaml
 from harness.processes import commands

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.delivery import Target
 from harness.recipes.load import Catalog
 from harness.recipes.model import Recipe

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles.contract import ContractBroken, Violation
+from harness.bundles.contract.check import ContractBroken, Violation
 from harness.causes import first_cause
 from harness.cluster.wire import ApiError, Unreachable
 from harness.errors import (

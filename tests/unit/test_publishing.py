@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles.aicr import AicrBundler
-from harness.bundles.builtin import BuiltinBundler
-from harness.bundles.contract import ContractBroken
+from harness.bundles.bundlers.aicr import AicrBundler
+from harness.bundles.bundlers.builtin import BuiltinBundler
+from harness.bundles.contract.check import ContractBroken
 from harness.bundles.delivery import flux_name
-from harness.bundles.mirrors import mirrored
+from harness.bundles.mirrors.addresses import mirrored
 from harness.bundles.model import Bundle, as_delivered
 from harness.errors import DataError, HarnessError, UsageError
 from harness.oci import Registry, TagTaken

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.bundles.releases import Release, releases
+from harness.bundles.shapes.releases import Release, releases
 from harness.matrix.covering import covering, template_paths
 from harness.matrix.model import Cell, LeftOut, Selection
 from harness.recipes.load import Catalog

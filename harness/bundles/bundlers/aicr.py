@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.bundles.builtin import replacing
+from harness.bundles.bundlers.builtin import replacing
 from harness.bundles.delivery import ENTRY, Target, flux_name
-from harness.bundles.mirroring import mirror_tree
+from harness.bundles.mirrors.tree import mirror_tree
 from harness.bundles.model import Bundle, Folder
 from harness.bundles.read import enabled, read
 from harness.errors import DataError, HarnessError, ToolError, UsageError, did_you_mean

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from harness.bundles.delivered import Delivered, Finding
+from harness.bundles.contract.delivered import Delivered, Finding
 from harness.bundles.delivery import ENTRY, folders
 from harness.formats.documents import Document
 from harness.formats.media_types import HELM_CONFIG, HELM_LAYER, LAYER

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from harness.bundles.model import Chart
 from harness.bundles.read import brings_namespace
-from harness.bundles.releases import Release, page, releases
+from harness.bundles.shapes.releases import Release, page, releases
 from harness.formats.go_yaml import dump
 from harness.recipes.model import Recipe
 from harness.recipes.values import NodePlacement, SetOverride

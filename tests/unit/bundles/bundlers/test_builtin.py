@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.errors import DataError, HarnessError, UsageError
 from harness.progress import Silent
 from harness.recipes.load import Catalog

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, Target
-from harness.bundles.releases import Release, page, releases
+from harness.bundles.shapes.releases import Release, page, releases
 from harness.formats.go_yaml import dump
 from harness.recipes.model import Recipe
 from harness.recipes.values import NodePlacement, SetOverride

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.bundles.aicr import AicrBundler, find_aicr
+from harness.bundles.bundlers.aicr import AicrBundler, find_aicr
 from harness.errors import DataError, HarnessError, ToolError, UsageError
 from harness.exits import Exit
 from harness.recipes.load import Catalog

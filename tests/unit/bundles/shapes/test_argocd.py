@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.delivery import Target, read_delivery
 from harness.errors import DataError
 from harness.recipes.load import Catalog

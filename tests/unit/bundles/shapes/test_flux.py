@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.delivery import Target, read_delivery
-from harness.bundles.flux_shape import source_names
 from harness.bundles.read import read
+from harness.bundles.shapes.flux import source_names
 from harness.errors import DataError, UsageError
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.bundles.delivery import ARGOCD_NAMESPACE, ENTRY, ROOTS, Target
 from harness.bundles.model import Chart
-from harness.bundles.releases import Release, levels, page, releases
+from harness.bundles.shapes.releases import Release, levels, page, releases
 from harness.formats.go_yaml import dump
 from harness.recipes.model import Recipe
 from harness.recipes.values import NodePlacement, SetOverride

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.bundles.delivered import Delivered, Finding
+from harness.bundles.contract.delivered import Delivered, Finding
 from harness.bundles.delivery import folders, included
 from harness.formats.documents import Block
 

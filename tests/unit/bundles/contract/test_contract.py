@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles.contract import FIRST, RULES, ContractBroken, Violation, check
+from harness.bundles.contract.check import FIRST, RULES, ContractBroken, Violation, check
 from harness.bundles.delivery import Target
 from harness.errors import UsageError, VerdictFailed
 from harness.packing import Artifact, pack_chart, pack_directory

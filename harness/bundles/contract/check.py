@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.bundles import argocd_rules, artifact_rules, flux_rules
-from harness.bundles.delivered import Delivered, Finding
+from harness.bundles.contract import argocd, artifact, flux
+from harness.bundles.contract.delivered import Delivered, Finding
 from harness.bundles.delivery import ENTRY, Target, known
 from harness.errors import VerdictFailed
 
@@ -63,28 +63,28 @@ _TLS = "say of every address that it has no TLS"
 _VERSION = "give the chart one version, such as 0.0.0-abc1234, and the tag after it"
 
 # Without its entry a bundle cannot be looked into, so this one stands alone.
-FIRST = Rule("files-at-root", _ALL, artifact_rules.entry, _ROOT)
+FIRST = Rule("files-at-root", _ALL, artifact.entry, _ROOT)
 RULES: tuple[Rule, ...] = (
-    Rule("files-at-root", _ALL, artifact_rules.layer_root, _ROOT),
-    Rule("config-media-type", _WRAPPER, artifact_rules.config_type, _PACK),
-    Rule("layer-media-type", _ALL, artifact_rules.layer_type, _PACK),
-    Rule("single-layer", _ALL, artifact_rules.single_layer, _PACK),
-    Rule("semver-tag", _WRAPPER, artifact_rules.semver_tag, _VERSION),
-    Rule("chart-version", _WRAPPER, artifact_rules.chart_version, _VERSION),
-    Rule("chart-name", _WRAPPER, artifact_rules.chart_name, _ADDRESS),
-    Rule("empty", _ALL, artifact_rules.empty, _REMAKE),
-    Rule("values-reference", _ARGOCD | _WRAPPER, argocd_rules.values_reference, _INLINE),
-    Rule("git-placeholder", _ARGOCD | _WRAPPER, argocd_rules.git_placeholder, _ADDRESS),
-    Rule("git-placeholder", _FLUX, flux_rules.git_placeholder, _ADDRESS),
-    Rule("own-address", _ARGOCD, argocd_rules.own_address, _ADDRESS),
-    Rule("stray-manifest", _ARGOCD, argocd_rules.stray_manifest, _OTHER_NAME),
-    Rule("missing-path", _ARGOCD | _WRAPPER, argocd_rules.missing_path, _REMAKE),
-    Rule("missing-path", _FLUX, flux_rules.missing_path, _REMAKE),
-    Rule("missing-source", _FLUX, flux_rules.missing_source, _REMAKE),
-    Rule("chart-directory", _FLUX, flux_rules.chart_directory, 'copy to "@artifact/NAME/"'),
-    Rule("depends-on", _FLUX, flux_rules.depends_on, _REMAKE),
-    Rule("plain-http", _ARGOCD | _WRAPPER, argocd_rules.plain_http, _TLS),
-    Rule("plain-http", _FLUX, flux_rules.plain_http, _TLS),
+    Rule("files-at-root", _ALL, artifact.layer_root, _ROOT),
+    Rule("config-media-type", _WRAPPER, artifact.config_type, _PACK),
+    Rule("layer-media-type", _ALL, artifact.layer_type, _PACK),
+    Rule("single-layer", _ALL, artifact.single_layer, _PACK),
+    Rule("semver-tag", _WRAPPER, artifact.semver_tag, _VERSION),
+    Rule("chart-version", _WRAPPER, artifact.chart_version, _VERSION),
+    Rule("chart-name", _WRAPPER, artifact.chart_name, _ADDRESS),
+    Rule("empty", _ALL, artifact.empty, _REMAKE),
+    Rule("values-reference", _ARGOCD | _WRAPPER, argocd.values_reference, _INLINE),
+    Rule("git-placeholder", _ARGOCD | _WRAPPER, argocd.git_placeholder, _ADDRESS),
+    Rule("git-placeholder", _FLUX, flux.git_placeholder, _ADDRESS),
+    Rule("own-address", _ARGOCD, argocd.own_address, _ADDRESS),
+    Rule("stray-manifest", _ARGOCD, argocd.stray_manifest, _OTHER_NAME),
+    Rule("missing-path", _ARGOCD | _WRAPPER, argocd.missing_path, _REMAKE),
+    Rule("missing-path", _FLUX, flux.missing_path, _REMAKE),
+    Rule("missing-source", _FLUX, flux.missing_source, _REMAKE),
+    Rule("chart-directory", _FLUX, flux.chart_directory, 'copy to "@artifact/NAME/"'),
+    Rule("depends-on", _FLUX, flux.depends_on, _REMAKE),
+    Rule("plain-http", _ARGOCD | _WRAPPER, argocd.plain_http, _TLS),
+    Rule("plain-http", _FLUX, flux.plain_http, _TLS),
 )
 
 

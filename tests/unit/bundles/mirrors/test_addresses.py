@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.bundles.mirrors import rewrite
+from harness.bundles.mirrors.addresses import rewrite
 from harness.errors import DataError, HarnessError, SettingsError
 
 NGC = "https://helm.ngc.nvidia.com"

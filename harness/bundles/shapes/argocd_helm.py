@@ -8,9 +8,9 @@ the chart that templates take in as they are: written into a template, braces in
 from collections.abc import Sequence
 from typing import Any
 
-from harness.bundles.argocd_shape import application, chart_files, chart_source, root
 from harness.bundles.delivery import ROOTS, Target
-from harness.bundles.releases import levels, page, releases
+from harness.bundles.shapes.argocd import application, chart_files, chart_source, root
+from harness.bundles.shapes.releases import levels, page, releases
 from harness.formats.go_yaml import dump
 from harness.recipes.model import Recipe
 from harness.recipes.values import NodePlacement, SetOverride

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
-from harness.bundles.delivered import Delivered, Finding
+from harness.bundles.contract.delivered import Delivered, Finding
 from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, name_of, namespace_of, resources
 from harness.formats.documents import Block
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.bundles.argocd_shape import remote_source
 from harness.bundles.delivery import included, resources
-from harness.bundles.helm_shape import upstream_env
-from harness.bundles.mirrors import rewrite
+from harness.bundles.mirrors.addresses import rewrite
 from harness.bundles.model import Chart
 from harness.bundles.read import remote_chart
+from harness.bundles.shapes.argocd import remote_source
+from harness.bundles.shapes.helm import upstream_env
 from harness.errors import DataError
 from harness.formats import go_yaml
 from harness.formats.addresses import plain_http

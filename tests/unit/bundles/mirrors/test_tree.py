@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.bundles.builtin import BuiltinBundler
+from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.delivery import applications, read_delivery, resources
-from harness.bundles.mirroring import mirror_tree
-from harness.bundles.mirrors import mirrored
+from harness.bundles.mirrors.addresses import mirrored
+from harness.bundles.mirrors.tree import mirror_tree
 from harness.bundles.read import read
 from harness.errors import DataError
 from tests.fakes.bundles import GOLDEN, LANES, NAME, REFERENCES, TARGETS, make, needs_references, small, tree

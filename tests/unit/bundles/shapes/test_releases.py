@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.bundles.builtin import BuiltinBundler
-from harness.bundles.contract import check
+from harness.bundles.bundlers.builtin import BuiltinBundler
+from harness.bundles.contract.check import check
 from harness.bundles.delivery import Target, read_delivery
 from harness.bundles.model import Bundle
 from harness.errors import DataError, UsageError

@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.bundles import argocd_helm_shape, argocd_shape, flux_shape, helm_shape
 from harness.bundles.delivery import Target
 from harness.bundles.model import Bundle
 from harness.bundles.read import read
+from harness.bundles.shapes import argocd, argocd_helm, flux, helm
 from harness.errors import DataError, HarnessError, UsageError, did_you_mean
 from harness.progress import Progress, Silent
 from harness.recipes.model import Recipe
 from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, Selection, SetOverride, kwok_sets, select
 
 # What a controller pulls has to know where from.
-_PULLED = {"argocd": argocd_shape.files, "argocd-helm": argocd_helm_shape.files, "flux": flux_shape.files}
+_PULLED = {"argocd": argocd.files, "argocd-helm": argocd_helm.files, "flux": flux.files}
 SHAPES = ("helm", *_PULLED)
 
 
@@ -54,7 +54,7 @@ class BuiltinBundler:
 
     def _files(self, selection: Selection, shape: str, target: Target | None) -> dict[str, bytes]:
         if shape not in _PULLED:
-            return helm_shape.files(selection.recipe, selection.sets, self._placement)
+            return helm.files(selection.recipe, selection.sets, self._placement)
         if target is None:
             raise UsageError(f"a bundle of shape {shape} has to know where it will be published")
         return _PULLED[shape](selection.recipe, selection.sets, self._placement, target)

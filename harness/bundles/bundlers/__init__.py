@@ -1,0 +1,1 @@
+"""Who makes a bundle: the built-in bundler, or the aicr command."""

@@ -1,0 +1,1 @@
+"""Addresses of registries and repositories that are replaced by others."""
