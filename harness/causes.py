@@ -32,8 +32,8 @@ from harness.outcome import Cause, CauseKind, Phase
 from harness.parity import ParityBroken
 from harness.processes.commands import CommandFailed
 from harness.processes.service import ServiceDied
+from harness.publishing.oci.connection import RegistryError
 from harness.redaction import Redactor
-from harness.registry_connection import RegistryError
 from harness.verdict import Waiting
 from harness.waiting.loop import Cancelled, Expired, GateFailed
 

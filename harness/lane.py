@@ -23,10 +23,10 @@ from harness.installers import Infrastructure, Installer
 from harness.installers import registry as registries
 from harness.journal import Journal
 from harness.objects import PODS, Kind, Object, Snapshot
-from harness.oci import Published, Registry
 from harness.processes.commands import Scope
 from harness.processes.threads import Background
-from harness.publishing import Publication, Pushed
+from harness.publishing.oci.registry import Published, Registry
+from harness.publishing.publication import Publication, Pushed
 from harness.recipes.model import Recipe
 from harness.recording import Recorder
 from harness.settings import Settings

@@ -10,7 +10,7 @@ from harness.bundles.model import Bundle, Bundler, as_delivered
 from harness.helm import Helm
 from harness.journal import Journal
 from harness.lane import Lane
-from harness.publishing import Publication, publication
+from harness.publishing.publication import Publication, publication
 from harness.recipes.model import Recipe
 from harness.rendering import Objects, render
 from harness.settings import Settings

@@ -34,7 +34,7 @@ from harness.preparing import Prepared, prepare
 from harness.processes import commands
 from harness.processes.commands import Scope
 from harness.processes.threads import Background, all_done
-from harness.publishing import content_of
+from harness.publishing.publication import content_of
 from harness.recipes.model import Recipe
 from harness.recording import FILE, Recorder
 from harness.redaction import Redactor

@@ -22,7 +22,7 @@ from harness.gates.flux import releases, sources
 from harness.lane import Lane, Run
 from harness.objects import Kind
 from harness.preparing import Prepared
-from harness.publishing import content_of
+from harness.publishing.publication import content_of
 from harness.verdict import Passed
 from harness.waiting.loop import Judged
 

@@ -13,7 +13,7 @@ from harness.gates.workloads import scheduled as workloads
 from harness.installers.catalog import ARGOCD, REGISTRY
 from harness.lane import Lane, Run
 from harness.objects import key_of
-from harness.oci import Published
+from harness.publishing.oci.registry import Published
 from harness.verdict import Passed
 from harness.waiting.nudges import Hasten
 

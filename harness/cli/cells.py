@@ -19,7 +19,7 @@ from harness.journal import Journal
 from harness.lane import Lane
 from harness.preparing import REFERENCE
 from harness.progress import Progress
-from harness.publishing import packed
+from harness.publishing.publication import packed
 from harness.recipes.load import Catalog
 from harness.recipes.model import Recipe
 from harness.recipes.resolve import resolve

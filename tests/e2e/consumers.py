@@ -23,9 +23,9 @@ from harness.gates.flux import releases, sources
 from harness.helm import Helm
 from harness.installers import Site, argocd, flux, manifests
 from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Kind, key_of
-from harness.oci import digest_of
-from harness.packing import pack_chart, pack_directory
 from harness.processes import commands
+from harness.publishing.oci.artifact import pack_chart, pack_directory
+from harness.publishing.oci.registry import digest_of
 from harness.waiting.loop import Gate
 from lanes import flux_oci
 from tests.e2e.charts import served

@@ -25,11 +25,11 @@ from harness.isolation import Stay
 from harness.journal import Journal
 from harness.lane import Lane, Run
 from harness.objects import DEPLOYMENTS, JOBS, PODS, Kind, Object
-from harness.oci import Published
 from harness.outcome import Outcome
 from harness.platforms import HostPlatform, Platform
 from harness.processes.ports import free_ports
 from harness.progress import Silent
+from harness.publishing.oci.registry import Published
 from harness.recipes.load import Catalog
 from harness.recipes.profiles import select
 from harness.recipes.resolve import resolve

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.oci import Registry
 from harness.processes import daemons
+from harness.publishing.oci.registry import Registry
 from harness.settings import Retries
 
 RETRIES = Retries.model_construct(attempts=3, delay=0.05)

@@ -11,7 +11,7 @@ import pytest
 
 from harness.bundles.bundlers.aicr import AicrBundler
 from harness.processes.ports import free_ports
-from harness.publishing import publication
+from harness.publishing.publication import publication
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.settings import ROOT

@@ -15,7 +15,8 @@ import pytest
 
 from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.formats import go_yaml
-from harness.oci import (
+from harness.processes import commands
+from harness.publishing.oci.registry import (
     Artifact,
     NoConnection,
     Registry,
@@ -26,7 +27,6 @@ from harness.oci import (
     pack_directory,
     tag_for,
 )
-from harness.processes import commands
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.settings import ROOT

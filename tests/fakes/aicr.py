@@ -32,7 +32,7 @@ output = options["--output"]
 
 
 def push(shape):
-    from harness.oci import Registry, Artifact, pack_chart
+    from harness.publishing.oci.registry import Registry, Artifact, pack_chart
     from harness.settings import Retries
 
     address, _, tag = output.removeprefix("oci://").rpartition(":")

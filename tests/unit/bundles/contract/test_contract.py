@@ -10,7 +10,7 @@ import pytest
 from harness.bundles.contract.check import FIRST, RULES, ContractBroken, Violation, check
 from harness.bundles.delivery import Target
 from harness.errors import UsageError, VerdictFailed
-from harness.packing import Artifact, pack_chart, pack_directory
+from harness.publishing.oci.artifact import Artifact, pack_chart, pack_directory
 from tests.fakes.bad_bundles import BAD, IDS, Bad, Published, good
 from tests.fakes.bundles import GOLDEN, LANES, NAME, REFERENCES, TARGETS, needs_references
 

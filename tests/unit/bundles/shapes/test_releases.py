@@ -15,7 +15,7 @@ from harness.bundles.delivery import Target, read_delivery
 from harness.bundles.model import Bundle
 from harness.errors import DataError, UsageError
 from harness.formats import go_yaml
-from harness.packing import pack_chart, pack_directory
+from harness.publishing.oci.artifact import pack_chart, pack_directory
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.recipes.values import parse_set

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DataError
-from harness.packing import (
+from harness.publishing.oci.artifact import (
     Artifact,
     chart_tag,
     content_digest,

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from harness import oci, registry_connection
 from harness.errors import RegistryUnreachable, SettingsError
 from harness.exits import Exit
-from harness.oci import (
+from harness.publishing.oci import connection
+from harness.publishing.oci import registry as oci
+from harness.publishing.oci.registry import (
     Artifact,
     DigestMismatch,
     Published,
@@ -134,7 +135,7 @@ def test_silence_is_a_broken_connection(
     fake: FakeRegistry, registry: Registry, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A registry that says nothing is not waited for without end: asked again, it may answer."""
-    monkeypatch.setattr(registry_connection, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.2)
     fake.faults.append(Fault("silent", "PUT", "/manifests/"))
     registry.push(artifact, REPOSITORY, TAG)
     assert not fake.faults

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import DataError
-from harness.helmignore import HelmIgnore
+from harness.publishing.oci.helmignore import HelmIgnore
 
 DIRECTORY = True
 

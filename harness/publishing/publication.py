@@ -22,8 +22,17 @@ from harness.bundles.mirrors.tree import mirror_tree
 from harness.bundles.model import Bundle, Bundler, PushingBundler
 from harness.errors import DataError, HarnessError
 from harness.formats.addresses import on_this_machine
-from harness.oci import Artifact, Published, Registry, TagTaken, content_digest, pack_chart, pack_directory, tag_for
-from harness.packing import unpack
+from harness.publishing.oci.artifact import unpack
+from harness.publishing.oci.registry import (
+    Artifact,
+    Published,
+    Registry,
+    TagTaken,
+    content_digest,
+    pack_chart,
+    pack_directory,
+    tag_for,
+)
 from harness.recipes.model import Recipe
 
 NAMESPACE = "aicr"  # of every recipe's repository: the prefix for which Argo CD has credentials

@@ -21,10 +21,10 @@ from typing import Any
 
 import yaml
 
-from harness import helmignore
 from harness.errors import DataError
 from harness.formats import go_yaml
 from harness.formats.media_types import BUNDLE, EMPTY_CONFIG, HELM_CONFIG, HELM_LAYER, LAYER, MANIFEST
+from harness.publishing.oci import helmignore
 
 _ANNOTATION = "org.opencontainers.image."
 VERSION = f"{_ANNOTATION}version"

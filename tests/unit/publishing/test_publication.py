@@ -14,8 +14,8 @@ from harness.bundles.delivery import flux_name
 from harness.bundles.mirrors.addresses import mirrored
 from harness.bundles.model import Bundle, as_delivered
 from harness.errors import DataError, HarnessError, UsageError
-from harness.oci import Registry, TagTaken
-from harness.publishing import Ordered, Publication, Pushed, packed, publication
+from harness.publishing.oci.registry import Registry, TagTaken
+from harness.publishing.publication import Ordered, Publication, Pushed, packed, publication
 from harness.settings import Retries
 from tests.fakes.aicr import LANES, StandIn, options, trees
 from tests.fakes.bundles import NAME, small

@@ -14,8 +14,17 @@ from urllib.parse import quote
 import urllib3
 
 from harness.formats.media_types import HELM_CONFIG, MANIFEST
-from harness.packing import VERSION, Artifact, chart_tag, content_digest, digest_of, pack_chart, pack_directory, tag_for
-from harness.registry_connection import Connection, NoConnection, RegistryError
+from harness.publishing.oci.artifact import (
+    VERSION,
+    Artifact,
+    chart_tag,
+    content_digest,
+    digest_of,
+    pack_chart,
+    pack_directory,
+    tag_for,
+)
+from harness.publishing.oci.connection import Connection, NoConnection, RegistryError
 from harness.settings import Retries
 
 __all__ = [
