@@ -16,13 +16,13 @@ from harness.evidence import DEBUG, GREEN, Collector, EvidenceDirectory, collect
 from harness.helm import Helm
 from harness.installers import Infrastructure
 from harness.isolation import Stay
-from harness.journal import Journal
 from harness.lane import Lane
-from harness.outcome import Outcome
 from harness.recipes.model import Recipe
 from harness.recording import FILE, Recorder, copy
 from harness.recordings import prune
 from harness.redaction import Redactor
+from harness.results.journal import Journal
+from harness.results.outcome import Outcome
 from harness.runtime import Runtime
 from harness.settings import Settings
 

@@ -22,19 +22,19 @@ from harness.errors import (
     ToolError,
     UsageError,
     VerdictFailed,
+    first_line,
 )
 from harness.gates.findings import shortened
 from harness.gates.messages import said
 from harness.helm import InstallFailed, RenderFailed
 from harness.installers.in_cluster.infrastructure import PartDied
-from harness.journal import first_line
-from harness.outcome import Cause, CauseKind, Phase
 from harness.parity import ParityBroken
 from harness.processes.commands import CommandFailed
 from harness.processes.service import ServiceDied
 from harness.publishing.oci.connection import RegistryError
 from harness.redaction import Redactor
-from harness.verdict import Waiting
+from harness.results.outcome import Cause, Phase
+from harness.verdict import CauseKind, Waiting
 from harness.waiting.loop import Cancelled, Expired, GateFailed
 
 _BEFORE_THE_RECIPE = ("tools", "cluster", "infrastructure")  # phases in which nothing of the recipe can fail

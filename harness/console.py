@@ -11,10 +11,10 @@ from rich.text import Text
 
 from harness.display import Display, plainly
 from harness.errors import HarnessError
-from harness.outcome import Outcome
 from harness.reports.grid import SYMBOLS, counts, grid, lasted, verdict
 from harness.reports.plain import plain
-from harness.results import CellResult, Results, Status
+from harness.results.outcome import Outcome
+from harness.results.results import CellResult, Results, Status
 
 _STYLES = {"passed": "green", "failed": "red"} | {
     SYMBOLS[status]: style

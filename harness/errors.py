@@ -10,6 +10,11 @@ from typing import ClassVar
 from harness.exits import Exit
 
 
+def first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
 class HarnessError(Exception):
     """One clear message: `what` is a clause, `where` a file:line or an object, `do` the remedy."""
 

@@ -20,9 +20,9 @@ from typing import Any
 
 from harness.deadline import Deadline
 from harness.errors import HarnessError
-from harness.outcome import Outcome
 from harness.processes.commands import CommandFailed
 from harness.redaction import Redactor
+from harness.results.outcome import Outcome
 
 DEBUG, GREEN = "kwok-debug", "kwok-run"  # what directories begin with: evidence, and no more than a recording
 PARALLEL = 6  # collectors at once: most of them wait for kubectl or helm

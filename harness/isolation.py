@@ -20,10 +20,10 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError
 from harness.helm import Helm
 from harness.inventory import Inventory, take
-from harness.journal import Journal
 from harness.objects import Object
 from harness.processes import daemons
 from harness.processes.daemons import Identity
+from harness.results.journal import Journal
 from harness.runtime import RunningCluster, Runtime
 from harness.settings import Deadlines
 from kwok.nodes import apply_nodes

@@ -21,7 +21,6 @@ from harness.gates.workloads import scheduled as workloads
 from harness.helm import Helm
 from harness.installers import Infrastructure, Installer
 from harness.installers import registry as registries
-from harness.journal import Journal
 from harness.objects import PODS, Kind, Object, Snapshot
 from harness.processes.commands import Scope
 from harness.processes.threads import Background
@@ -29,6 +28,7 @@ from harness.publishing.oci.registry import Published, Registry
 from harness.publishing.publication import Publication, Pushed
 from harness.recipes.model import Recipe
 from harness.recording import Recorder
+from harness.results.journal import Journal
 from harness.settings import Settings
 from harness.timeline import Timeline
 from harness.verdict import Passed, Verdict

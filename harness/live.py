@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.display import Display
-from harness.results import CellResult, Status
+from harness.results.results import CellResult, Status
 from harness.sweep import Task
 from harness.workers import Event
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from harness.bundles.model import Bundle, Bundler, as_delivered
 from harness.helm import Helm
-from harness.journal import Journal
 from harness.lane import Lane
 from harness.publishing.publication import Publication, publication
 from harness.recipes.model import Recipe
 from harness.rendering import Objects, render
+from harness.results.journal import Journal
 from harness.settings import Settings
 from harness.verify import Expectation, expect
 

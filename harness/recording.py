@@ -31,8 +31,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from harness.errors import first_line
 from harness.gates.catalog import Described
-from harness.journal import first_line
 from harness.objects import Key, Kind, Object, Snapshot, key_of
 from harness.processes.threads import Background
 from harness.progress import Progress

@@ -25,10 +25,8 @@ from harness.exits import Exit
 from harness.helm import Helm
 from harness.installers import Infrastructure
 from harness.isolation import Stay
-from harness.journal import Journal
 from harness.lane import Lane, Run, Watched, unwatched
 from harness.objects import Object
-from harness.outcome import Outcome
 from harness.platforms import Platform
 from harness.preparing import Prepared, prepare
 from harness.processes import commands
@@ -38,6 +36,8 @@ from harness.publishing.publication import content_of
 from harness.recipes.model import Recipe
 from harness.recording import FILE, Recorder
 from harness.redaction import Redactor
+from harness.results.journal import Journal
+from harness.results.outcome import Outcome
 from harness.settings import Settings
 from harness.upgrading import BEFORE, converged, deliver_first, require_change
 from harness.webhooks import unexercised

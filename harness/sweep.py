@@ -15,10 +15,11 @@ from typing import Protocol
 
 from harness.errors import HarnessError, Terminated
 from harness.exits import Exit
-from harness.outcome import Cause, CauseKind, Outcome
 from harness.processes.signals import Noted, noted
-from harness.results import CellResult, Results, Status
+from harness.results.outcome import Cause, Outcome
+from harness.results.results import CellResult, Results, Status
 from harness.strikes import Strikes
+from harness.verdict import CauseKind
 from harness.workers import Event, ready
 
 LAST_WORDS = 3.3  # seconds for interrupted cells to leave evidence and take their clusters down

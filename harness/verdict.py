@@ -1,9 +1,24 @@
 """What a gate says of a snapshot. There are three answers and none of them is a boolean."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NoReturn
 
-from harness.outcome import CauseKind
+
+class CauseKind(StrEnum):
+    """Where the first cause of a failure lies, from what a user gave to what the harness got wrong."""
+
+    SETTINGS = "settings"  # settings, recipe data, a word on the command line
+    TOOLS = "tools"
+    REGISTRY = "registry"  # the registry itself, or the push to it
+    PULL = "pull"  # a controller cannot fetch the artifact or a chart
+    RENDER = "render"  # a chart or a kustomization does not render
+    APPLY = "apply"  # the API server or an admission webhook refuses an object
+    RECONCILE = "reconcile"  # a controller gave up, or an object came out other than intended
+    SCHEDULE = "schedule"  # pods are nowhere, or not where they belong
+    DEADLINE = "deadline"  # time was up, and nothing more particular is known
+    INFRASTRUCTURE = "infrastructure"  # the cluster or a controller did not come up, or died
+    HARNESS = "harness"  # a defect of the harness
 
 
 @dataclass(frozen=True)

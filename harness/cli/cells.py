@@ -15,7 +15,6 @@ from harness.bundles.model import Bundler
 from harness.cli.context import Context, as_json, recipe_names
 from harness.exits import Exit
 from harness.isolation import Marks, Stay, sweep_abandoned
-from harness.journal import Journal
 from harness.lane import Lane
 from harness.preparing import REFERENCE
 from harness.progress import Progress
@@ -24,6 +23,7 @@ from harness.recipes.load import Catalog
 from harness.recipes.model import Recipe
 from harness.recipes.resolve import resolve
 from harness.recipes.values import SetOverride, check_sets, parse_set
+from harness.results.journal import Journal
 from harness.run import Cell, new_run_id
 from lanes import LANES
 

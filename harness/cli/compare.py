@@ -7,9 +7,9 @@ import click
 from harness import reports
 from harness.cli.context import Context, as_json, earlier
 from harness.exits import Exit
-from harness.grouping import same_causes
-from harness.regressions import ENOUGH, UNKNOWN, UNKNOWN_SHARE, Comparison, Pace, compare
-from harness.results import CellResult, Results
+from harness.results.compare import ENOUGH, UNKNOWN, UNKNOWN_SHARE, Comparison, Pace, compare
+from harness.results.results import CellResult, Results
+from harness.results.same_cause import same_causes
 
 path = click.Path(exists=True, path_type=Path)
 

@@ -19,7 +19,7 @@ from harness.platforms import RUNTIMES, Choice, Platform, choose, platform_of
 from harness.recipes.load import Catalog
 from harness.recipes.model import Criteria
 from harness.recipes.profiles import Profiles
-from harness.results import Results
+from harness.results.results import Results
 from harness.runtime import Runtime
 from harness.settings import ROOT, Settings, load
 from harness.tools.toolbox import Toolbox, cache_directory

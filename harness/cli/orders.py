@@ -12,15 +12,15 @@ from harness.budget import Budget
 from harness.bundles.mirrors.addresses import mirrored
 from harness.cli.cells import bundler_of, overrides_of
 from harness.cli.context import Context
-from harness.errors import HarnessError
+from harness.errors import HarnessError, first_line
 from harness.isolation import Marks, Stay
-from harness.journal import Journal, first_line
-from harness.outcome import Cause, CauseKind, Outcome
 from harness.platforms import platform_of
 from harness.recipes.resolve import resolve
+from harness.results.journal import Journal
+from harness.results.outcome import Cause, Outcome
 from harness.run import Cell
 from harness.sweep import Task
-from harness.verdict import Failed, Verdict
+from harness.verdict import CauseKind, Failed, Verdict
 from harness.workers import Event, Tell
 
 _LONGEST = 400  # characters of what is told: more than anybody sees of a line

@@ -12,9 +12,9 @@ from harness import reports
 from harness.cli.context import Context, as_json, earlier
 from harness.errors import HarnessError, UsageError
 from harness.exits import Exit
-from harness.history import mark_flaky
 from harness.matrix import github
 from harness.reports import ctrf
+from harness.results.history import mark_flaky
 
 
 @click.command()

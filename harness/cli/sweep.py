@@ -16,17 +16,17 @@ from harness.cli.context import Context, as_json, earlier, recipe_names
 from harness.cli.orders import Order, carry_out
 from harness.errors import HarnessError, Terminated, UsageError
 from harness.exits import Exit
-from harness.history import mark_flaky, settled
 from harness.isolation import Marks, sweep_abandoned
-from harness.journal import Journal
 from harness.lane import Lane
 from harness.live import SweepView
 from harness.matrix.model import Cell, Selection, Tier, Wanted
 from harness.matrix.shards import shards
 from harness.matrix.tiers import NO_NODES, select
-from harness.outcome import Outcome
 from harness.processes.ports import is_free
-from harness.results import CellResult, Results
+from harness.results.history import mark_flaky, settled
+from harness.results.journal import Journal
+from harness.results.outcome import Outcome
+from harness.results.results import CellResult, Results
 from harness.run import new_run_id
 from harness.spares import NoSpares, Spares
 from harness.sweep import Sweep, Task

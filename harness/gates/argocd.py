@@ -43,8 +43,7 @@ from harness.gates.combining import there
 from harness.gates.findings import Doubt, Finding, Gate, Level, listed, overall, shortened, subject
 from harness.gates.messages import diagnose, said
 from harness.objects import Key, Kind, Object, Snapshot, key_of
-from harness.outcome import CauseKind
-from harness.verdict import Failed, Passed, Verdict
+from harness.verdict import CauseKind, Failed, Passed, Verdict
 
 APPLICATIONS = Kind("argoproj.io/v1alpha1", "applications", "Application")
 KINDS: tuple[Kind, ...] = (APPLICATIONS,)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from harness.objects import Key, Kind, Object, Snapshot, key_of
-from harness.outcome import CauseKind
-from harness.verdict import Failed, Verdict, Waiting
+from harness.verdict import CauseKind, Failed, Verdict, Waiting
 
 
 class Level(IntEnum):

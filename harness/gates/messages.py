@@ -6,7 +6,7 @@ read for what the tools are known to say. What is in neither is for the caller t
 
 import re
 
-from harness.outcome import CauseKind
+from harness.verdict import CauseKind
 
 # Reasons that stand for one kind of failure.
 _REASONS = {

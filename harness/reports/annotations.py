@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from harness.reports.grid import Problem, problems
 from harness.reports.plain import plain
-from harness.results import Results
+from harness.results.results import Results
 
 MOST = 10  # errors that GitHub keeps of a step
 

@@ -7,7 +7,7 @@ from typing import TextIO
 from harness.reports import summary
 from harness.reports.annotations import annotations
 from harness.reports.cleaning import clean
-from harness.results import Results
+from harness.results.results import Results
 
 
 def announce(

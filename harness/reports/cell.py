@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-from harness.outcome import Outcome
 from harness.reports.elements import element
 from harness.reports.grid import SYMBOLS, lasted
 from harness.reports.timeline import timeline
-from harness.results import CellResult
+from harness.results.outcome import Outcome
+from harness.results.results import CellResult
 
 
 def identity(cell: CellResult) -> str:

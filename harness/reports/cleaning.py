@@ -6,9 +6,9 @@ By their look only: what the cluster held in Secrets is known where evidence is 
 from dataclasses import replace
 from functools import lru_cache
 
-from harness.outcome import Outcome
 from harness.redaction import Redactor
-from harness.results import Results
+from harness.results.outcome import Outcome
+from harness.results.results import Results
 
 _redacted = lru_cache(maxsize=4096)(Redactor().text)  # reports are written again after every cell
 

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from harness.exits import Exit
-from harness.outcome import Outcome
 from harness.reports.plain import plain
-from harness.results import CellResult, Results, Status
+from harness.results.outcome import Outcome
+from harness.results.results import CellResult, Results, Status
 
 TOOL = "kwok-validate-scheduling"
 SPEC_VERSION = "0.0.1"

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.grouping import likeness
-from harness.outcome import Cause, CauseKind
-from harness.results import CellResult, Results, Status
+from harness.results.outcome import Cause
+from harness.results.results import CellResult, Results, Status
+from harness.results.same_cause import likeness
+from harness.verdict import CauseKind
 
 SYMBOLS = {
     Status.PASSED: "✓",

@@ -17,7 +17,7 @@ from harness.reports.cell import detail, identity
 from harness.reports.elements import element, markup
 from harness.reports.grid import SYMBOLS, Problem, counts, grid, lasted, problems, verdict
 from harness.reports.plain import plain
-from harness.results import CellResult, Results, Status
+from harness.results.results import CellResult, Results, Status
 
 _CAUSES = 6  # that are shown at once: the grid is to be on the first screen or near it
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from harness.reports.grid import NOT_THE_RECIPE
 from harness.reports.plain import plain
-from harness.results import CellResult, Results, Status
+from harness.results.results import CellResult, Results, Status
 
 
 def document(results: Results) -> str:

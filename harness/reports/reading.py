@@ -9,7 +9,7 @@ from harness.errors import DataError
 from harness.exits import Exit
 from harness.reports import ctrf
 from harness.reports.writing import RESULTS_FILE
-from harness.results import CellResult, Results
+from harness.results.results import CellResult, Results
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from html import escape
 
 from harness.reports.grid import SYMBOLS, Problem, counts, grid, lasted, problems, verdict
 from harness.reports.plain import plain
-from harness.results import CellResult, Results, Status
+from harness.results.results import CellResult, Results, Status
 
 LIMIT = 1024 * 1024  # bytes; of a larger summary GitHub shows nothing at all
 _REASON = 4000  # characters of a reason; what is longer is in the report and in the evidence

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.reports import ctrf, html, junit, summary
 from harness.reports.cleaning import clean
-from harness.results import Results
+from harness.results.results import Results
 
 RESULTS_FILE = "kwok-results.json"
 

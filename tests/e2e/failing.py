@@ -22,10 +22,8 @@ from harness.errors import ClusterError
 from harness.gates import argocd
 from harness.gates.flux import releases, sources
 from harness.isolation import Stay
-from harness.journal import Journal
 from harness.lane import Lane, Run
 from harness.objects import DEPLOYMENTS, JOBS, PODS, Kind, Object
-from harness.outcome import Outcome
 from harness.platforms import HostPlatform, Platform
 from harness.processes.ports import free_ports
 from harness.progress import Silent
@@ -33,6 +31,8 @@ from harness.publishing.oci.registry import Published
 from harness.recipes.load import Catalog
 from harness.recipes.profiles import select
 from harness.recipes.resolve import resolve
+from harness.results.journal import Journal
+from harness.results.outcome import Outcome
 from harness.run import Cell, new_run_id
 from harness.runtime import RunningCluster
 from harness.settings import ROOT, Settings, load

@@ -20,14 +20,14 @@ from harness.cli.matrix import _cover
 from harness.exits import Exit
 from harness.inventory import Inventory, Reference, compare, take
 from harness.isolation import Marks, Stay
-from harness.journal import Journal
 from harness.lane import Lane, Run
 from harness.matrix.model import Tier, Wanted
 from harness.matrix.tiers import select
-from harness.outcome import Outcome
 from harness.platforms import RUNTIMES, Platform, platform_of
 from harness.progress import Silent
 from harness.recipes.resolve import resolve
+from harness.results.journal import Journal
+from harness.results.outcome import Outcome
 from harness.run import Cell, new_run_id
 from harness.settings import DEFAULT_FILE
 from harness.verdict import Passed

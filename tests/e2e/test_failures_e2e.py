@@ -14,9 +14,9 @@ from harness.gates.flux import sources
 from harness.installers import argocd
 from harness.lane import Lane, Run
 from harness.objects import DEPLOYMENTS, Kind
-from harness.outcome import Outcome
 from harness.publishing.oci.registry import Artifact, Published, pack_chart, pack_directory
 from harness.publishing.publication import Pushed
+from harness.results.outcome import Outcome
 from lanes import find
 from tests.e2e.consumers import Pusher
 from tests.e2e.failing import Act, Plane, denied, tapped

@@ -13,8 +13,9 @@ import pytest
 
 from harness import reports
 from harness.exits import Exit
-from harness.outcome import Cause, CauseKind, Outcome, Phase
-from harness.results import CellResult, Results
+from harness.results.outcome import Cause, Outcome, Phase
+from harness.results.results import CellResult, Results
+from harness.verdict import CauseKind
 from tests.e2e import browser
 
 pytestmark = pytest.mark.e2e

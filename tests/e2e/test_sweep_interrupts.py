@@ -16,7 +16,7 @@ from harness import reports
 from harness.errors import Terminated
 from harness.exits import Exit
 from harness.processes import signals
-from harness.results import CellResult, Results, Status
+from harness.results.results import CellResult, Results, Status
 from harness.sweep import Sweep, Task
 from harness.workers import Event, Worker, warm_up
 from tests.fakes.cells import Faked, carry_out

@@ -12,7 +12,7 @@ import pytest
 
 from harness import reports
 from harness.exits import Exit
-from harness.results import Results
+from harness.results.results import Results
 from harness.settings import ROOT
 from tests.fakes.github_jobs import WORKFLOW, Runner, machine_environment, read
 from tests.fakes.results import cell, sweep

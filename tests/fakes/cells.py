@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import Terminated
 from harness.exits import Exit
-from harness.outcome import Outcome
+from harness.results.outcome import Outcome
 from harness.sweep import Task
 from harness.workers import Event, Tell
 

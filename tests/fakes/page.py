@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from html.parser import HTMLParser
 
-from harness.results import Status
+from harness.results.results import Status
 
 
 class Page(HTMLParser):

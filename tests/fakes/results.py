@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harness.exits import Exit
-from harness.outcome import Cause, Outcome, Phase
-from harness.results import CellResult, Results
+from harness.results.outcome import Cause, Outcome, Phase
+from harness.results.results import CellResult, Results
 
 NOW = datetime(2026, 11, 21, 3, 2, 1, tzinfo=UTC)
 

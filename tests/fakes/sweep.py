@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from harness.exits import Exit
-from harness.outcome import Outcome
-from harness.results import CellResult, Results
+from harness.results.outcome import Outcome
+from harness.results.results import CellResult, Results
 from harness.sweep import Sweep, Task
 from harness.workers import Event
 

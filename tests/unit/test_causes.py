@@ -31,13 +31,13 @@ from harness.errors import (
 from harness.gates.flux.sources import OCIREPOSITORIES
 from harness.helm import InstallFailed, RenderFailed
 from harness.installers.in_cluster.infrastructure import PartDied
-from harness.outcome import Cause, CauseKind, Phase
 from harness.parity import ParityBroken
 from harness.processes.commands import CommandFailed, Completed
 from harness.processes.service import ServiceDied, ServiceFailed
 from harness.publishing.oci.registry import DigestMismatch
 from harness.redaction import Redactor
-from harness.verdict import Failed, Passed, Verdict, Waiting
+from harness.results.outcome import Cause, Phase
+from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
 from harness.waiting.loop import Cancelled, Expired, GateFailed
 
 SOURCE = "OCIRepository flux-system/aicr-bundle"

@@ -10,7 +10,7 @@ import pytest
 from harness.console import Console
 from harness.errors import DataError
 from harness.exits import Exit
-from harness.outcome import Outcome, Phase
+from harness.results.outcome import Outcome, Phase
 from tests.fakes.results import cell, not_run, skipped, sweep
 
 

@@ -17,8 +17,8 @@ from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.evidence import Collector, EvidenceDirectory, EvidenceReport, Files, Incomplete, collect, summary
 from harness.exits import Exit
-from harness.outcome import Outcome, Phase
 from harness.redaction import Redactor
+from harness.results.outcome import Outcome, Phase
 
 
 @pytest.fixture

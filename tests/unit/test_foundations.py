@@ -10,7 +10,7 @@ from harness.deadline import Deadline
 from harness.errors import HarnessError, UsageError, did_you_mean
 from harness.exits import Exit
 from harness.objects import NODES, PODS, Snapshot
-from harness.outcome import Outcome, Phase
+from harness.results.outcome import Outcome, Phase
 from harness.settings import ROOT
 from harness.verdict import Failed, Passed, Verdict, Waiting, worst
 

@@ -12,11 +12,11 @@ from harness.errors import ClusterError
 from harness.helm import Helm
 from harness.inventory import Inventory
 from harness.isolation import Mark, Marks, Stay, sweep_abandoned
-from harness.journal import Journal
 from harness.processes import daemons
 from harness.processes.daemons import Identity
 from harness.processes.threads import Background
 from harness.progress import Progress, Silent
+from harness.results.journal import Journal
 from harness.runtime import RunningCluster
 from harness.settings import load
 

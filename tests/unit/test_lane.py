@@ -15,12 +15,12 @@ from harness.budget import Budget
 from harness.bundles.model import Bundle
 from harness.deadline import Deadline
 from harness.errors import RootMissing, SyncDeadline, VerdictFailed
-from harness.journal import Journal
 from harness.lane import Run
 from harness.objects import NODES, PODS, Snapshot
 from harness.processes import commands
 from harness.processes.commands import CommandFailed, Scope
 from harness.progress import Silent
+from harness.results.journal import Journal
 from harness.settings import load
 from harness.verdict import Failed, Passed, Waiting
 from harness.waiting.loop import Cancelled, Expired, GateFailed, Judged

@@ -7,7 +7,7 @@ from rich.console import Console as RichConsole
 
 from harness.exits import Exit
 from harness.live import SweepView
-from harness.results import CellResult
+from harness.results.results import CellResult
 from harness.sweep import Task
 from harness.workers import Event
 from tests.fakes.sweep import outcome

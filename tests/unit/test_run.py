@@ -16,15 +16,15 @@ from harness.collectors import of_document
 from harness.errors import ClusterError, DataError, Terminated, ToolError, VerdictFailed
 from harness.exits import Exit
 from harness.installers import Installer
-from harness.journal import Journal
 from harness.lane import Lane, Run
-from harness.outcome import Cause, CauseKind, Outcome
 from harness.parity import ParityBroken
 from harness.processes import commands
 from harness.progress import Silent
+from harness.results.journal import Journal
+from harness.results.outcome import Cause, Outcome
 from harness.run import Cell, new_run_id
 from harness.settings import load
-from harness.verdict import Passed
+from harness.verdict import CauseKind, Passed
 
 Step = Callable[[], Any]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.errors import Terminated, ToolError
 from harness.exits import Exit
-from harness.results import CellResult, Results, Status
+from harness.results.results import CellResult, Results, Status
 from harness.strikes import LIMIT, Strikes
 from harness.sweep import Sweep, Task, Worker
 from harness.workers import Event

@@ -22,8 +22,7 @@ from harness.gates.combining import there
 from harness.gates.findings import Doubt, Finding, Gate, Level, named, overall, shortened
 from harness.gates.messages import diagnose
 from harness.objects import Key, Kind, Object, Snapshot, condition, key_of
-from harness.outcome import CauseKind
-from harness.verdict import Passed, Verdict, Waiting
+from harness.verdict import CauseKind, Passed, Verdict, Waiting
 
 OCIREPOSITORIES = Kind("source.toolkit.fluxcd.io/v1", "ocirepositories", "OCIRepository")
 HELMREPOSITORIES = Kind("source.toolkit.fluxcd.io/v1", "helmrepositories", "HelmRepository")

@@ -19,7 +19,7 @@ from harness.gates.workloads.ownership import Ownership
 from harness.gates.workloads.placement import intended, node_type, simulated
 from harness.names import ACCELERATED
 from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Object, condition, phase
-from harness.outcome import CauseKind
+from harness.verdict import CauseKind
 
 _HASH = "pod-template-hash"
 _REVISION = "controller-revision-hash"

@@ -14,8 +14,7 @@ from harness.gates.scheduling.fit import Fit, Obstacle
 from harness.gates.scheduling.resources import Usage, allocatable, host_ports, lacking, requests
 from harness.gates.workloads.ownership import Ownership, controller
 from harness.objects import PODS, Object, scheduled_condition
-from harness.outcome import CauseKind
-from harness.verdict import Failed, Waiting
+from harness.verdict import CauseKind, Failed, Waiting
 
 _GROUPS_SHOWN = 3
 

@@ -52,8 +52,7 @@ from harness.objects import (
     phase,
     scheduled_condition,
 )
-from harness.outcome import CauseKind
-from harness.verdict import Failed, Passed, Verdict, Waiting
+from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
 
 Gate = Callable[[Snapshot], Verdict]
 

@@ -10,8 +10,9 @@ import pytest
 from harness import reports
 from harness.__main__ import run
 from harness.exits import Exit
-from harness.outcome import Cause, CauseKind, Outcome, Phase
-from harness.results import CellResult, Results
+from harness.results.outcome import Cause, Outcome, Phase
+from harness.results.results import CellResult, Results
+from harness.verdict import CauseKind
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PULL = Cause(

@@ -15,11 +15,10 @@ from harness.cli.orders import Order, Telling, carry_out
 from harness.cli.sweep import _cells, _lanes, _place, _plan, _run_id, _sharing, _Started, _Writing
 from harness.errors import UsageError
 from harness.exits import Exit
-from harness.outcome import CauseKind
-from harness.results import CellResult, Results, Status
+from harness.results.results import CellResult, Results, Status
 from harness.settings import DEFAULT_FILE
 from harness.sweep import Task
-from harness.verdict import Passed, Waiting
+from harness.verdict import CauseKind, Passed, Waiting
 from harness.workers import Event
 from lanes import LANES
 from tests.fakes.results import NOW, outcome

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.gates.messages import diagnose, said
-from harness.outcome import CauseKind
+from harness.verdict import CauseKind
 
 PULL, RENDER, APPLY = CauseKind.PULL, CauseKind.RENDER, CauseKind.APPLY
 RECONCILE, INFRASTRUCTURE = CauseKind.RECONCILE, CauseKind.INFRASTRUCTURE

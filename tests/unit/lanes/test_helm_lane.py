@@ -12,10 +12,10 @@ from harness.budget import Budget
 from harness.bundles.model import Bundle, Chart, Folder
 from harness.errors import SyncDeadline, UsageError, VerdictFailed
 from harness.helm import InstallFailed
-from harness.journal import Journal
 from harness.lane import Run
 from harness.processes.commands import Completed, Scope
 from harness.progress import Silent, task
+from harness.results.journal import Journal
 from harness.timeline import Timeline
 from lanes import find, helm
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from harness.console import Console
 from harness.exits import Exit
-from harness.outcome import Cause, CauseKind, Outcome, Phase
 from harness.reports import ctrf, html, junit, summary
 from harness.reports.annotations import annotations
-from harness.results import CellResult, Results, Status
+from harness.results.outcome import Cause, Outcome, Phase
+from harness.results.results import CellResult, Results, Status
+from harness.verdict import CauseKind
 from tests.fakes.ctrf_schema import SCHEMA
 from tests.fakes.page import Page
 from tests.fakes.results import NOW

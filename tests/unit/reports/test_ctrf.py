@@ -7,9 +7,10 @@ import jsonschema
 import pytest
 
 from harness.exits import Exit
-from harness.outcome import Cause, CauseKind
 from harness.reports import ctrf
-from harness.results import CellResult
+from harness.results.outcome import Cause
+from harness.results.results import CellResult
+from harness.verdict import CauseKind
 from tests.fakes.ctrf_schema import SCHEMA
 from tests.fakes.results import cell, failed, not_run, skipped, sweep
 

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 
 from harness.exits import Exit
-from harness.outcome import Cause, CauseKind, Outcome
 from harness.reports.grid import problems
-from harness.results import CellResult, Results
+from harness.results.outcome import Cause, Outcome
+from harness.results.results import CellResult, Results
+from harness.verdict import CauseKind
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from harness.exits import Exit
-from harness.outcome import Cause, CauseKind, Phase
 from harness.reports import html
-from harness.results import CellResult
+from harness.results.outcome import Cause, Phase
+from harness.results.results import CellResult
+from harness.verdict import CauseKind
 from tests.fakes.page import Page
 from tests.fakes.results import cell, failed, not_run, skipped, sweep
 

@@ -5,9 +5,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness.exits import Exit
-from harness.outcome import Cause, CauseKind
 from harness.reports import junit
-from harness.results import CellResult
+from harness.results.outcome import Cause
+from harness.results.results import CellResult
+from harness.verdict import CauseKind
 from tests.fakes.results import cell, failed, not_run, skipped, sweep
 
 

@@ -7,9 +7,10 @@ import pytest
 from harness import reports
 from harness.errors import DataError
 from harness.exits import Exit
-from harness.outcome import Cause, CauseKind
 from harness.reports import Merged
-from harness.results import CellResult, Results, Status
+from harness.results.outcome import Cause
+from harness.results.results import CellResult, Results, Status
+from harness.verdict import CauseKind
 from tests.fakes.results import NOW, cell, failed, not_run, skipped, sweep
 
 CAUSE = Cause(CauseKind.PULL, "", "unauthorized")

@@ -3,10 +3,11 @@
 import pytest
 
 from harness.exits import Exit
-from harness.outcome import Cause, CauseKind
 from harness.reports import summary
 from harness.reports.annotations import MOST, annotations
-from harness.results import CellResult
+from harness.results.outcome import Cause
+from harness.results.results import CellResult
+from harness.verdict import CauseKind
 from tests.fakes.results import cell, failed, not_run, skipped, sweep
 
 CAUSE = Cause(CauseKind.SCHEDULE, "Pod a/b", "0/6 nodes are available")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness import reports
-from harness.outcome import Cause, CauseKind, Phase
 from harness.reports import html
+from harness.results.outcome import Cause, Phase
+from harness.verdict import CauseKind
 from tests.fakes.results import cell, failed, not_run, sweep
 
 FILES = ["kwok-results.html", "kwok-results.json", "kwok-results.xml", "kwok-summary.md"]

@@ -9,7 +9,7 @@ from harness.gates.flux.releases import flux_bundle
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
 from harness.gates.workloads.scheduled import nothing_unschedulable, scheduled_as_intended
 from harness.objects import DEPLOYMENTS, Object
-from harness.outcome import CauseKind
+from harness.verdict import CauseKind
 from tests.fakes.gitops import (
     DIGEST,
     FLUX,

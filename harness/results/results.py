@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from harness.exits import Exit
-from harness.outcome import Outcome
+from harness.results.outcome import Outcome
 
 ENDED_BY_SIGNAL = (Exit.INTERRUPTED, Exit.TERMINATED)
 

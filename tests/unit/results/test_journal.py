@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from harness.errors import ClusterError
-from harness.journal import Journal
-from harness.outcome import Phase
 from harness.processes.threads import Background
 from harness.progress import Silent, task
+from harness.results.journal import Journal
+from harness.results.outcome import Phase
 
 
 class Recorded(Silent):

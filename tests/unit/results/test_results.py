@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from harness.exits import Exit
-from harness.outcome import Cause, CauseKind, Outcome, Phase
-from harness.results import CellResult, Results, Status
+from harness.results.outcome import Cause, Outcome, Phase
+from harness.results.results import CellResult, Results, Status
+from harness.verdict import CauseKind
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

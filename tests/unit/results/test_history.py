@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.exits import Exit
-from harness.history import mark_flaky, settled
-from harness.outcome import Cause, CauseKind, Outcome
-from harness.results import CellResult, Results, Status
+from harness.results.history import mark_flaky, settled
+from harness.results.outcome import Cause, Outcome
+from harness.results.results import CellResult, Results, Status
+from harness.verdict import CauseKind
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CAUSE = Cause(CauseKind.PULL, "OCIRepository a/b", "no such tag")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.exits import Exit
-from harness.outcome import Outcome, Phase
-from harness.regressions import Comparison, compare
-from harness.results import CellResult, Results
+from harness.results.compare import Comparison, compare
+from harness.results.outcome import Outcome, Phase
+from harness.results.results import CellResult, Results
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PASSED, FAILED, LATE, ENDED = Exit.OK, Exit.FAILURE, Exit.SYNC_DEADLINE, Exit.INTERRUPTED

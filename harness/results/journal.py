@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from harness.outcome import Phase
+from harness.errors import first_line
 from harness.progress import Progress
+from harness.results.outcome import Phase
 
 
 @dataclass
@@ -82,8 +83,3 @@ class Journal:
     def _end(self, place: int, phase: Phase) -> None:
         with self._lock:
             self._phases[place] = phase
-
-
-def first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from harness.history import mark_flaky, verdicts
-from harness.outcome import Outcome
-from harness.results import CellResult, Results, Status
+from harness.results.history import mark_flaky, verdicts
+from harness.results.outcome import Outcome
+from harness.results.results import CellResult, Results, Status
 
 ENOUGH = 3  # earlier passes, before their noise is believed
 _DEVIATIONS = 4 * 1.4826  # of median absolute deviations, each worth 1.4826 of them in standard deviations

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.outcome import Cause
-from harness.results import CellResult
+from harness.results.outcome import Cause
+from harness.results.results import CellResult
 
 # What differs between two tellings of one cause, and what is written for it. Digests before hexadecimal in general.
 _VARYING = tuple(

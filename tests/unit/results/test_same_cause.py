@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from harness.exits import Exit
-from harness.grouping import likeness, same_causes
-from harness.outcome import Cause, CauseKind, Outcome
-from harness.results import CellResult
+from harness.results.outcome import Cause, Outcome
+from harness.results.results import CellResult
+from harness.results.same_cause import likeness, same_causes
+from harness.verdict import CauseKind
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ never taken back for what history says; it is only marked.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from harness.outcome import Outcome
-from harness.results import CellResult, Results, Status
+from harness.results.outcome import Outcome
+from harness.results.results import CellResult, Results, Status
 
 _IDENTITY = ("bundle", "digest")  # the first that both outcomes have
 _VERDICTS = (Status.PASSED, Status.FAILED)

@@ -1,0 +1,1 @@
+"""What became of a cell and of a sweep, and what follows from results alone."""
