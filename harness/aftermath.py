@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import collectors
-from harness.collectors import EvidenceSite, Kubectl
 from harness.deadline import Deadline
 from harness.errors import HarnessError
-from harness.evidence import DEBUG, GREEN, Collector, EvidenceDirectory, collect, summary
+from harness.evidence import collectors
+from harness.evidence.collect import Collector, collect, summary
+from harness.evidence.collectors import EvidenceSite, Kubectl
+from harness.evidence.directory import DEBUG, GREEN, EvidenceDirectory
+from harness.evidence.recorder import FILE, Recorder, copy
+from harness.evidence.recordings import prune
+from harness.evidence.redaction import Redactor
 from harness.helm import Helm
 from harness.installers import Infrastructure
 from harness.isolation import Stay
 from harness.lane import Lane
 from harness.recipes.model import Recipe
-from harness.recording import FILE, Recorder, copy
-from harness.recordings import prune
-from harness.redaction import Redactor
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
 from harness.runtime import Runtime

@@ -24,6 +24,7 @@ from harness.errors import (
     VerdictFailed,
     first_line,
 )
+from harness.evidence.redaction import Redactor
 from harness.gates.findings import shortened
 from harness.gates.messages import said
 from harness.helm import InstallFailed, RenderFailed
@@ -32,7 +33,6 @@ from harness.parity import ParityBroken
 from harness.processes.commands import CommandFailed
 from harness.processes.service import ServiceDied
 from harness.publishing.oci.connection import RegistryError
-from harness.redaction import Redactor
 from harness.results.outcome import Cause, Phase
 from harness.verdict import CauseKind, Waiting
 from harness.waiting.loop import Cancelled, Expired, GateFailed

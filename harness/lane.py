@@ -16,6 +16,7 @@ from harness.bundles.model import Bundle
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import SyncDeadline, VerdictFailed
+from harness.evidence.recorder import Recorder
 from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
 from harness.helm import Helm
@@ -27,7 +28,6 @@ from harness.processes.threads import Background
 from harness.publishing.oci.registry import Published, Registry
 from harness.publishing.publication import Publication, Pushed
 from harness.recipes.model import Recipe
-from harness.recording import Recorder
 from harness.results.journal import Journal
 from harness.settings import Settings
 from harness.timeline import Timeline

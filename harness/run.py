@@ -21,6 +21,8 @@ from harness.causes import first_cause
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import HarnessError, Terminated
+from harness.evidence.recorder import FILE, Recorder
+from harness.evidence.redaction import Redactor
 from harness.exits import Exit
 from harness.helm import Helm
 from harness.installers import Infrastructure
@@ -34,8 +36,6 @@ from harness.processes.commands import Scope
 from harness.processes.threads import Background, all_done
 from harness.publishing.publication import content_of
 from harness.recipes.model import Recipe
-from harness.recording import FILE, Recorder
-from harness.redaction import Redactor
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
 from harness.settings import Settings

@@ -20,8 +20,8 @@ from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import APIError, DockerException, NotFound
 
 from harness.errors import ClusterError
+from harness.evidence.redaction import Redactor
 from harness.exits import Exit
-from harness.redaction import Redactor
 from kwok.engine_answers import Container as Container
 from kwok.engine_answers import Image as Image
 from kwok.engine_answers import PullEvent as PullEvent

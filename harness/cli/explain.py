@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
-from harness import recordings
 from harness.cli.context import Context, as_json
+from harness.evidence import recordings
+from harness.evidence.recorder import verdict_data
+from harness.evidence.replay import Replay, Step, Told, Wait, replay
 from harness.exits import Exit
 from harness.gates import argocd
 from harness.gates.findings import named
 from harness.gates.flux import releases
 from harness.objects import PODS, Key, Kind, Object, condition, phase
-from harness.recording import verdict_data
-from harness.replaying import Replay, Step, Told, Wait, replay
 from harness.verdict import Verdict
 
 _DELIVERY = frozenset((*argocd.KINDS, *releases.KINDS))  # of these every object tells, of others the named ones

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.cluster.api import Cluster
-from harness.collectors import EvidenceSite
 from harness.errors import HarnessError, InfrastructureError, ToolError
-from harness.evidence import Collector
+from harness.evidence.collect import Collector
+from harness.evidence.collectors import EvidenceSite
 from harness.gates.rollouts import Workload
 from harness.processes.services import Services
 from harness.progress import Progress

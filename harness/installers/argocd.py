@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import ArgocdCrdMissing, ArgocdInstallFailed, RepositorySecretRefused
-from harness.evidence import Collector
+from harness.evidence.collect import Collector
+from harness.evidence.collectors import EvidenceSite
 from harness.formats.addresses import plain_http
 from harness.gates.argocd import APPLICATIONS
 from harness.installers import Site, failing_as, manifests, registry

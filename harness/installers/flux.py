@@ -12,10 +12,10 @@ from typing import Any
 import tenacity
 
 from harness.cluster.api import transient
-from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import ClusterError, FluxCrdMissing, FluxInstallFailed, FluxRolloutFailed
-from harness.evidence import Collector
+from harness.evidence.collect import Collector
+from harness.evidence.collectors import EvidenceSite
 from harness.gates.flux import releases
 from harness.installers import Site, failing_as, manifests
 from harness.processes.services import Ports, Probe, Service

@@ -3,8 +3,8 @@
 import threading
 from dataclasses import dataclass
 
-from harness import collectors
 from harness.errors import HarnessError
+from harness.evidence import collectors
 from harness.installers import Installer, Site
 
 

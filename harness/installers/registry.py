@@ -10,10 +10,10 @@ import time
 
 import yaml
 
-from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import RegistryNotReady, RegistryUnreachable
-from harness.evidence import Collector
+from harness.evidence.collect import Collector
+from harness.evidence.collectors import EvidenceSite
 from harness.installers import Site, failing_as
 from harness.processes.ports import ANOTHER_PORT, require_free
 from harness.processes.services import Probe, Service, ServiceDied

@@ -6,7 +6,7 @@ By their look only: what the cluster held in Secrets is known where evidence is 
 from dataclasses import replace
 from functools import lru_cache
 
-from harness.redaction import Redactor
+from harness.evidence.redaction import Redactor
 from harness.results.outcome import Outcome
 from harness.results.results import Results
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from harness.replaying import replay
+from harness.evidence.replay import replay
 
 AIM = 0.100
 

@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import collectors, settings
+from harness import settings
 from harness.bundles.model import Chart, Folder
 from harness.cluster.api import Cluster
-from harness.collectors import Kubectl
 from harness.deadline import Deadline
-from harness.evidence import Collector, EvidenceDirectory, EvidenceReport, collect
+from harness.evidence import collectors
+from harness.evidence.collect import Collector, EvidenceReport, collect
+from harness.evidence.collectors import Kubectl
+from harness.evidence.directory import EvidenceDirectory
+from harness.evidence.redaction import Redactor
 from harness.helm import Helm
 from harness.objects import EVENTS, NODES, PODS, Snapshot
 from harness.progress import Silent
-from harness.redaction import Redactor
 from harness.runtime import RunningCluster
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait

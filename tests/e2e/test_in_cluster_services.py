@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from harness import inventory
-from harness.collectors import EvidenceSite
 from harness.deadline import Deadline
 from harness.errors import ArgocdInstallFailed, FluxRolloutFailed, RegistryNotReady, RegistryUnreachable
+from harness.evidence.collectors import EvidenceSite
 from harness.installers import Installer, KindSite
 from harness.installers.catalog import ARGOCD, FLUX, REGISTRY
 from harness.installers.flux import options

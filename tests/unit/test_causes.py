@@ -28,6 +28,7 @@ from harness.errors import (
     UsageError,
     VerdictFailed,
 )
+from harness.evidence.redaction import Redactor
 from harness.gates.flux.sources import OCIREPOSITORIES
 from harness.helm import InstallFailed, RenderFailed
 from harness.installers.in_cluster.infrastructure import PartDied
@@ -35,7 +36,6 @@ from harness.parity import ParityBroken
 from harness.processes.commands import CommandFailed, Completed
 from harness.processes.service import ServiceDied, ServiceFailed
 from harness.publishing.oci.registry import DigestMismatch
-from harness.redaction import Redactor
 from harness.results.outcome import Cause, Phase
 from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
 from harness.waiting.loop import Cancelled, Expired, GateFailed

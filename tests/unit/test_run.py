@@ -12,8 +12,8 @@ import pytest
 from harness import preparing
 from harness.bundles.model import Bundle
 from harness.cluster.api import Cluster
-from harness.collectors import of_document
 from harness.errors import ClusterError, DataError, Terminated, ToolError, VerdictFailed
+from harness.evidence.collectors import of_document
 from harness.exits import Exit
 from harness.installers import Installer
 from harness.lane import Lane, Run
@@ -152,7 +152,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         made.events.append("evidence")
         return of_document(name, file, document, about)
 
-    monkeypatch.setattr("harness.collectors.of_document", of)
+    monkeypatch.setattr("harness.evidence.collectors.of_document", of)
     yield made
     commands.allow_children()
 

@@ -10,13 +10,13 @@ import pytest
 from harness.cli.context import Context
 from harness.cli.explain import explain, state
 from harness.errors import HarnessError
+from harness.evidence.recorder import Recorder
 from harness.exits import Exit
 from harness.gates import argocd
 from harness.gates.catalog import described
 from harness.gates.flux.sources import KUSTOMIZATIONS
 from harness.gates.workloads import scheduled as workloads
 from harness.objects import NODES, PODS, Object
-from harness.recording import Recorder
 from harness.settings import DEFAULT_FILE
 from harness.verdict import Failed, Waiting
 from harness.waiting.loop import Expired, GateFailed, Judged

@@ -9,11 +9,11 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from harness import collectors
 from harness.cluster.api import Cluster
-from harness.collectors import EvidenceSite, Kubectl
 from harness.errors import ClusterError, HarnessError
-from harness.evidence import Collector, Files, Incomplete
+from harness.evidence import collectors
+from harness.evidence.collect import Collector, Files, Incomplete
+from harness.evidence.collectors import EvidenceSite, Kubectl
 from harness.processes.commands import CommandFailed, CommandMissing, Completed
 from lanes import find
 

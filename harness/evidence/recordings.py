@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.evidence import GREEN
-from harness.recording import FILE
+from harness.evidence.directory import GREEN
+from harness.evidence.recorder import FILE
 
 KEPT = 50  # recordings of green cells; one of 13 charts and 54 pods has 1.4 MB
 

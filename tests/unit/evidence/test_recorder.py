@@ -12,10 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import recording
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import DataError, UsageError
+from harness.evidence import recorder as recording
+from harness.evidence.recorder import Recorder
+from harness.evidence.redaction import REDACTED, Redactor
+from harness.evidence.replay import Replay, Told, replay
 from harness.gates import absence, argocd, combining, nodes
 from harness.gates.catalog import FACTORIES, Described, built, described
 from harness.gates.flux import releases, sources
@@ -24,9 +27,6 @@ from harness.gates.workloads import scheduled as workloads
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
 from harness.objects import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Snapshot, key_of
 from harness.progress import Silent
-from harness.recording import Recorder
-from harness.redaction import REDACTED, Redactor
-from harness.replaying import Replay, Told, replay
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting.loop import Cancelled, Expired, Gate, GateFailed, Judged, wait
 from tests.fakes import objects as core

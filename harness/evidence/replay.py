@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError, UsageError
+from harness.evidence.recorder import FILE, FORMAT, verdict_data
+from harness.evidence.redaction import REDACTED
 from harness.gates.catalog import built
 from harness.objects import Key, Kind, Object, Snapshot, key_of
-from harness.recording import FILE, FORMAT, verdict_data
-from harness.redaction import REDACTED
 from harness.verdict import Failed, Passed, Verdict, Waiting
 
 _TYPES: Mapping[str, Callable[..., Verdict]] = {kind.__name__: kind for kind in (Waiting, Passed, Failed)}

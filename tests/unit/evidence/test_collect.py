@@ -15,9 +15,10 @@ import pytest
 
 from harness.deadline import Deadline
 from harness.errors import HarnessError
-from harness.evidence import Collector, EvidenceDirectory, EvidenceReport, Files, Incomplete, collect, summary
+from harness.evidence.collect import Collector, EvidenceReport, Files, Incomplete, collect, summary
+from harness.evidence.directory import EvidenceDirectory
+from harness.evidence.redaction import Redactor
 from harness.exits import Exit
-from harness.redaction import Redactor
 from harness.results.outcome import Outcome, Phase
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 import yaml
 
-from harness.redaction import REDACTED, Redactor, secret_values
+from harness.evidence.redaction import REDACTED, Redactor, secret_values
 
 LOWER = "abcdefghijklmnopqrstuvwxyz0123456789"
 

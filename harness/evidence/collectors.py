@@ -2,7 +2,7 @@
 
 Files have the names that the bash harness gave them, so that people find what they know. What only one lane has (its
 controllers' objects and logs) the lane brings itself, by an EvidenceSite. Nothing here writes: a collector returns
-text, `harness.evidence` redacts and writes it.
+text, `harness.evidence.collect` redacts and writes it.
 """
 
 import shlex
@@ -16,11 +16,11 @@ import yaml
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
-from harness.evidence import Collector, Files, Incomplete
+from harness.evidence.collect import Collector, Files, Incomplete
+from harness.evidence.redaction import secret_values
 from harness.objects import Kind
 from harness.processes import commands
 from harness.processes.commands import CommandFailed
-from harness.redaction import secret_values
 
 LOG_LINES = 2000  # of a component of the control plane
 SERVICE_LINES = 500  # of a controller, as documented

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.recordings import find, kept, prune
+from harness.evidence.recordings import find, kept, prune
 
 
 def left(artifacts: Path, name: str, written: int = 0) -> Path:

@@ -32,11 +32,11 @@ from queue import SimpleQueue
 from typing import Any
 
 from harness.errors import first_line
+from harness.evidence.redaction import Redactor
 from harness.gates.catalog import Described
 from harness.objects import Key, Kind, Object, Snapshot, key_of
 from harness.processes.threads import Background
 from harness.progress import Progress
-from harness.redaction import Redactor
 from harness.verdict import Verdict, Waiting
 from harness.waiting.loop import Cancelled, Expired, Gate, GateFailed, Judged, Observe
 

@@ -1,0 +1,1 @@
+"""What is kept of a cell: collectors, redaction, the directory, recordings and their replay."""
