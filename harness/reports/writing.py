@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.reports import ctrf, html, junit, summary
+from harness.reports import ctrf, junit, summary
 from harness.reports.cleaning import clean
+from harness.reports.html import page as html
 from harness.results.results import Results
 
 RESULTS_FILE = "kwok-results.json"

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from harness.console import Console
 from harness.exits import Exit
-from harness.reports import ctrf, html, junit, summary
+from harness.reports import ctrf, junit, summary
 from harness.reports.annotations import annotations
+from harness.reports.html import page as html
 from harness.results.outcome import Cause, Outcome, Phase
 from harness.results.results import CellResult, Results, Status
 from harness.verdict import CauseKind

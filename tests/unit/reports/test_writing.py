@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import reports
-from harness.reports import html
+from harness.reports.html import page as html
 from harness.results.outcome import Cause, Phase
 from harness.verdict import CauseKind
 from tests.fakes.results import cell, failed, not_run, sweep

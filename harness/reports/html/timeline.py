@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from harness.reports.elements import element
 from harness.reports.grid import lasted
+from harness.reports.html.elements import element
 from harness.results.outcome import Outcome
 
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)

@@ -13,9 +13,9 @@ from html import escape
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from harness.reports.cell import detail, identity
-from harness.reports.elements import element, markup
 from harness.reports.grid import SYMBOLS, Problem, counts, grid, lasted, problems, verdict
+from harness.reports.html.cell import detail, identity
+from harness.reports.html.elements import element, markup
 from harness.reports.plain import plain
 from harness.results.results import CellResult, Results, Status
 

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-from harness.reports.elements import element
 from harness.reports.grid import SYMBOLS, lasted
-from harness.reports.timeline import timeline
+from harness.reports.html.elements import element
+from harness.reports.html.timeline import timeline
 from harness.results.outcome import Outcome
 from harness.results.results import CellResult
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.exits import Exit
-from harness.reports import html
+from harness.reports.html import page as html
 from harness.results.outcome import Cause, Phase
 from harness.results.results import CellResult
 from harness.verdict import CauseKind

@@ -1,0 +1,1 @@
+"""The HTML report: a page, its cells and their timelines."""
