@@ -17,7 +17,7 @@ from harness.evidence.directory import DEBUG, GREEN, EvidenceDirectory
 from harness.evidence.recorder import FILE, Recorder, copy
 from harness.evidence.recordings import prune
 from harness.evidence.redaction import Redactor
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.installers import Infrastructure
 from harness.isolation import Stay
 from harness.lane import Lane

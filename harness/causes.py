@@ -27,7 +27,7 @@ from harness.errors import (
 from harness.evidence.redaction import Redactor
 from harness.gates.findings import shortened
 from harness.gates.messages import said
-from harness.helm import InstallFailed, RenderFailed
+from harness.helm.client import InstallFailed, RenderFailed
 from harness.installers.in_cluster.infrastructure import PartDied
 from harness.parity import ParityBroken
 from harness.processes.commands import CommandFailed

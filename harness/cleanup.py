@@ -44,7 +44,7 @@ _PARALLEL = 8
 
 
 class Releases(Protocol):
-    """What `harness.helm.Helm` does about releases."""
+    """What `harness.helm.client.Helm` does about releases."""
 
     def releases(self) -> list[dict[str, Any]]: ...
 

@@ -18,7 +18,7 @@ from harness.cluster.api import Cluster
 from harness.cluster.ownership import require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.inventory import Inventory, take
 from harness.objects import Object
 from harness.processes import daemons

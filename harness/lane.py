@@ -19,7 +19,7 @@ from harness.errors import SyncDeadline, VerdictFailed
 from harness.evidence.recorder import Recorder
 from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.installers import Infrastructure, Installer
 from harness.installers import registry as registries
 from harness.objects import PODS, Kind, Object, Snapshot

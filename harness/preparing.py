@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bundles.model import Bundle, Bundler, as_delivered
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.lane import Lane
 from harness.publishing.publication import Publication, publication
 from harness.recipes.model import Recipe

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from harness.bundles.model import Bundle, Folder
-from harness.helm import Helm
+from harness.helm.client import Helm
 
 Objects = list[dict[str, Any]]
 

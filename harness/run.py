@@ -24,7 +24,7 @@ from harness.errors import HarnessError, Terminated
 from harness.evidence.recorder import FILE, Recorder
 from harness.evidence.redaction import Redactor
 from harness.exits import Exit
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.installers import Infrastructure
 from harness.isolation import Stay
 from harness.lane import Lane, Run, Watched, unwatched

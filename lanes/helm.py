@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 
 from harness.bundles.model import Bundle, Folder
-from harness.helm import InstallFailed
+from harness.helm.client import InstallFailed
 from harness.lane import Lane, Run
 from harness.verdict import Passed
 

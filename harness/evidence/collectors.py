@@ -33,7 +33,7 @@ UNSCHEDULED = "spec.nodeName=,status.phase!=Succeeded,status.phase!=Failed"
 
 
 class Releases(Protocol):
-    """What `harness.helm.Helm` can tell about releases."""
+    """What `harness.helm.client.Helm` can tell about releases."""
 
     def releases(self, *, timeout: float) -> list[dict[str, Any]]: ...
 

@@ -20,7 +20,7 @@ from harness.formats import go_yaml
 from harness.formats.media_types import LAYER, MANIFEST
 from harness.gates import argocd as applications
 from harness.gates.flux import releases, sources
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.installers import Site, argocd, flux, manifests
 from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Kind, key_of
 from harness.processes import commands

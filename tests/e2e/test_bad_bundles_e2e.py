@@ -12,7 +12,7 @@ import pytest
 
 from harness.deadline import Deadline
 from harness.errors import VerdictFailed
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.installers import Site, argocd, flux, registry
 from harness.processes.services import Services
 from harness.progress import Silent

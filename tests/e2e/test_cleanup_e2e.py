@@ -13,7 +13,7 @@ from harness.bundles.model import Chart, Folder
 from harness.cleanup import restore
 from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.inventory import PERSISTENT_VOLUMES, Inventory, compare, take
 from harness.leftovers import CRDS
 from harness.objects import CONFIGMAPS, DEPLOYMENTS, JOBS, NAMESPACES, NODES, PODS, Kind, Snapshot

@@ -19,7 +19,7 @@ from harness.evidence.collect import Collector, EvidenceReport, collect
 from harness.evidence.collectors import Kubectl
 from harness.evidence.directory import EvidenceDirectory
 from harness.evidence.redaction import Redactor
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.objects import EVENTS, NODES, PODS, Snapshot
 from harness.progress import Silent
 from harness.runtime import RunningCluster

@@ -12,7 +12,7 @@ import pytest
 from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.model import Bundle, Chart, Folder
 from harness.bundles.read import read
-from harness.helm import Helm, RenderFailed
+from harness.helm.client import Helm, RenderFailed
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.settings import ROOT

@@ -11,7 +11,7 @@ import yaml
 
 from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.model import Bundle
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.names import ACCELERATED, GPU_RESOURCE, KWOK_TAINT, NODE_TYPE_LABEL, SYSTEM
 from harness.processes import commands
 from harness.recipes.load import Catalog

@@ -30,7 +30,7 @@ from harness.errors import (
 )
 from harness.evidence.redaction import Redactor
 from harness.gates.flux.sources import OCIREPOSITORIES
-from harness.helm import InstallFailed, RenderFailed
+from harness.helm.client import InstallFailed, RenderFailed
 from harness.installers.in_cluster.infrastructure import PartDied
 from harness.parity import ParityBroken
 from harness.processes.commands import CommandFailed, Completed

@@ -9,7 +9,7 @@ import pytest
 
 from harness import isolation
 from harness.errors import ClusterError
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.inventory import Inventory
 from harness.isolation import Mark, Marks, Stay, sweep_abandoned
 from harness.processes import daemons

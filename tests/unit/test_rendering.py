@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from harness.bundles.model import Bundle, Chart, Folder
-from harness.helm import Helm, RenderFailed
+from harness.helm.client import Helm, RenderFailed
 from harness.rendering import render
 
 

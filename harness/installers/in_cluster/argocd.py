@@ -14,7 +14,7 @@ from typing import Any
 from harness.deadline import Deadline
 from harness.errors import ArgocdCrdMissing, ArgocdInstallFailed, RepositorySecretRefused
 from harness.gates.rollouts import Workload
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.installers import KindSite, failing_as, manifests
 from harness.installers.argocd import (
     CONTROLLER,

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from harness.errors import ClusterError, FluxInstallFailed
-from harness.helm import Helm
+from harness.helm.client import Helm
 from harness.installers import KindSite
 from harness.installers import argocd as argocd_on_host
 from harness.installers import flux as flux_on_host

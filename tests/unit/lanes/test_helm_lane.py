@@ -11,7 +11,7 @@ import pytest
 from harness.budget import Budget
 from harness.bundles.model import Bundle, Chart, Folder
 from harness.errors import SyncDeadline, UsageError, VerdictFailed
-from harness.helm import InstallFailed
+from harness.helm.client import InstallFailed
 from harness.lane import Run
 from harness.processes.commands import Completed, Scope
 from harness.progress import Silent, task

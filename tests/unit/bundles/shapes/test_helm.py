@@ -9,7 +9,7 @@ import pytest
 
 from harness.bundles.model import Chart, Folder
 from harness.exits import Exit
-from harness.helm import Helm, InstallFailed, RenderFailed
+from harness.helm.client import Helm, InstallFailed, RenderFailed
 from harness.processes.commands import CommandFailed
 
 STAND_IN = """#!{python}
@@ -258,7 +258,7 @@ def test_a_failure_without_a_message_still_is_one(tmp_path: Path, folder: Folder
 
 def test_a_helm_that_hangs_is_ended(tmp_path: Path, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Helm bounds hooks by itself, but not a download."""
-    monkeypatch.setattr("harness.helm._GRACE", 0.3)
+    monkeypatch.setattr("harness.helm.client._GRACE", 0.3)
     with pytest.raises(InstallFailed, match="helm was not done in time"):
         helm(StandIn(tmp_path, sleep=60), tmp_path).install(folder, timeout=0.2)
     assert list((tmp_path / "home").iterdir()) == []

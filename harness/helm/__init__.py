@@ -1,0 +1,1 @@
+"""The helm command line, and what its messages mean."""

@@ -1,0 +1,77 @@
+"""What helm's messages mean for a person who reads them."""
+
+import re
+
+from harness.processes.commands import CommandFailed
+
+# What helm says in its own terms, and what that means for a recipe.
+_KNOWN = tuple(
+    (re.compile(pattern, re.DOTALL), meaning, do)
+    for pattern, meaning, do in (
+        (
+            r"failed (?:pre|post)-\w+: .*(?:timed out waiting|context deadline exceeded)",
+            "a hook did not end in time",
+            "look at the hook's Job and its pod: one that cannot be scheduled never ends",
+        ),
+        (
+            r"failed (?:pre|post)-\w+:",
+            "a hook failed",
+            "look at the hook's Job and its pod",
+        ),
+        (
+            r"no matches for kind",
+            "it makes objects of a kind that the cluster does not have",
+            "let the component depend on the one that brings the CRD",
+        ),
+        (
+            r"invalid ownership metadata|already exists",
+            "it makes an object that another release has made already, or one that was there before",
+            "two components may not share an object",
+        ),
+        (
+            r"failed calling webhook|denied the request",
+            "an admission webhook stood in the way",
+            "see `webhooks` in settings.yaml",
+        ),
+        (
+            r"another operation \(install/upgrade/rollback\) is in progress",
+            "an earlier helm was killed while it worked on this release",
+            "uninstall the release, or take a new cluster",
+        ),
+        (
+            r"has no deployed releases",
+            "an earlier install of this release failed",
+            "uninstall the release, or take a new cluster",
+        ),
+        (
+            r"found in Chart\.yaml, but missing in charts/ directory",
+            "a chart that it depends on is not in its charts/ directory",
+            "run `helm dependency build` on the chart, and commit charts/",
+        ),
+        (
+            r"incompatible with Kubernetes",
+            "the chart does not support this Kubernetes version",
+            "",
+        ),
+        (
+            r"is not a valid chart repository|failed to (?:fetch|download|do request)|not found in .* repository"
+            r"|: not found$|dial tcp|no such host|unexpected status",
+            "the chart could not be fetched",
+            "check repository, name and version of the chart, and whether this machine reaches it",
+        ),
+    )
+)
+
+
+def explain(error: CommandFailed) -> tuple[str, str]:
+    """Helm's own message without its warnings, led by what it means where that is known; and what to do."""
+    lines = error.completed.stderr.strip().splitlines()
+    start = next((number for number, line in enumerate(lines) if line.startswith("Error: ")), 0)
+    message = "\n".join(lines[start:]).removeprefix("Error: ").strip()
+    message = message.removesuffix("Use --debug flag to render out invalid YAML").strip()
+    if error.timed_out:
+        return f"helm was not done in time{': ' if message else ''}{message}", ""
+    for pattern, meaning, do in _KNOWN:
+        if pattern.search(message):
+            return f"{meaning}\n{message}", do
+    return message or f"exit status {error.completed.returncode} without a message", ""
