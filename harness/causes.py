@@ -29,7 +29,7 @@ from harness.gates.findings import shortened
 from harness.gates.messages import said
 from harness.helm.client import InstallFailed, RenderFailed
 from harness.installers.in_cluster.infrastructure import PartDied
-from harness.parity import ParityBroken
+from harness.parity.check import ParityBroken
 from harness.processes.commands import CommandFailed
 from harness.processes.service import ServiceDied
 from harness.publishing.oci.connection import RegistryError

@@ -17,6 +17,7 @@ from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import SyncDeadline, VerdictFailed
 from harness.evidence.recorder import Recorder
+from harness.expected.workloads import Expectation
 from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
 from harness.helm.client import Helm
@@ -32,7 +33,6 @@ from harness.results.journal import Journal
 from harness.settings import Settings
 from harness.timeline import Timeline
 from harness.verdict import Passed, Verdict
-from harness.verify import Expectation
 from harness.waiting.claims import LOOK_AGAIN
 from harness.waiting.loop import Cancelled, Expired, Gate, Judged, Observe, wait
 from harness.waiting.nudges import Hasten, hastening

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bundles.model import Bundle, Bundler, as_delivered
+from harness.expected.render import Objects, render
+from harness.expected.workloads import Expectation, expect
 from harness.helm.client import Helm
 from harness.lane import Lane
 from harness.publishing.publication import Publication, publication
 from harness.recipes.model import Recipe
-from harness.rendering import Objects, render
 from harness.results.journal import Journal
 from harness.settings import Settings
-from harness.verify import Expectation, expect
 
 REFERENCE = "helm"  # the shape that is rendered, to know what every lane must lead to
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import parity
 from harness.aftermath import Aftermath
 from harness.budget import Budget
 from harness.bundles.model import Bundler
@@ -29,6 +28,7 @@ from harness.installers import Infrastructure
 from harness.isolation import Stay
 from harness.lane import Lane, Run, Watched, unwatched
 from harness.objects import Object
+from harness.parity import check as parity
 from harness.platforms import Platform
 from harness.preparing import Prepared, prepare
 from harness.processes import commands

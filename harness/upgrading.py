@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness import parity
 from harness.bundles.delivery import ARGOCD_NAMESPACE, Delivery
 from harness.errors import DataError, SyncDeadline, VerdictFailed
+from harness.expected import objects as expected_objects
 from harness.gates import absence, argocd
 from harness.gates.absence import Member
 from harness.gates.catalog import described
@@ -72,8 +72,8 @@ def deliver_first(run: Run, lane: Lane, before: Prepared) -> dict[str, Any]:
 
 def vanished(before: Prepared, after: Prepared, kinds: Collection[Kind]) -> Vanished:
     """`kinds` are those that the cluster serves once `before` is installed."""
-    earlier = parity.expected(before.rendered, before.bundle, kinds)
-    later = parity.expected(after.rendered, after.bundle, kinds)
+    earlier = expected_objects.expected(before.rendered, before.bundle, kinds)
+    later = expected_objects.expected(after.rendered, after.bundle, kinds)
     members, kept = set[Member](), set[str]()
     left = {reference: earlier[reference] for reference in earlier.keys() - later.keys()}
     groups = {one.item["spec"]["group"] for one in left.values() if one.kind.kind == "CustomResourceDefinition"}

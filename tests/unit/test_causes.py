@@ -32,7 +32,7 @@ from harness.evidence.redaction import Redactor
 from harness.gates.flux.sources import OCIREPOSITORIES
 from harness.helm.client import InstallFailed, RenderFailed
 from harness.installers.in_cluster.infrastructure import PartDied
-from harness.parity import ParityBroken
+from harness.parity.check import ParityBroken
 from harness.processes.commands import CommandFailed, Completed
 from harness.processes.service import ServiceDied, ServiceFailed
 from harness.publishing.oci.registry import DigestMismatch

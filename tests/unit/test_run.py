@@ -17,7 +17,7 @@ from harness.evidence.collectors import of_document
 from harness.exits import Exit
 from harness.installers import Installer
 from harness.lane import Lane, Run
-from harness.parity import ParityBroken
+from harness.parity.check import ParityBroken
 from harness.processes import commands
 from harness.progress import Silent
 from harness.results.journal import Journal
@@ -146,7 +146,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         made.events.append("parity")
         return SimpleNamespace(notes=tuple, require=made.parity, compared=81)
 
-    monkeypatch.setattr("harness.parity.check", compared)
+    monkeypatch.setattr("harness.parity.check.check", compared)
 
     def of(name: str, file: str, document: Mapping[str, Any], about: str) -> object:
         made.events.append("evidence")

@@ -10,10 +10,11 @@ import pytest
 
 from harness.bundles.model import Bundle, Chart, Folder
 from harness.cluster.api import ApiError, Cluster, Listing, Resources
-from harness.comparison import same_shape
+from harness.expected.objects import expected
 from harness.inventory import Reference
 from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, Kind
-from harness.parity import ParityBroken, ParityReport, check, delivered, expected
+from harness.parity.check import ParityBroken, ParityReport, check, delivered
+from harness.parity.compare import same_shape
 
 SECRETS = Kind("v1", "secrets", "Secret")
 CLUSTERROLES = Kind("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False)

@@ -7,12 +7,12 @@ import pytest
 
 from harness.bundles.model import Bundle, Chart, Folder
 from harness.errors import DataError
+from harness.expected.workloads import declared, expect
 from harness.gates.workloads.manifest import Declared
 from harness.gates.workloads.scheduled import KINDS
 from harness.objects import NODES, Snapshot
 from harness.recipes.model import Component, Criteria, Recipe, RegistryEntry, Scheduling
 from harness.verdict import Failed
-from harness.verify import declared, expect
 
 PLUGIN = {
     "apiVersion": "apps/v1",

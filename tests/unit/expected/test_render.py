@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from harness.bundles.model import Bundle, Chart, Folder
+from harness.expected.render import render
 from harness.helm.client import Helm, RenderFailed
-from harness.rendering import render
 
 
 def crd(group: str, kind: str, *versions: str) -> dict[str, Any]:

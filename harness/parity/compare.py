@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import DataError
+from harness.expected.objects import Expected
 from harness.formats.quantity import parse
 from harness.inventory import Reference
 from harness.names import KWOK_NODE_LABEL
@@ -58,18 +59,6 @@ class Difference:
     def __str__(self) -> str:
         show = _length if self.reference.resource == "secrets" else _short
         return f"{self.reference}\n    {dotted(self.path)}\n    - {show(self.expected)}\n    + {show(self.actual)}"
-
-
-@dataclass(frozen=True)
-class Expected:
-    """One object of the reference. `optional`: a hook or a Job that may be gone; `scaled`: bounds of an autoscaler."""
-
-    release: str
-    kind: Kind
-    item: Object
-    optional: bool = False
-    standing_hook: bool = False
-    scaled: tuple[int, int] | None = None
 
 
 MERGE_KEYS: Mapping[str, Callable[[Any], Hashable]] = {

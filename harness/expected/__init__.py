@@ -1,0 +1,1 @@
+"""What a bundle should lead to: rendered manifests, workloads and objects."""

@@ -1,0 +1,1 @@
+"""Whether a lane left the objects that helm would have made."""
