@@ -19,7 +19,7 @@ from harness.evidence.recordings import prune
 from harness.evidence.redaction import Redactor
 from harness.helm.client import Helm
 from harness.installers import Infrastructure
-from harness.isolation import Stay
+from harness.isolation.reservation import Stay
 from harness.lane import Lane
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal

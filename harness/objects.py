@@ -54,6 +54,21 @@ class Kind:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
+PERSISTENT_VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
+
+
+@dataclass(frozen=True, order=True)
+class Reference:
+    """Names an object whatever its API version: ("clusterroles.rbac.authorization.k8s.io", "", "reader")."""
+
+    resource: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.resource} {self.namespace}/{self.name}" if self.namespace else f"{self.resource} {self.name}"
+
+
 NODES = Kind("v1", "nodes", "Node", namespaced=False)
 PODS = Kind("v1", "pods", "Pod")
 EVENTS = Kind("v1", "events", "Event")

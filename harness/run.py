@@ -25,7 +25,7 @@ from harness.evidence.redaction import Redactor
 from harness.exits import Exit
 from harness.helm.client import Helm
 from harness.installers import Infrastructure
-from harness.isolation import Stay
+from harness.isolation.reservation import Stay
 from harness.lane import Lane, Run, Watched, unwatched
 from harness.objects import Object
 from harness.parity import check as parity

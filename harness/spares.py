@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from harness.deadline import Deadline
 from harness.errors import HarnessError
-from harness.isolation import Mark, Marks
+from harness.isolation.marks import Mark, Marks
 from harness.processes import commands, daemons
 from harness.processes.threads import Background
 from harness.progress import Silent

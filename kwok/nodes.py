@@ -7,14 +7,10 @@ controller manager answers it with a NoExecute taint that it takes away only at 
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from harness.cluster.api import Cluster
-from harness.deadline import Deadline
-from harness.gates.nodes import nodes_ready
+from harness.isolation.nodes import DIGEST_ANNOTATION
 from harness.names import (
     ACCELERATED,
     GPU_RESOURCE,
@@ -24,19 +20,12 @@ from harness.names import (
     NODE_TYPE_LABEL,
     SYSTEM,
 )
-from harness.objects import NODES, Object
-from harness.progress import Progress, task
 from harness.recipes.profiles import Gpu, NodeProfile, Selection
 from harness.settings import Nodes
-from harness.waiting.loop import wait
 
-DIGEST_ANNOTATION = "kwok-harness/digest"  # of the node as planned: tells whether a node that is there is as wanted
 _PODS = {SYSTEM: 110, ACCELERATED: 250}
 _PREFIX = {SYSTEM: "system", ACCELERATED: "gpu"}
 _ZONES = "ab"
-_AT_ONCE = 16
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -61,27 +50,6 @@ def node_objects(plan: NodePlan) -> list[dict[str, Any]]:
     """The Node objects system-0, …, gpu-0, … of a plan: its function and nothing else's."""
     wanted = ((plan.profiles.system, plan.system), (plan.profiles.accelerated, plan.accelerated))
     return [_node(plan, profile, index) for profile, count in wanted for index in range(count)]
-
-
-def apply_nodes(cluster: Cluster, objects: Sequence[Object], deadline: Deadline, progress: Progress) -> None:
-    """Make the simulated nodes of `cluster` exactly `objects`, and wait until each is Ready and takes pods.
-
-    Nodes that are as planned stay; those of another plan go. Raises Expired at the deadline.
-    """
-    with task(progress, "nodes", f"{len(objects)} nodes"):
-        there = {node["metadata"]["name"]: _digest_of(node) for node in _simulated(cluster)}
-        planned = {node["metadata"]["name"]: node for node in objects}
-        as_planned = {name for name, node in planned.items() if there.get(name) == _digest_of(node)}
-        _delete(cluster, sorted(there.keys() - as_planned))
-        missing = [node for name, node in planned.items() if name not in as_planned]
-        _in_parallel(lambda node: cluster.create(NODES, node), missing)
-        progress.step("nodes", f"{len(missing)} made, {len(as_planned)} kept; waiting for Ready")
-        wait(cluster, [NODES], nodes_ready(planned), deadline)
-
-
-def delete_nodes(cluster: Cluster) -> None:
-    """Remove every simulated node; their pods go with them."""
-    _delete(cluster, [node["metadata"]["name"] for node in _simulated(cluster)])
 
 
 def _node(plan: NodePlan, profile: NodeProfile, index: int) -> dict[str, Any]:
@@ -158,23 +126,3 @@ def _gpu_labels(gpu: Gpu) -> dict[str, str]:
 
 def _healthy(condition: str, reason: str, message: str) -> dict[str, str]:
     return {"type": condition, "status": "False", "reason": reason, "message": message}
-
-
-def _digest_of(node: Object) -> str:
-    annotations: Mapping[str, str] = node["metadata"].get("annotations", {})
-    return annotations.get(DIGEST_ANNOTATION, "")
-
-
-def _simulated(cluster: Cluster) -> list[dict[str, Any]]:
-    return cluster.list(NODES, label_selector="=".join(KWOK_NODE_LABEL)).items
-
-
-def _delete(cluster: Cluster, names: Sequence[str]) -> None:
-    _in_parallel(lambda name: cluster.delete(NODES, "", name), names)
-
-
-def _in_parallel(work: Callable[[_Item], object], items: Sequence[_Item]) -> None:
-    """The first failure is raised, and what has not begun by then is left undone."""
-    with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="nodes") as pool:
-        for _ in pool.map(work, items):
-            pass

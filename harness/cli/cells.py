@@ -14,7 +14,8 @@ from harness.bundles.mirrors.addresses import mirrored
 from harness.bundles.model import Bundler
 from harness.cli.context import Context, as_json, recipe_names
 from harness.exits import Exit
-from harness.isolation import Marks, Stay, sweep_abandoned
+from harness.isolation.marks import Marks, sweep_abandoned
+from harness.isolation.reservation import Stay
 from harness.lane import Lane
 from harness.preparing import REFERENCE
 from harness.progress import Progress

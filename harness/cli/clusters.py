@@ -7,13 +7,13 @@ from harness.cluster.api import Cluster
 from harness.cluster.ownership import require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, UsageError
-from harness.isolation import Mark, Marks
+from harness.isolation.marks import Mark, Marks
+from harness.isolation.nodes import apply_nodes, delete_nodes
 from harness.names import GPU_RESOURCE, NODE_TYPE_LABEL
 from harness.objects import NODES, Object
 from harness.recipes.model import Criteria
 from harness.recipes.resolve import resolve
 from harness.runtime import RunningCluster, Runtime
-from kwok.nodes import apply_nodes, delete_nodes
 
 name_argument = click.argument("name", required=False)
 

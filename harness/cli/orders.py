@@ -13,7 +13,8 @@ from harness.bundles.mirrors.addresses import mirrored
 from harness.cli.cells import bundler_of, overrides_of
 from harness.cli.context import Context
 from harness.errors import HarnessError, first_line
-from harness.isolation import Marks, Stay
+from harness.isolation.marks import Marks
+from harness.isolation.reservation import Stay
 from harness.platforms import platform_of
 from harness.recipes.resolve import resolve
 from harness.results.journal import Journal

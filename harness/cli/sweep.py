@@ -16,7 +16,7 @@ from harness.cli.context import Context, as_json, earlier, recipe_names
 from harness.cli.orders import Order, carry_out
 from harness.errors import HarnessError, Terminated, UsageError
 from harness.exits import Exit
-from harness.isolation import Marks, sweep_abandoned
+from harness.isolation.marks import Marks, sweep_abandoned
 from harness.lane import Lane
 from harness.live import SweepView
 from harness.matrix.model import Cell, Selection, Tier, Wanted

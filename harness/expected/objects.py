@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from harness.bundles.model import Bundle
 from harness.errors import DataError
 from harness.gates.workloads.manifest import flatten
-from harness.inventory import Reference
-from harness.objects import Kind, Object
+from harness.objects import Kind, Object, Reference
 
 
 @dataclass(frozen=True)

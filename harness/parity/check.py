@@ -13,8 +13,7 @@ from harness.bundles.model import Bundle
 from harness.cluster.api import ApiError, Cluster, address
 from harness.errors import VerdictFailed
 from harness.expected.objects import Expected, expected
-from harness.inventory import Reference
-from harness.objects import Kind, Object
+from harness.objects import Kind, Object, Reference
 from harness.parity.compare import ABSENT, Difference, Judge, Path, differences, dotted
 
 SHOWN = 20  # differences in an error message

@@ -33,9 +33,8 @@ from typing import Any
 from harness.errors import DataError
 from harness.expected.objects import Expected
 from harness.formats.quantity import parse
-from harness.inventory import Reference
 from harness.names import KWOK_NODE_LABEL
-from harness.objects import Kind, Object
+from harness.objects import Kind, Object, Reference
 
 
 class _Absent:

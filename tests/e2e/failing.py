@@ -21,7 +21,8 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.gates import argocd
 from harness.gates.flux import releases, sources
-from harness.isolation import Stay
+from harness.isolation.nodes import apply_nodes
+from harness.isolation.reservation import Stay
 from harness.lane import Lane, Run
 from harness.objects import DEPLOYMENTS, JOBS, PODS, Kind, Object
 from harness.platforms import HostPlatform, Platform
@@ -38,7 +39,7 @@ from harness.runtime import RunningCluster
 from harness.settings import ROOT, Settings, load
 from harness.verdict import Passed
 from kwok import launch
-from kwok.nodes import NodePlan, apply_nodes, node_objects
+from kwok.nodes import NodePlan, node_objects
 from lanes import find
 
 Act = Callable[[Run, Published | None], None]  # what was pushed, once it is

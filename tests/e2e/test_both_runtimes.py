@@ -18,11 +18,13 @@ from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.cli.context import Context
 from harness.cli.matrix import _cover
 from harness.exits import Exit
-from harness.inventory import Inventory, Reference, compare, take
-from harness.isolation import Marks, Stay
+from harness.isolation.inventory import Inventory, compare, take
+from harness.isolation.marks import Marks
+from harness.isolation.reservation import Stay
 from harness.lane import Lane, Run
 from harness.matrix.model import Tier, Wanted
 from harness.matrix.tiers import select
+from harness.objects import Reference
 from harness.platforms import RUNTIMES, Platform, platform_of
 from harness.progress import Silent
 from harness.recipes.resolve import resolve

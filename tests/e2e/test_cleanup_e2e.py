@@ -10,13 +10,13 @@ import yaml
 
 from harness import settings
 from harness.bundles.model import Chart, Folder
-from harness.cleanup import restore
 from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.helm.client import Helm
-from harness.inventory import PERSISTENT_VOLUMES, Inventory, compare, take
-from harness.leftovers import CRDS
-from harness.objects import CONFIGMAPS, DEPLOYMENTS, JOBS, NAMESPACES, NODES, PODS, Kind, Snapshot
+from harness.isolation.inventory import Inventory, compare, take
+from harness.isolation.plan import CRDS
+from harness.isolation.restore import restore
+from harness.objects import CONFIGMAPS, DEPLOYMENTS, JOBS, NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, Kind, Snapshot
 from harness.progress import Silent
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait

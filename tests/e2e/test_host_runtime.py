@@ -22,6 +22,7 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError, NotOurs
 from harness.gates.nodes import nodes_ready
 from harness.installers.manifests import SECRETS, SERVICES
+from harness.isolation.nodes import apply_nodes, delete_nodes
 from harness.names import OWNER_MARKER
 from harness.objects import CONFIGMAPS, DAEMONSETS, JOBS, NODES, PODS, Kind, Snapshot
 from harness.processes import daemons as pids
@@ -35,7 +36,7 @@ from harness.waiting.loop import wait
 from kwok import state as records
 from kwok.components import PORTS, PROGRAMS
 from kwok.host import HostRuntime
-from kwok.nodes import NodePlan, apply_nodes, delete_nodes, node_objects
+from kwok.nodes import NodePlan, node_objects
 from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
 pytestmark = pytest.mark.e2e

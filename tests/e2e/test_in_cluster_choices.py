@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import inventory
 from harness.deadline import Deadline
 from harness.errors import ArgocdInstallFailed
 from harness.gates.rollouts import Workload
@@ -23,6 +22,7 @@ from harness.installers.catalog import ARGOCD, FLUX
 from harness.installers.in_cluster import argocd
 from harness.installers.in_cluster.infrastructure import KindInfrastructure
 from harness.installers.in_cluster.rollout import pods
+from harness.isolation import inventory
 from harness.names import INFRASTRUCTURE_NODE
 from harness.objects import CONFIGMAPS, JOBS, NODES, Snapshot
 from harness.processes import commands

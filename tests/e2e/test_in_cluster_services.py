@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from harness import inventory
 from harness.deadline import Deadline
 from harness.errors import ArgocdInstallFailed, FluxRolloutFailed, RegistryNotReady, RegistryUnreachable
 from harness.evidence.collectors import EvidenceSite
@@ -25,6 +24,7 @@ from harness.installers.in_cluster import flux
 from harness.installers.in_cluster.infrastructure import KindInfrastructure, PartDied
 from harness.installers.in_cluster.registry import ADDRESS
 from harness.installers.in_cluster.rollout import pods
+from harness.isolation import inventory
 from harness.names import INFRASTRUCTURE_NODE
 from harness.objects import CONFIGMAPS, DEPLOYMENTS, NODES, STATEFULSETS, Kind, Snapshot
 from harness.settings import Settings, load

@@ -14,7 +14,7 @@ import yaml
 from harness.cluster.api import Cluster
 from harness.installers import argocd
 from harness.installers.manifests import DEFINITIONS, SECRETS
-from harness.inventory import Inventory, compare, take
+from harness.isolation.inventory import Inventory, compare, take
 from harness.processes.ports import free_ports
 from harness.settings import ROOT
 from tests.e2e.machine import Machine

@@ -17,6 +17,7 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError, NotOurs, RegistryNotReady
 from harness.gates.nodes import nodes_ready
 from harness.installers.manifests import SECRETS, SERVICES
+from harness.isolation.nodes import apply_nodes
 from harness.names import INFRASTRUCTURE_NODE
 from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, NODES, PODS, STATEFULSETS, Kind, Snapshot
 from harness.progress import Silent
@@ -28,7 +29,7 @@ from harness.waiting.loop import wait
 from kwok import kind_config
 from kwok.engine import Engine
 from kwok.kind import KindRuntime
-from kwok.nodes import NodePlan, apply_nodes, node_objects
+from kwok.nodes import NodePlan, node_objects
 from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]

@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from test_isolation import FakeRuntime
 
 from harness.errors import ClusterError
-from harness.isolation import Mark, Marks
+from harness.isolation.marks import Mark, Marks
 from harness.processes import commands, daemons
 from harness.progress import Progress
 from harness.runtime import RunningCluster, Runtime
 from harness.spares import Spares
 from harness.sweep import Task
+from tests.fakes.runtime import FakeRuntime
 
 FIRST, SECOND = Task("a", "helm", "c-1", "1-1"), Task("b", "helm", "c-2", "1-2")
 

@@ -6,12 +6,12 @@ import pytest
 
 from harness.cluster.api import Cluster, Listing
 from harness.deadline import Deadline
+from harness.isolation.nodes import DIGEST_ANNOTATION, apply_nodes, delete_nodes
 from harness.objects import NODES, Kind, Object
 from harness.progress import Silent
 from harness.recipes.profiles import select
 from harness.settings import ROOT
-from kwok import nodes
-from kwok.nodes import DIGEST_ANNOTATION, NodePlan, apply_nodes, delete_nodes, node_objects
+from kwok.nodes import NodePlan, node_objects
 
 PLAN = NodePlan(select(ROOT / "kwok" / "profiles", "eks", "h100"), 2, 4, "us-east-1", "v1.34.10")
 
@@ -135,7 +135,7 @@ class Recording:
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What is waited for, without waiting."""
     calls: list[Any] = []
-    monkeypatch.setattr(nodes, "wait", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr("harness.isolation.nodes.wait", lambda *arguments: calls.append(arguments))
     return calls
 
 

@@ -11,8 +11,7 @@ import pytest
 from harness.bundles.model import Bundle, Chart, Folder
 from harness.cluster.api import ApiError, Cluster, Listing, Resources
 from harness.expected.objects import expected
-from harness.inventory import Reference
-from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, Kind
+from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, Kind, Reference
 from harness.parity.check import ParityBroken, ParityReport, check, delivered
 from harness.parity.compare import same_shape
 

@@ -6,13 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from harness import cleanup
-from harness.cleanup import CleanupReport, restore
 from harness.cluster.api import ApiError, Cluster, Unreachable
 from harness.deadline import Clock, Deadline
 from harness.errors import HarnessError
-from harness.inventory import PERSISTENT_VOLUMES, Entry, Inventory, Reference
-from harness.objects import CONFIGMAPS, NAMESPACES, NODES, PODS, Kind, Snapshot, key_of
+from harness.isolation import restore as cleanup
+from harness.isolation.inventory import Entry, Inventory
+from harness.isolation.restore import CleanupReport, restore
+from harness.objects import CONFIGMAPS, NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, Kind, Reference, Snapshot, key_of
 from harness.progress import Silent
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import Expired

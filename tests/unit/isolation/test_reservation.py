@@ -1,55 +1,28 @@
 """A cluster is used by one cell at a time and given back as it was, or not at all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import pytest
 
-from harness import isolation
 from harness.errors import ClusterError
 from harness.helm.client import Helm
-from harness.inventory import Inventory
-from harness.isolation import Mark, Marks, Stay, sweep_abandoned
+from harness.isolation import reservation as isolation
+from harness.isolation.inventory import Inventory
+from harness.isolation.marks import Mark, Marks, sweep_abandoned
+from harness.isolation.reservation import Stay
 from harness.processes import daemons
 from harness.processes.daemons import Identity
 from harness.processes.threads import Background
-from harness.progress import Progress, Silent
+from harness.progress import Silent
 from harness.results.journal import Journal
 from harness.runtime import RunningCluster
 from harness.settings import load
+from tests.fakes.runtime import FakeRuntime
 
 GONE = Identity(1, 0, "another boot")
-
-
-class FakeRuntime:
-    """Keeps names instead of clusters, and remembers what was asked."""
-
-    name: ClassVar[str] = "host"
-    tools: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, *up: str) -> None:
-        self.there = set(up)
-        self.calls: list[str] = []
-
-    def up(self, name: str, progress: Progress) -> RunningCluster:
-        self.calls.append(f"up {name}")
-        self.there.add(name)
-        return RunningCluster(name, Path(name), Path(name) / "kubeconfig", name, "https://127.0.0.1", "host", "id")
-
-    def down(self, name: str) -> None:
-        self.calls.append(f"down {name}")
-        self.there.discard(name)
-
-    def get(self, name: str) -> RunningCluster | None:
-        return None
-
-    def names(self) -> list[str]:
-        return sorted(self.there)
-
-    def logs(self, cluster: RunningCluster) -> Mapping[str, Path]:
-        return {}
 
 
 @pytest.fixture
@@ -76,7 +49,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         left = remaining.pop(0)
         return SimpleNamespace(clean=not left, remaining=left)
 
-    monkeypatch.setattr("harness.cleanup.restore", restore)
+    monkeypatch.setattr("harness.isolation.restore.restore", restore)
     return remaining
 
 

@@ -12,9 +12,7 @@ from typing import Any
 from harness.cluster.api import ApiError, Cluster, address
 from harness.errors import ClusterError
 from harness.names import SYSTEM_NAMESPACES
-from harness.objects import JOBS, NODES, PODS, REPLICASETS, Kind
-
-PERSISTENT_VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
+from harness.objects import JOBS, NODES, PERSISTENT_VOLUMES, PODS, REPLICASETS, Kind, Reference
 
 _PARALLEL = 8
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -47,18 +45,6 @@ _MADE_BY_THE_API_SERVER = (  # labels and annotations by which it marks what it 
 # Where workloads of the cluster's own run, these come and go with each of their rollouts; their owners are counted.
 _MADE_BY_WORKLOADS = frozenset({str(PODS), str(REPLICASETS), "controllerrevisions.apps"})
 _CONDITION_TAINTS = "node.kubernetes.io/"  # the node controller's own
-
-
-@dataclass(frozen=True, order=True)
-class Reference:
-    """Names an object whatever its API version: ("clusterroles.rbac.authorization.k8s.io", "", "reader")."""
-
-    resource: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.resource} {self.namespace}/{self.name}" if self.namespace else f"{self.resource} {self.name}"
 
 
 @dataclass(frozen=True)

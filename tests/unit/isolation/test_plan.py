@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness.inventory import PERSISTENT_VOLUMES, Entry, Inventory, Reference, compare
-from harness.leftovers import CLEARING, CRDS, CUSTOM, LAST, ORDINARY, Step, plan, removable, watched
-from harness.objects import CONFIGMAPS, JOBS, NAMESPACES, NODES, PODS, REPLICASETS, Kind
+from harness.isolation.inventory import Entry, Inventory, compare
+from harness.isolation.plan import CLEARING, CRDS, CUSTOM, LAST, ORDINARY, Step, plan, removable, watched
+from harness.objects import CONFIGMAPS, JOBS, NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, REPLICASETS, Kind, Reference
 
 WIDGETS = Kind("example.com/v1", "widgets", "Widget")
 CLAIMS = Kind("v1", "persistentvolumeclaims", "PersistentVolumeClaim")

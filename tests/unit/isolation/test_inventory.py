@@ -7,8 +7,8 @@ import pytest
 
 from harness.cluster.api import ApiError, Cluster, Listing, Resources, Unreachable, address
 from harness.errors import ClusterError
-from harness.inventory import Entry, Inventory, Reference, compare, take
-from harness.objects import CONFIGMAPS, DEPLOYMENTS, JOBS, NODES, PODS, Kind
+from harness.isolation.inventory import Entry, Inventory, compare, take
+from harness.objects import CONFIGMAPS, DEPLOYMENTS, JOBS, NODES, PODS, Kind, Reference
 
 VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 WIDGETS = Kind("example.com/v1", "widgets", "Widget")

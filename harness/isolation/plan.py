@@ -12,9 +12,9 @@ looks 5 seconds after its deletion, and when a pod is still there then, again on
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.inventory import PERSISTENT_VOLUMES, Difference, Entry, Inventory, Reference
+from harness.isolation.inventory import Difference, Entry, Inventory
 from harness.names import PROTECTED_NAMESPACES
-from harness.objects import NAMESPACES, NODES, PODS, Kind
+from harness.objects import NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, Kind, Reference
 
 CRDS = Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 

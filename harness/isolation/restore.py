@@ -15,22 +15,13 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Protocol
 
-from harness import leftovers
 from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError
-from harness.inventory import (
-    PERSISTENT_VOLUMES,
-    Difference,
-    Entry,
-    Inventory,
-    Reference,
-    compare,
-    condition_taints,
-    take,
-)
-from harness.leftovers import CLEARING, Step
-from harness.objects import NODES, PODS, Snapshot
+from harness.isolation import plan
+from harness.isolation.inventory import Difference, Entry, Inventory, compare, condition_taints, take
+from harness.isolation.plan import CLEARING, Step
+from harness.objects import NODES, PERSISTENT_VOLUMES, PODS, Reference, Snapshot
 from harness.progress import Progress
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import Expired, wait
@@ -101,14 +92,14 @@ class _Cleanup:
     def run(self) -> tuple[str, ...]:
         after, difference = self._look()
         self.found = len(difference.added)
-        steps = leftovers.plan(self._before, after, difference, stuck=False)
+        steps = plan.plan(self._before, after, difference, stuck=False)
         self._do(step for step in steps if step.stage == CLEARING)
         upgraded = self._uninstall(after.objects)
         stuck = False
         for _ in range(_ROUNDS):
             after, difference = self._look()
-            steps = leftovers.plan(self._before, after, difference, stuck=stuck)
-            gone = leftovers.removable(self._before, after, difference)
+            steps = plan.plan(self._before, after, difference, stuck=stuck)
+            gone = plan.removable(self._before, after, difference)
             if self._deadline.expired or not (steps or gone):
                 break
             first = f", such as {difference.added[0]}" if difference.added else ""
@@ -190,7 +181,7 @@ class _Cleanup:
 
     def _watch(self, gone: Mapping[Reference, Entry], steps: Iterable[Step]) -> bool:
         """Wait until everything is gone and volumes are free; False when that takes too long."""
-        absent = leftovers.watched(gone)
+        absent = plan.watched(gone)
         freed = [step.reference for step in steps if step.action == "release"]
         kinds = {entry.kind for entry in absent.values()} | ({PERSISTENT_VOLUMES} if freed else set())
         if not kinds:
