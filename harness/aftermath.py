@@ -18,7 +18,7 @@ from harness.evidence.recorder import FILE, Recorder, copy
 from harness.evidence.recordings import prune
 from harness.evidence.redaction import Redactor
 from harness.helm.client import Helm
-from harness.installers import Infrastructure
+from harness.installers.installer import Infrastructure
 from harness.isolation.reservation import Stay
 from harness.lane import Lane
 from harness.recipes.model import Recipe

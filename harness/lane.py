@@ -21,8 +21,8 @@ from harness.expected.workloads import Expectation
 from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
 from harness.helm.client import Helm
-from harness.installers import Infrastructure, Installer
-from harness.installers import registry as registries
+from harness.installers.installer import Infrastructure, Installer
+from harness.installers.registry import configuration as registry_configuration
 from harness.objects import PODS, Kind, Object, Snapshot
 from harness.processes.commands import Scope
 from harness.processes.threads import Background
@@ -95,7 +95,7 @@ class Run:
         if self.publication is None:
             raise ValueError("this lane's shape is not one that is published")
         with self.journal.phase("push") as phase:
-            host = registries.address(self.settings)
+            host = registry_configuration.address(self.settings)
             registry = Registry(host, retries=self.settings.retries, cancelled=self.services.died)
             self._pushed = self.publication.push(registry)
             published = self._pushed.published

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.cluster.api import Cluster
-from harness.installers import Infrastructure, Installer, KindSite, Site, registry
-from harness.installers.host import HostInfrastructure
-from harness.installers.in_cluster import registry as in_cluster_registry
 from harness.installers.in_cluster.infrastructure import KindInfrastructure
+from harness.installers.installer import Infrastructure, Installer, KindSite, Site
+from harness.installers.on_host import HostInfrastructure
+from harness.installers.registry import configuration as registry_configuration
+from harness.installers.registry import kind as in_cluster_registry
 from harness.processes.services import Services
 from harness.progress import Progress
 from harness.runtime import RunningCluster, Runtime, state_directory
@@ -74,7 +75,7 @@ class HostPlatform:
 
     @property
     def registry(self) -> str:
-        return registry.address(self._settings)
+        return registry_configuration.address(self._settings)
 
     def require(self) -> None:
         """Processes run everywhere."""

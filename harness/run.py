@@ -24,7 +24,7 @@ from harness.evidence.recorder import FILE, Recorder
 from harness.evidence.redaction import Redactor
 from harness.exits import Exit
 from harness.helm.client import Helm
-from harness.installers import Infrastructure
+from harness.installers.installer import Infrastructure
 from harness.isolation.reservation import Stay
 from harness.lane import Lane, Run, Watched, unwatched
 from harness.objects import Object

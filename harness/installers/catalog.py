@@ -1,27 +1,33 @@
 """Everything that lanes can deliver through, each with how it is installed on either runtime."""
 
-from harness.installers import HostInstallation, Installer, KindInstallation, argocd, flux, registry
-from harness.installers.in_cluster import argocd as argocd_in_cluster
-from harness.installers.in_cluster import flux as flux_in_cluster
-from harness.installers.in_cluster import registry as registry_in_cluster
+from harness.installers.argocd import configuration as argocd_configuration
+from harness.installers.argocd import host as argocd
+from harness.installers.argocd import kind as argocd_in_cluster
+from harness.installers.flux import configuration as flux_configuration
+from harness.installers.flux import host as flux
+from harness.installers.flux import kind as flux_in_cluster
+from harness.installers.installer import HostInstallation, Installer, KindInstallation
+from harness.installers.registry import configuration as registry_configuration
+from harness.installers.registry import host as registry
+from harness.installers.registry import kind as registry_in_cluster
 
 REGISTRY = Installer(
     name="registry",
     host=HostInstallation(("registry",), registry.install),
     kind=KindInstallation(registry_in_cluster.TOOLS, registry_in_cluster.install, registry_in_cluster.WORKLOADS),
-    collectors=registry.collectors,
+    collectors=registry_configuration.collectors,
 )
 ARGOCD = Installer(
     name="argocd",
     host=HostInstallation(argocd.TOOLS, argocd.install),
     kind=KindInstallation(argocd_in_cluster.TOOLS, argocd_in_cluster.install, argocd_in_cluster.WORKLOADS),
-    collectors=argocd.collectors,
-    reconcilers=argocd.SERVICES,
+    collectors=argocd_configuration.collectors,
+    reconcilers=argocd_configuration.SERVICES,
 )
 FLUX = Installer(
     name="flux",
-    host=HostInstallation(flux.TOOLS, flux.install),
+    host=HostInstallation(flux_configuration.TOOLS, flux.install),
     kind=KindInstallation(flux_in_cluster.TOOLS, flux_in_cluster.install, flux_in_cluster.WORKLOADS),
-    collectors=flux.collectors,
-    reconcilers=flux.CONTROLLERS,
+    collectors=flux_configuration.collectors,
+    reconcilers=flux_configuration.CONTROLLERS,
 )

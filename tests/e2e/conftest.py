@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.installers import KindSite
+from harness.installers.installer import KindSite
 from harness.processes.ports import free_ports
 from harness.progress import Silent
 from harness.settings import ROOT, Settings, load

@@ -21,7 +21,10 @@ from harness.formats.media_types import LAYER, MANIFEST
 from harness.gates import argocd as applications
 from harness.gates.flux import releases, sources
 from harness.helm.client import Helm
-from harness.installers import Site, argocd, flux, manifests
+from harness.installers import manifests
+from harness.installers.argocd import configuration as argocd_configuration
+from harness.installers.flux import host as flux
+from harness.installers.installer import Site
 from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Kind, key_of
 from harness.processes import commands
 from harness.publishing.oci.artifact import pack_chart, pack_directory
@@ -229,9 +232,9 @@ class Consumers:
 
     def clear(self) -> None:
         """Take all deliveries away, and what they have brought to run; other objects stay."""
-        self.helm.uninstall("bad", argocd.NAMESPACE, timeout=20)
+        self.helm.uninstall("bad", argocd_configuration.NAMESPACE, timeout=20)
         clear(self.cluster)
-        self.cluster.delete(manifests.SECRETS, argocd.NAMESPACE, argocd.CREDENTIALS)
+        self.cluster.delete(manifests.SECRETS, argocd_configuration.NAMESPACE, argocd_configuration.CREDENTIALS)
         for kind in (DEPLOYMENTS, DAEMONSETS, STATEFULSETS, JOBS, PODS):  # Argo CD's hooks have a finalizer of its own
             for item in self.cluster.list(kind).items:
                 remove(self.cluster, kind, item)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.cluster.api import Cluster
-from harness.installers import KindSite
+from harness.installers.installer import KindSite
 from harness.progress import Silent
 from harness.settings import Settings
 from kwok.kind import KindRuntime

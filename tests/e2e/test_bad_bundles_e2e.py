@@ -13,7 +13,10 @@ import pytest
 from harness.deadline import Deadline
 from harness.errors import VerdictFailed
 from harness.helm.client import Helm
-from harness.installers import Site, argocd, flux, registry
+from harness.installers.argocd import host as argocd
+from harness.installers.flux import host as flux
+from harness.installers.installer import Site
+from harness.installers.registry import host as registry
 from harness.processes.services import Services
 from harness.progress import Silent
 from harness.verdict import Passed

@@ -11,7 +11,7 @@ import pytest
 
 from harness.exits import Exit
 from harness.gates.flux import sources
-from harness.installers import argocd
+from harness.installers.argocd import configuration as argocd_configuration
 from harness.lane import Lane, Run
 from harness.objects import DEPLOYMENTS, Kind
 from harness.publishing.oci.registry import Artifact, Published, pack_chart, pack_directory
@@ -76,7 +76,7 @@ def test_a_controller_that_is_started_again_goes_on(plane: Plane, tmp_path: Path
     """Argo CD's controller ends in the middle of a sync, as somebody wanted, and the next one finishes it."""
 
     def restart(run: Run) -> None:
-        run.services.stop(argocd.CONTROLLER)
+        run.services.stop(argocd_configuration.CONTROLLER)
         for installer in find(ARGOCD).infrastructure:
             run.services.install(installer)
 

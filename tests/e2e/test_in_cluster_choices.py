@@ -16,12 +16,13 @@ import yaml
 from harness.deadline import Deadline
 from harness.errors import ArgocdInstallFailed
 from harness.gates.rollouts import Workload
-from harness.installers import KindSite, manifests
-from harness.installers import argocd as argo
+from harness.installers import manifests
+from harness.installers.argocd import configuration as argocd_configuration
+from harness.installers.argocd import kind as argocd
 from harness.installers.catalog import ARGOCD, FLUX
-from harness.installers.in_cluster import argocd
 from harness.installers.in_cluster.infrastructure import KindInfrastructure
 from harness.installers.in_cluster.rollout import pods
+from harness.installers.installer import KindSite
 from harness.isolation import inventory
 from harness.names import INFRASTRUCTURE_NODE
 from harness.objects import CONFIGMAPS, JOBS, NODES, Snapshot
@@ -62,25 +63,37 @@ def written(home: Path, site: KindSite) -> None:
     program = site.tools(argocd.MANIFESTS)
     images = site.images(("argocd", "redis"))
     identity = site.running.identity
-    objects = [*argo.configured(program, identity), argocd.redis_password(identity), *argocd.plain(program)]
+    objects = [
+        *argocd_configuration.configured(program, identity),
+        argocd.redis_password(identity),
+        *argocd.plain(program),
+    ]
     own = [each for each in objects if each["metadata"]["name"] not in ("argocd-cm", "argocd-cmd-params-cm")]
     (home / "templates").mkdir(parents=True)
     (home / "crds").mkdir()
     chart = {"apiVersion": "v2", "name": "argo-cd", "version": site.settings.kind.argocd_chart.version}
     (home / "Chart.yaml").write_text(yaml.safe_dump(chart))
-    (home / "crds" / "crds.yaml").write_text(yaml.safe_dump_all(argo.crds(program)))
+    (home / "crds" / "crds.yaml").write_text(yaml.safe_dump_all(argocd_configuration.crds(program)))
     (home / "templates" / "plain.yaml").write_text(yaml.safe_dump_all(own))
     placed = []
     container = {"name": "main", "image": images["argocd"], "command": ["argocd", "version", "--client"]}
     pod = {"containers": [container], "restartPolicy": "Never"}
-    hook = {"name": HOOK, "namespace": argo.NAMESPACE, "annotations": {"helm.sh/hook": "pre-install,pre-upgrade"}}
+    hook = {
+        "name": HOOK,
+        "namespace": argocd_configuration.NAMESPACE,
+        "annotations": {"helm.sh/hook": "pre-install,pre-upgrade"},
+    }
     spec = {"ttlSecondsAfterFinished": 10, "template": {"spec": pod}}
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": hook, "spec": spec}
     for each in (*argocd.workloads(program, images), job):
         each["spec"]["template"]["spec"]["nodeSelector"] = "NODE-SELECTOR"
         placed.append(json.dumps(each).replace('"NODE-SELECTOR"', "{{ toJson .Values.global.nodeSelector }}"))
     for name, values in (("argocd-cm", "cm"), ("argocd-cmd-params-cm", "params")):
-        metadata = {"name": name, "namespace": argo.NAMESPACE, "labels": {"app.kubernetes.io/part-of": "argocd"}}
+        metadata = {
+            "name": name,
+            "namespace": argocd_configuration.NAMESPACE,
+            "labels": {"app.kubernetes.io/part-of": "argocd"},
+        }
         item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": "DATA"}
         placed.append(json.dumps(item).replace('"DATA"', f"{{{{ toJson .Values.configs.{values} }}}}"))
     (home / "templates" / "workloads.yaml").write_text("\n---\n".join(placed))
@@ -92,10 +105,10 @@ def chosen(site: KindSite, **overrides: str) -> KindSite:
 
 def until_the_hook_is_gone(site: KindSite) -> None:
     def gate(snapshot: Snapshot) -> Verdict:
-        found = snapshot.get(JOBS, argo.NAMESPACE, HOOK)
+        found = snapshot.get(JOBS, argocd_configuration.NAMESPACE, HOOK)
         return Passed("gone") if found is None else Waiting(json.dumps(found.get("status")))
 
-    assert site.cluster.get(JOBS, argo.NAMESPACE, HOOK) is not None
+    assert site.cluster.get(JOBS, argocd_configuration.NAMESPACE, HOOK) is not None
     wait(site.cluster, [JOBS], gate, Deadline.after(60))
 
 
@@ -133,7 +146,7 @@ def test_argo_cd_by_a_chart(site: KindSite, repository: str) -> None:
     assert nodes_of(here, ARGOCD.kind.workloads) == {real_node(here)}
 
     def data(name: str) -> dict[str, Any]:
-        found = here.cluster.get(CONFIGMAPS, argo.NAMESPACE, name)
+        found = here.cluster.get(CONFIGMAPS, argocd_configuration.NAMESPACE, name)
         assert found is not None
         return dict(found["data"])
 

@@ -17,13 +17,13 @@ import pytest
 from harness.deadline import Deadline
 from harness.errors import ArgocdInstallFailed, FluxRolloutFailed, RegistryNotReady, RegistryUnreachable
 from harness.evidence.collectors import EvidenceSite
-from harness.installers import Installer, KindSite
 from harness.installers.catalog import ARGOCD, FLUX, REGISTRY
-from harness.installers.flux import options
-from harness.installers.in_cluster import flux
+from harness.installers.flux import kind as flux
+from harness.installers.flux.configuration import options
 from harness.installers.in_cluster.infrastructure import KindInfrastructure, PartDied
-from harness.installers.in_cluster.registry import ADDRESS
 from harness.installers.in_cluster.rollout import pods
+from harness.installers.installer import Installer, KindSite
+from harness.installers.registry.kind import ADDRESS
 from harness.isolation import inventory
 from harness.names import INFRASTRUCTURE_NODE
 from harness.objects import CONFIGMAPS, DEPLOYMENTS, NODES, STATEFULSETS, Kind, Snapshot

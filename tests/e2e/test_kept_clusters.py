@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from harness.cluster.api import Cluster
-from harness.installers import argocd
+from harness.installers.argocd import configuration as argocd_configuration
 from harness.installers.manifests import DEFINITIONS, SECRETS
 from harness.isolation.inventory import Inventory, compare, take
 from harness.processes.ports import free_ports
@@ -98,10 +98,10 @@ def break_flux(kept: Kept) -> None:
 
 def break_argocd(kept: Kept) -> None:
     """A controller and the cache are killed; the project and the access to the registry are deleted."""
-    for name in (argocd.CONTROLLER, argocd.REDIS):
+    for name in (argocd_configuration.CONTROLLER, argocd_configuration.REDIS):
         os.kill(kept.services()[name], signal.SIGKILL)
-    kept.cluster.delete(argocd.PROJECTS, argocd.NAMESPACE, "default")
-    kept.cluster.delete(SECRETS, argocd.NAMESPACE, argocd.CREDENTIALS)
+    kept.cluster.delete(argocd_configuration.PROJECTS, argocd_configuration.NAMESPACE, "default")
+    kept.cluster.delete(SECRETS, argocd_configuration.NAMESPACE, argocd_configuration.CREDENTIALS)
 
 
 @pytest.mark.parametrize(("lane", "break_it"), [("flux-oci", break_flux), ("argocd-oci", break_argocd)])

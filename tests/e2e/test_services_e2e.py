@@ -16,7 +16,12 @@ import pytest
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import RegistryNotReady
-from harness.installers import Site, argocd, flux, registry
+from harness.installers.argocd import configuration as argocd_configuration
+from harness.installers.argocd import host as argocd
+from harness.installers.flux import configuration as flux_configuration
+from harness.installers.flux import host as flux
+from harness.installers.installer import Site
+from harness.installers.registry import host as registry
 from harness.objects import CONFIGMAPS, Kind, Snapshot
 from harness.processes import daemons
 from harness.processes.ports import free_ports
@@ -191,11 +196,11 @@ def test_flux_from_nothing_to_a_served_artifact(site: Site) -> None:
     client = Client(registry.install(site))
     flux.install(site)
     print(f"Flux ready after {time.monotonic() - begun:.1f} s, {memory(site)}")
-    before = {name: site.services.identity(name) for name in flux.CONTROLLERS}
+    before = {name: site.services.identity(name) for name in flux_configuration.CONTROLLERS}
     begun = time.monotonic()
     flux.install(site)
     print(f"and again: {time.monotonic() - begun:.2f} s")
-    assert {name: site.services.identity(name) for name in flux.CONTROLLERS} == before
+    assert {name: site.services.identity(name) for name in flux_configuration.CONTROLLERS} == before
 
     digest = client.artifact("aicr/trivial", "v1", {"greeting.yaml": GREETING})
     site.cluster.apply(OCI_REPOSITORIES, source(f"localhost:{site.settings.ports.registry}/aicr/trivial"))
@@ -226,7 +231,7 @@ def test_argo_cd_from_nothing_to_a_synced_application(site: Site) -> None:
     client = Client(address)
     argocd.install(site)
     print(f"Argo CD ready after {time.monotonic() - begun:.1f} s, {memory(site)}")
-    services = (argocd.REDIS, argocd.REPO_SERVER, argocd.CONTROLLER)
+    services = (argocd_configuration.REDIS, argocd_configuration.REPO_SERVER, argocd_configuration.CONTROLLER)
     before = {name: site.services.identity(name) for name in services}
     begun = time.monotonic()
     argocd.install(site)
@@ -241,9 +246,9 @@ def test_argo_cd_from_nothing_to_a_synced_application(site: Site) -> None:
     assert greeting is not None
     assert greeting["data"] == {"hello": "world"}
     assert strangers(site) == []
-    assert exposed(site) <= {argocd.CONTROLLER}  # its metrics, for which it has no address to be given
+    assert exposed(site) <= {argocd_configuration.CONTROLLER}  # its metrics, for which it has no address to be given
 
-    for name in (argocd.CONTROLLER, argocd.REPO_SERVER):
+    for name in (argocd_configuration.CONTROLLER, argocd_configuration.REPO_SERVER):
         kill(site, name)
         assert site.services.died.wait(5)
         with pytest.raises(ServiceDied, match=rf"{name} was killed by SIGKILL"):

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from harness.exits import Exit
-from harness.installers import flux
+from harness.installers.flux import configuration as flux_configuration
 from harness.processes.ports import free_ports
 from tests.e2e.machine import Machine, wait_for
 
@@ -23,7 +23,7 @@ LIMIT = 15.0  # seconds from a signal until everything is over; tests/benchmarks
 @pytest.fixture
 def machine(machine: Machine, tools: Callable[[str], Path]) -> Machine:
     """Flux's tools are ready, and the registry has a port that nobody else wants."""
-    for name in ("registry", *flux.TOOLS):
+    for name in ("registry", *flux_configuration.TOOLS):
         tools(name)
     machine.environment["KWOK_REGISTRY_HOST_PORT"] = str(free_ports(1, set())[0])
     return machine

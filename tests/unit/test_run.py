@@ -15,7 +15,7 @@ from harness.cluster.api import Cluster
 from harness.errors import ClusterError, DataError, Terminated, ToolError, VerdictFailed
 from harness.evidence.collectors import of_document
 from harness.exits import Exit
-from harness.installers import Installer
+from harness.installers.installer import Installer
 from harness.lane import Lane, Run
 from harness.parity.check import ParityBroken
 from harness.processes import commands

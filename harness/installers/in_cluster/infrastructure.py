@@ -12,8 +12,8 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError
 from harness.gates import rollouts
 from harness.gates.rollouts import Workload
-from harness.installers import Installer, KindSite
 from harness.installers.in_cluster import rollout
+from harness.installers.installer import Installer, KindSite
 from harness.objects import PODS, Object
 from harness.waiting.reflector import Changed, Listed, Refused, Stopped, Watching
 from harness.waiting.store import Mirror

@@ -8,7 +8,8 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.gates import rollouts
 from harness.gates.rollouts import Crash, Workload
-from harness.installers import KindSite, manifests
+from harness.installers import manifests
+from harness.installers.installer import KindSite
 from harness.objects import PODS, Object, Snapshot, key_of
 from harness.waiting.loop import Expired, GateFailed, wait
 

@@ -12,8 +12,8 @@ import pytest
 from harness.cluster.api import Cluster
 from harness.errors import ArgocdInstallFailed, ClusterError, HarnessError
 from harness.gates.rollouts import Workload
-from harness.installers import Installer, KindInstallation, KindSite
 from harness.installers.in_cluster.infrastructure import KindInfrastructure, PartDied
+from harness.installers.installer import Installer, KindInstallation, KindSite
 from harness.objects import DEPLOYMENTS, PODS
 from harness.progress import Silent
 from harness.runtime import RunningCluster

@@ -20,7 +20,13 @@ from harness.cluster.api import ApiError
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError, RegistryNotReady, RegistryUnreachable, ToolError
 from harness.exits import Exit
-from harness.installers import argocd, failing_as, flux, manifests, registry
+from harness.installers import manifests
+from harness.installers.argocd import configuration as argocd_configuration
+from harness.installers.argocd import host as argocd
+from harness.installers.flux import configuration as flux_configuration
+from harness.installers.flux import host as flux
+from harness.installers.installer import failing_as
+from harness.installers.registry import configuration as registry_configuration
 from harness.processes.ports import require_free
 from harness.processes.services import Ports, Service
 from harness.settings import load
@@ -37,7 +43,7 @@ def ports(purposes: tuple[str, ...]) -> Ports:
 @pytest.fixture
 def controllers() -> Mapping[str, Service]:
     """Flux's services by name."""
-    programs = {name: Path("/tools") / name for name in flux.CONTROLLERS}
+    programs = {name: Path("/tools") / name for name in flux_configuration.CONTROLLERS}
     return {each.name: each for each in flux.plan(programs, ports(flux.PORTS), DIRECTORY, KUBECONFIG)}
 
 
@@ -146,7 +152,7 @@ def test_crds_are_those_of_the_module(tmp_path: Path) -> None:
     bases.mkdir(parents=True)
     for name in ("b", "a"):
         (bases / f"{name}.yaml").write_text(f"---\nkind: CustomResourceDefinition\nmetadata: {{name: {name}}}\n")
-    assert [each["metadata"]["name"] for each in flux.crds(tmp_path / "source-controller")] == ["a", "b"]
+    assert [each["metadata"]["name"] for each in flux_configuration.crds(tmp_path / "source-controller")] == ["a", "b"]
 
 
 def test_a_damaged_manifest_is_a_damaged_tool(tmp_path: Path) -> None:
@@ -160,7 +166,7 @@ def test_a_damaged_manifest_is_a_damaged_tool(tmp_path: Path) -> None:
 def test_no_manifests_at_all_is_a_damaged_tool(tmp_path: Path) -> None:
     """A Flux without CRDs would be "served" at once and work never."""
     with pytest.raises(ToolError, match="no manifests"):
-        flux.crds(tmp_path / "source-controller")
+        flux_configuration.crds(tmp_path / "source-controller")
 
 
 # Argo CD
@@ -203,7 +209,9 @@ def test_argo_cd_stays_out_of_shared_places(servers: Mapping[str, Service]) -> N
 
 def test_the_repository_secret_is_the_documented_one() -> None:
     """A prefix for all recipes, of type oci, over plain HTTP; the flag is text, since Argo CD drops a boolean."""
-    [secret] = argocd.repository_credentials("localhost:5500", {"https://charts.example": "http://127.0.0.1:8080"})
+    [secret] = argocd_configuration.repository_credentials(
+        "localhost:5500", {"https://charts.example": "http://127.0.0.1:8080"}
+    )
     data = {key: base64.b64decode(text).decode() for key, text in secret["data"].items()}
     assert data == {"type": "oci", "url": "oci://localhost:5500/aicr", "insecureOCIForceHttp": "true"}
     assert secret["metadata"] == {
@@ -222,7 +230,10 @@ def test_argocd_is_told_of_every_chart_mirror_without_tls() -> None:
         "https://d.example": "oci://registry.example/charts",
         "https://e.example": "http://127.0.0.1:8080/charts",
     }
-    told = {each["metadata"]["name"]: each["data"] for each in argocd.repository_credentials("localhost:1", mirrors)}
+    told = {
+        each["metadata"]["name"]: each["data"]
+        for each in argocd_configuration.repository_credentials("localhost:1", mirrors)
+    }
     urls = {name: base64.b64decode(data["url"]).decode() for name, data in told.items()}
     assert urls == {
         "aicr-oci-repo-creds": "oci://localhost:1/aicr",
@@ -241,7 +252,7 @@ def test_nothing_is_told_to_listen_on_or_talk_to_other_machines(
     services = (*controllers.values(), *servers.values())
     told = [word for each in services for word in each.arguments]
     assert not any("full=true" in probe.path for each in services for probe in each.probes)  # dials itself by name
-    told.append(registry.configuration("127.0.0.1:5500", "me"))
+    told.append(registry_configuration.configuration("127.0.0.1:5500", "me"))
     found = [address for word in told for address in ADDRESS.findall(word)]
     assert len(found) > 10
     assert set(found) == {"127.0.0.1"}
@@ -249,12 +260,12 @@ def test_nothing_is_told_to_listen_on_or_talk_to_other_machines(
 
 def test_installing_again_would_start_nothing_anew() -> None:
     """The same inputs are the same services: a plan with anything random in it would restart a running Flux."""
-    programs = {name: Path("/tools") / name for name in flux.CONTROLLERS}
+    programs = {name: Path("/tools") / name for name in flux_configuration.CONTROLLERS}
     prints = [
         [each.fingerprint for each in flux.plan(programs, ports(flux.PORTS), DIRECTORY, KUBECONFIG)] for _ in "ab"
     ]
     assert prints[0] == prints[1]
-    assert len(set(prints[0])) == len(flux.CONTROLLERS)
+    assert len(set(prints[0])) == len(flux_configuration.CONTROLLERS)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +360,7 @@ def answering(identity: str | None) -> ThreadingHTTPServer:
         def do_GET(self) -> None:
             self.send_response(200)
             if identity is not None:
-                self.send_header(registry.HEADER, identity)
+                self.send_header(registry_configuration.HEADER, identity)
             self.end_headers()
 
         def log_message(self, *_: object) -> None: ...
@@ -371,14 +382,14 @@ def served(request: pytest.FixtureRequest) -> Any:
 @pytest.mark.parametrize("served", ["me"], indirect=True)
 def test_localhost_leads_to_our_registry(served: int) -> None:
     """It answers with the cluster's identity."""
-    registry.until_reachable(served, "me", Deadline.after(5))
+    registry_configuration.until_reachable(served, "me", Deadline.after(5))
 
 
 @pytest.mark.parametrize("served", ["somebody else", None], indirect=True)
 def test_another_registry_behind_localhost_is_no_registry(served: int) -> None:
     """A 200 is not enough: what does not say our identity is refused at once, with code 21."""
     with pytest.raises(RegistryUnreachable, match="where something else answers") as caught:
-        registry.until_reachable(served, "me", Deadline.after(600))
+        registry_configuration.until_reachable(served, "me", Deadline.after(600))
     assert caught.value.exit == 21
 
 
@@ -387,7 +398,7 @@ def test_nobody_behind_localhost_is_told_at_the_deadline() -> None:
     with create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(RegistryUnreachable, match=r"nobody answers at .*127\.0\.0\.1"):
-        registry.until_reachable(port, "me", Deadline.after(0))
+        registry_configuration.until_reachable(port, "me", Deadline.after(0))
 
 
 def test_a_proxy_before_a_registry_that_is_not_there_yet_is_nobody() -> None:
@@ -401,16 +412,16 @@ def test_a_proxy_before_a_registry_that_is_not_there_yet_is_nobody() -> None:
 
         Thread(target=hang_up, daemon=True).start()
         with pytest.raises(RegistryUnreachable, match="nobody answers") as caught:
-            registry.until_reachable(proxy.getsockname()[1], "me", Deadline.after(0.3), do="look there")
+            registry_configuration.until_reachable(proxy.getsockname()[1], "me", Deadline.after(0.3), do="look there")
         proxy.shutdown(SHUT_RDWR)
     assert caught.value.do == "look there"
 
 
 def test_the_registrys_configuration_is_yaml_that_says_who_it_is() -> None:
     """Loopback, a directory beside it, deletion allowed, and the identity in each answer."""
-    found = yaml.safe_load(registry.configuration("127.0.0.1:5500", "me"))
+    found = yaml.safe_load(registry_configuration.configuration("127.0.0.1:5500", "me"))
     assert found["http"]["addr"] == "127.0.0.1:5500"
-    assert found["http"]["headers"] == {registry.HEADER: ["me"]}
+    assert found["http"]["headers"] == {registry_configuration.HEADER: ["me"]}
     assert found["storage"]["delete"] == {"enabled": True}
     assert not Path(found["storage"]["filesystem"]["rootdirectory"]).is_absolute()
 
@@ -457,7 +468,7 @@ def test_whoever_holds_the_port_is_named(called: str, who: str, do: str) -> None
 
 def test_what_may_succeed_later_is_tried_again_with_growing_pauses() -> None:
     """Five attempts, 5 s and then doubling, as documented; not for what will never be accepted."""
-    again = flux.persistently(load(environment={}).retries)
+    again = flux_configuration.persistently(load(environment={}).retries)
     pauses: list[float] = []
     attempts = 0
 

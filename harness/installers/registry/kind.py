@@ -9,10 +9,11 @@ from typing import Any
 from harness.deadline import Deadline
 from harness.errors import RegistryNotReady
 from harness.gates.rollouts import Workload
-from harness.installers import KindSite, failing_as, manifests
+from harness.installers import manifests
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import rolled_out
-from harness.installers.registry import NAME, configuration, until_reachable
+from harness.installers.installer import KindSite, failing_as
+from harness.installers.registry.configuration import NAME, configuration, until_reachable
 from harness.objects import CONFIGMAPS, DEPLOYMENTS
 from harness.progress import task
 

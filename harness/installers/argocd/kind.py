@@ -15,8 +15,8 @@ from harness.deadline import Deadline
 from harness.errors import ArgocdCrdMissing, ArgocdInstallFailed, RepositorySecretRefused
 from harness.gates.rollouts import Workload
 from harness.helm.client import Helm
-from harness.installers import KindSite, failing_as, manifests
-from harness.installers.argocd import (
+from harness.installers import manifests
+from harness.installers.argocd.configuration import (
     CONTROLLER,
     ENVIRONMENT,
     NAMESPACE,
@@ -31,8 +31,9 @@ from harness.installers.argocd import (
     repository_credentials,
 )
 from harness.installers.in_cluster.placing import placed
-from harness.installers.in_cluster.registry import ADDRESS
 from harness.installers.in_cluster.rollout import available, rolled_out, stop
+from harness.installers.installer import KindSite, failing_as
+from harness.installers.registry.kind import ADDRESS
 from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_LABEL
 from harness.objects import DEPLOYMENTS, STATEFULSETS
 from harness.progress import task

@@ -10,13 +10,15 @@ import yaml
 
 from harness.errors import ClusterError, FluxInstallFailed
 from harness.helm.client import Helm
-from harness.installers import KindSite
-from harness.installers import argocd as argocd_on_host
-from harness.installers import flux as flux_on_host
+from harness.installers.argocd import configuration as argocd_configuration
+from harness.installers.argocd import kind as argocd
 from harness.installers.catalog import ARGOCD, FLUX, REGISTRY
-from harness.installers.in_cluster import argocd, flux, registry
+from harness.installers.flux import configuration as flux_configuration
+from harness.installers.flux import kind as flux
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import workload_of
+from harness.installers.installer import KindSite
+from harness.installers.registry import kind as registry
 from harness.objects import DEPLOYMENTS
 from harness.processes.commands import CommandFailed, Completed
 from harness.progress import Silent
@@ -178,7 +180,7 @@ def test_argo_cd_is_three_workloads_that_behave_as_on_the_host(argo: Path) -> No
     for each in found:
         name, container = each["metadata"]["name"], container_of(each)
         assert container["image"] == ("redis:v1" if name == "argocd-redis" else "argo:v1")
-        assert container["args"] == [f"/bin/{name}", *argocd_on_host.OPTIONS.get(name, ())]
+        assert container["args"] == [f"/bin/{name}", *argocd_configuration.OPTIONS.get(name, ())]
         assert ({"name": "ARGOCD_K8S_CLIENT_QPS", "value": "500"} in container.get("env", [])) == (
             name != "argocd-redis"
         )
@@ -203,13 +205,13 @@ def test_redis_has_a_password_that_stays(argo: Path) -> None:
 @pytest.fixture
 def controllers(tmp_path: Path) -> Mapping[str, Path]:
     """Tools with manifests as the modules of Flux's controllers have them."""
-    for name in flux_on_host.CONTROLLERS:
+    for name in flux_configuration.CONTROLLERS:
         found = manifest(args=["--enable-leader-election"])
         found["metadata"] = {"name": name}
         write(tmp_path / name, "config/manager/deployment.yaml", found)
         write(tmp_path / name, "config/manager/kustomization.yaml", {"kind": "Kustomization"})
     write(tmp_path / "source-controller", "config/manager/s.yaml", {"kind": "Service", "metadata": {"name": "s"}})
-    return {name: tmp_path / name / f"{name}-manifests" for name in flux_on_host.CONTROLLERS}
+    return {name: tmp_path / name / f"{name}-manifests" for name in flux_configuration.CONTROLLERS}
 
 
 def test_flux_behaves_as_on_the_host(controllers: Mapping[str, Path]) -> None:
@@ -220,7 +222,7 @@ def test_flux_behaves_as_on_the_host(controllers: Mapping[str, Path]) -> None:
     assert {workload_of(each) for each in found} == set(flux.WORKLOADS)
     for each in found:
         name = each["metadata"]["name"]
-        assert container_of(each)["args"] == ["--enable-leader-election", *flux_on_host.options(name)]
+        assert container_of(each)["args"] == ["--enable-leader-election", *flux_configuration.options(name)]
         assert container_of(each)["image"] == f"{name}:v1"
         assert pod_of(each)["serviceAccountName"] == name
     assert {each["metadata"]["name"] for each in flux.accounts()} == set(controllers)
@@ -228,7 +230,7 @@ def test_flux_behaves_as_on_the_host(controllers: Mapping[str, Path]) -> None:
 
 def test_options_say_nothing_of_addresses(controllers: Mapping[str, Path]) -> None:
     """In a cluster the manifest's own addresses hold: a Service before each store."""
-    assert not any("addr" in option for name in controllers for option in flux_on_host.options(name))
+    assert not any("addr" in option for name in controllers for option in flux_configuration.options(name))
     _, _, [service] = flux.parted([part for program in controllers.values() for part in flux.parts(program)])
     assert (service["kind"], service["metadata"]["namespace"]) == ("Service", "flux-system")
 

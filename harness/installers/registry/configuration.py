@@ -1,8 +1,4 @@
-"""The registry (distribution), where bundles are pushed and the controllers pull them.
-
-It has a fixed port, because its address is part of what is pushed. That port may be somebody else's, and `localhost`
-may lead to another registry: each answer carries the cluster's identity, since an open port proves nothing.
-"""
+"""How the registry is configured, whatever it runs in, how it is known, and the evidence that it leaves."""
 
 import http.client
 import socket
@@ -11,18 +7,14 @@ import time
 import yaml
 
 from harness.deadline import Deadline
-from harness.errors import RegistryNotReady, RegistryUnreachable
+from harness.errors import RegistryUnreachable
 from harness.evidence.collect import Collector
 from harness.evidence.collectors import EvidenceSite
-from harness.installers import Site, failing_as
-from harness.processes.ports import ANOTHER_PORT, require_free
-from harness.processes.services import Probe, Service, ServiceDied
-from harness.progress import task
+from harness.processes.ports import ANOTHER_PORT
 from harness.settings import Settings
 
 NAME = "registry"
 HEADER = "X-Kwok-Harness"
-_CONFIGURATION = "config.yml"
 LOG_LINES = 200  # of evidence, as documented
 _PROBE_SECONDS = 2.0
 _LOOK_SECONDS = 0.2
@@ -31,35 +23,6 @@ _LOOK_SECONDS = 0.2
 def address(settings: Settings) -> str:
     """Where programs on this machine reach the cluster's registry, on either runtime: "localhost:5500"."""
     return f"localhost:{settings.ports.registry}"
-
-
-def install(site: Site) -> str:
-    """Have the cluster's registry running and reachable; its address, as programs on this machine write it.
-
-    Raises RegistryNotReady (20) or RegistryUnreachable (21).
-    """
-    port, deadlines = site.settings.ports.registry, site.settings.deadlines
-    service = Service(
-        name=NAME,
-        program=site.tools("registry"),
-        arguments=("serve", _CONFIGURATION),
-        probes=(Probe(port, "/v2/"),),
-        environment={"OTEL_TRACES_EXPORTER": "none"},  # or it looks for somebody to send them to
-        files={_CONFIGURATION: configuration(f"127.0.0.1:{port}", site.running.identity)},
-    )
-    with task(site.progress, NAME, f"127.0.0.1:{port}"):
-        if site.services.identity(NAME) is None:
-            # Before it is started: one that is there already would answer in its place.
-            require_free(port)
-        with failing_as(RegistryNotReady):
-            try:
-                site.services.ensure(lambda _: [service], deadlines.registry_ready)
-            except ServiceDied as died:
-                if died.port_taken:
-                    require_free(port)
-                raise
-        until_reachable(port, site.running.identity, Deadline.after(deadlines.registry_reachable))
-    return address(site.settings)
 
 
 def collectors(site: EvidenceSite) -> list[Collector]:

@@ -7,45 +7,19 @@ years; here they would be most of a cell's time.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import tenacity
-
-from harness.cluster.api import transient
 from harness.deadline import Deadline
-from harness.errors import ClusterError, FluxCrdMissing, FluxInstallFailed, FluxRolloutFailed
-from harness.evidence.collect import Collector
-from harness.evidence.collectors import EvidenceSite
-from harness.gates.flux import releases
-from harness.installers import Site, failing_as, manifests
+from harness.errors import FluxCrdMissing, FluxInstallFailed, FluxRolloutFailed
+from harness.installers import manifests
+from harness.installers.flux.configuration import CONTROLLERS, NAMESPACE, crds, options, persistently
+from harness.installers.installer import Site, failing_as
 from harness.processes.services import Ports, Probe, Service
 from harness.progress import task
-from harness.settings import Retries
-from harness.tools.toolchain import FILES
 
-NAMESPACE = "flux-system"
-TOOLS = CONTROLLERS = ("source-controller", "kustomize-controller", "helm-controller", "source-watcher")
 STORES = frozenset({"source-controller", "source-watcher"})  # those that serve artifacts
 PORTS = tuple(
     [f"{controller} health" for controller in CONTROLLERS] + [f"{controller} storage" for controller in sorted(STORES)]
 )
-REQUEUE_DEPENDENCY = "1s"
-LONGEST_RETRY = "10s"
-_COMMON = (
-    "--enable-leader-election=false",
-    "--log-level=info",
-    "--watch-all-namespaces=true",
-    f"--requeue-dependency={REQUEUE_DEPENDENCY}",
-    f"--max-retry-delay={LONGEST_RETRY}",
-    "--kube-api-qps=500",
-    "--kube-api-burst=1000",
-)
-_OWN: Mapping[str, tuple[str, ...]] = {
-    "helm-controller": (
-        "--feature-gates=ExternalArtifact=true",  # a chart out of an ArtifactGenerator
-        "--concurrent=10",  # with 4, releases that wait for nothing wait for those that wait for their hooks
-    ),
-}
 
 
 def install(site: Site) -> None:
@@ -71,22 +45,6 @@ def install(site: Site) -> None:
                 deadlines.flux_rollout,
                 ports=PORTS,
             )
-
-
-def collectors(site: EvidenceSite) -> list[Collector]:
-    """All of Flux's objects, and the end of each controller's log."""
-    logs = [site.log_of(controller, f"flux-{controller}") for controller in CONTROLLERS]
-    return [site.objects("flux-resources", releases.KINDS), *logs]
-
-
-def crds(program: Path) -> list[dict[str, Any]]:
-    """The CRDs of a controller's module."""
-    return manifests.read(sorted((program.parent / FILES / "config/crd/bases").glob("*.yaml")))
-
-
-def options(controller: str) -> tuple[str, ...]:
-    """How a controller behaves, whatever it runs in."""
-    return (*_COMMON, *_OWN.get(controller, ()))
 
 
 def plan(programs: Mapping[str, Path], ports: Ports, directory: Path, kubeconfig: Path) -> Sequence[Service]:
@@ -115,14 +73,4 @@ def _controller(name: str, program: Path, ports: Ports, home: Path, kubeconfig: 
         probes=tuple(probes),
         environment={"RUNTIME_NAMESPACE": NAMESPACE, "KUBECONFIG": str(kubeconfig)},
         files=files,
-    )
-
-
-def persistently(retries: Retries) -> tenacity.Retrying:
-    """Try again what may be different the next time, with growing pauses."""
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(lambda error: isinstance(error, ClusterError) and transient(error)),
-        stop=tenacity.stop_after_attempt(retries.attempts),
-        wait=tenacity.wait_exponential(multiplier=retries.delay),
-        reraise=True,
     )

@@ -14,10 +14,11 @@ import tenacity
 from harness.deadline import Deadline
 from harness.errors import FluxCrdMissing, FluxInstallFailed, FluxRolloutFailed
 from harness.gates.rollouts import Workload
-from harness.installers import KindSite, failing_as, manifests
-from harness.installers.flux import CONTROLLERS, NAMESPACE, crds, options, persistently
+from harness.installers import manifests
+from harness.installers.flux.configuration import CONTROLLERS, NAMESPACE, crds, options, persistently
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import rolled_out, stop
+from harness.installers.installer import KindSite, failing_as
 from harness.installers.manifests import DEFINITIONS
 from harness.objects import DEPLOYMENTS, Object
 from harness.processes import commands

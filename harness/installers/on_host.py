@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from harness.errors import HarnessError
 from harness.evidence import collectors
-from harness.installers import Installer, Site
+from harness.installers.installer import Installer, Site
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Argo CD, as processes beside a cluster or as workloads in it."""

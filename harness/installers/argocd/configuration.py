@@ -1,0 +1,106 @@
+"""How Argo CD behaves, whatever it runs in: options, projects, credentials, and the evidence that it leaves."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.evidence.collect import Collector
+from harness.evidence.collectors import EvidenceSite
+from harness.formats.addresses import plain_http
+from harness.gates.argocd import APPLICATIONS
+from harness.installers import manifests
+from harness.objects import Kind
+from harness.tools.toolchain import FILES
+
+NAMESPACE = "argocd"
+PROJECTS = Kind("argoproj.io/v1alpha1", "appprojects", "AppProject")
+CREDENTIALS = "aicr-oci-repo-creds"
+MIRROR_CREDENTIALS = "chart-mirror"
+SERVICES = CONTROLLER, REPO_SERVER, REDIS = "argocd-application-controller", "argocd-repo-server", "argocd-redis"
+_LOGS = {"argo-reposerver": REPO_SERVER, "argo-appcontroller": CONTROLLER, "argo-redis": REDIS}
+_CRDS = ("application-crd.yaml", "appproject-crd.yaml")  # without ApplicationSets: a megabyte, and no controller
+RESYNC_SECONDS = 10  # what was degraded is looked at again; 120 to 180 by default
+RENDERINGS = 4  # helm processes at once; no limit by default
+WAVE_SECONDS = 1  # between two sync waves, asleep; 2 by default
+# How both of its servers behave, whatever they run in.
+OPTIONS = {
+    CONTROLLER: (
+        "--repo-server-plaintext",
+        f"--app-resync={RESYNC_SECONDS}",
+        "--app-resync-jitter=0",
+        f"--self-heal-backoff-cap-seconds={RESYNC_SECONDS}",
+    ),
+    REPO_SERVER: ("--disable-tls", f"--parallelismlimit={RENDERINGS}"),
+}
+ENVIRONMENT = {
+    "ARGOCD_GPG_ENABLED": "false",
+    "ARGOCD_SYNC_WAVE_DELAY": str(WAVE_SECONDS),
+    "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS": "0",  # else the third failure of a chart is remembered for an hour
+    "ARGOCD_K8S_CLIENT_QPS": "500",
+}
+
+
+def collectors(site: EvidenceSite) -> list[Collector]:
+    """The Applications and their projects, and the end of each service's log."""
+    logs = [site.log_of(service, name) for name, service in _LOGS.items()]
+    return [site.objects("argo-apps", (APPLICATIONS, PROJECTS)), *logs]
+
+
+def crds(program: Path) -> list[dict[str, Any]]:
+    """The CRDs of Argo CD's module, beside its program."""
+    return manifests.read(program.parent / FILES / "manifests/crds" / name for name in _CRDS)
+
+
+def configured(program: Path, identity: str) -> list[dict[str, Any]]:
+    """Argo CD's own configuration in its namespace; the Secret with the key that the controller asks for, and nothing
+    here uses.
+    """
+    files = (program.parent / FILES / "manifests/base/config").glob("*.yaml")
+    found = manifests.read(file for file in sorted(files) if file.name != "kustomization.yaml")
+    for each in found:
+        each["metadata"]["namespace"] = NAMESPACE
+        if each["kind"] == "Secret":  # the same each time: installing again changes nothing
+            each["data"] = encoded({"server.secretkey": hashlib.sha256(identity.encode()).hexdigest()})
+    return found
+
+
+def default_project() -> dict[str, Any]:
+    """The AppProject that applications belong to: anything, from anywhere, to anywhere."""
+    return {
+        "apiVersion": PROJECTS.api_version,
+        "kind": PROJECTS.kind,
+        "metadata": {"name": "default", "namespace": NAMESPACE},
+        "spec": {
+            "sourceRepos": ["*"],
+            "destinations": [{"namespace": "*", "server": "*"}],
+            "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+        },
+    }
+
+
+def repository_credentials(registry: str, mirrors: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Tell Argo CD which addresses have no TLS: below oci://`registry`/aicr every bundle, and charts in OCI `mirrors`
+    on this machine. A Secret is how it wants to be told; there is nothing secret in it.
+    """
+    charts = sorted({mirror for mirror in mirrors.values() if plain_http(mirror)})
+    addresses = {CREDENTIALS: f"oci://{registry}/aicr"}
+    addresses |= {f"{MIRROR_CREDENTIALS}-{number}": url for number, url in enumerate(charts, start=1)}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": name,
+                "namespace": NAMESPACE,
+                "labels": {"argocd.argoproj.io/secret-type": "repo-creds"},
+            },
+            "data": encoded({"type": "oci", "url": url, "insecureOCIForceHttp": "true"}),
+        }
+        for name, url in addresses.items()
+    ]
+
+
+def encoded(texts: Mapping[str, str]) -> dict[str, str]:
+    return {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}

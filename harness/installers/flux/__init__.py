@@ -1,0 +1,1 @@
+"""Flux, as processes beside a cluster or as workloads in it."""

@@ -1,0 +1,1 @@
+"""An OCI registry, as a process beside a cluster or as a workload in it."""
