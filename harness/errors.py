@@ -60,6 +60,12 @@ class ClusterError(HarnessError):
     """The simulated cluster could not be brought up, reached or taken down."""
 
 
+class ImageMissing(ClusterError):
+    """Images that could not be had; the message names each, and why."""
+
+    exit = Exit.SETTINGS
+
+
 class NotOurs(ClusterError):
     """The cluster, process or file does not belong to the harness; it was left alone."""
 

@@ -1,5 +1,10 @@
 """Names that other programs know too: labels, taints, namespaces. A change here is a change of contract."""
 
+
+def volume_name(index: int) -> str:
+    return f"volume-{index}"
+
+
 NODE_TYPE_LABEL = "aicr.nvidia.com/node-type"  # system | accelerated
 SYSTEM, ACCELERATED = "system", "accelerated"
 KWOK_NODE_LABEL = ("type", "kwok")

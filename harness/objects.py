@@ -54,6 +54,9 @@ class Kind:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
+SERVICE_ACCOUNTS = Kind("v1", "serviceaccounts", "ServiceAccount")
+
+
 PERSISTENT_VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 
 

@@ -25,11 +25,11 @@ from harness.evidence.redaction import Redactor
 from harness.exits import Exit
 from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
+from harness.installers.platform import Platform
 from harness.isolation.reservation import Stay
 from harness.lane import Lane, Run, Watched, unwatched
 from harness.objects import Object
 from harness.parity import check as parity
-from harness.platforms import Platform
 from harness.preparing import Prepared, prepare
 from harness.processes import commands
 from harness.processes.commands import Scope

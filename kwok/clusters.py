@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 
 from harness.errors import ClusterError, NotOurs
 from harness.runtime import RunningCluster, checked_name
-from kwok import state
-from kwok.state import Record
+from kwok import record as state
+from kwok.record import Record
 
 ChoosePorts = Callable[[set[int]], Mapping[str, int]]  # by what they are for; given those that are reserved
 Stop = Callable[[Path, Record | None], None]  # ends whatever runs for the cluster of a directory, recorded or not

@@ -8,17 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from harness.cluster.api import Cluster
-from harness.objects import Kind
+from harness.names import volume_name
+from harness.objects import PERSISTENT_VOLUMES, Kind
 from harness.settings import Volumes
 
 STORAGE_CLASSES = Kind("storage.k8s.io/v1", "storageclasses", "StorageClass", namespaced=False)
-PERSISTENT_VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 CLASS_NAME = "standard"
 _UNCHANGEABLE = ("provisioner", "reclaimPolicy", "volumeBindingMode")
-
-
-def volume_name(index: int) -> str:
-    return f"volume-{index}"
 
 
 def storage_class() -> dict[str, Any]:

@@ -21,7 +21,7 @@ from harness.settings import Settings
 from harness.tools.cache import exclusive
 from harness.tools.toolbox import WRAPPERS, Toolbox
 from harness.tools.toolchain import Toolchain
-from kwok.engine import Engine
+from kwok.engine.client import Engine
 
 _REQUEST_SECONDS = 600.0  # the engine takes a whole image in one request
 _SHARED = (

@@ -14,7 +14,7 @@ from hack.kind_images.layers import Layer, digest
 from harness.settings import Settings
 from harness.tools.cache import sha256
 from harness.tools.toolchain import GOARCH
-from kwok.images import STANDS_FOR
+from kwok.engine.images import STANDS_FOR
 
 MADE_FROM = "kwok-harness.made-from"  # the key of everything it was made from
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -12,7 +12,7 @@ from hack.kind_images.images import Image
 from hack.kind_images.workshop import Container, Workshop
 from harness.deadline import Deadline
 from harness.tools.cache import sha256
-from kwok.engine import EngineError
+from kwok.engine.client import EngineError
 
 CONTAINER = "kwok-harness-node-image"
 _ARCHIVES = "/archives"

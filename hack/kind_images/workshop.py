@@ -12,7 +12,7 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 
 from hack.kind_images.images import Image
-from kwok.engine import EngineError
+from kwok.engine.client import EngineError
 
 Answer = TypeVar("Answer")
 _TRIAL = "kwok-harness-privileged-check"

@@ -13,9 +13,9 @@ import click
 from harness import reports
 from harness.console import Console
 from harness.errors import UsageError
+from harness.installers.platform import Platform
 from harness.lane import Lane
 from harness.objects import Object
-from harness.platforms import RUNTIMES, Choice, Platform, choose, platform_of
 from harness.recipes.load import Catalog
 from harness.recipes.model import Criteria
 from harness.recipes.profiles import Profiles
@@ -24,6 +24,7 @@ from harness.runtime import Runtime
 from harness.settings import ROOT, Settings, load
 from harness.tools.toolbox import Toolbox, cache_directory
 from kwok.nodes import NodePlan, node_objects
+from kwok.platforms import RUNTIMES, Choice, choose, platform_of
 from lanes import find
 
 SAMPLES = ROOT / "kwok" / "recipes"

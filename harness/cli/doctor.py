@@ -15,7 +15,7 @@ from harness.cli.images import images_of
 from harness.errors import HarnessError, ToolError
 from harness.runtime import state_directory
 from harness.tools.toolbox import cache_directory
-from kwok.engine import Engine, EngineMissing
+from kwok.engine.client import Engine, EngineMissing
 
 _GIB = 2**30
 _NEEDED_TO_BUILD = 6 * _GIB  # module sources, build cache and programs of the helm lane, seen on a cold machine

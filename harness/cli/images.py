@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from harness.cli.context import Context, as_json
-from kwok.engine import Engine
-from kwok.images import Images, ImageState
+from kwok.engine.client import Engine
+from kwok.engine.images import Images, ImageState
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

@@ -15,7 +15,6 @@ from harness.cli.context import Context
 from harness.errors import HarnessError, first_line
 from harness.isolation.marks import Marks
 from harness.isolation.reservation import Stay
-from harness.platforms import platform_of
 from harness.recipes.resolve import resolve
 from harness.results.journal import Journal
 from harness.results.outcome import Cause, Outcome
@@ -23,6 +22,7 @@ from harness.run import Cell
 from harness.sweep import Task
 from harness.verdict import CauseKind, Failed, Verdict
 from harness.workers import Event, Tell
+from kwok.platforms import platform_of
 
 _LONGEST = 400  # characters of what is told: more than anybody sees of a line
 _PAUSE = 0.5  # seconds between two words about the same wait

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.cluster.api import Cluster
-from harness.errors import HarnessError, InfrastructureError, ToolError
+from harness.errors import HarnessError, ImageMissing, InfrastructureError, ToolError
 from harness.evidence.collect import Collector
 from harness.evidence.collectors import EvidenceSite
 from harness.gates.rollouts import Workload
@@ -22,7 +22,6 @@ from harness.processes.services import Services
 from harness.progress import Progress
 from harness.runtime import RunningCluster
 from harness.settings import Settings
-from kwok.images import ImageMissing
 
 
 @dataclass(frozen=True)

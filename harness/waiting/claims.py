@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from harness.gates.findings import listed
-from harness.objects import PODS, Snapshot, scheduled_condition
+from harness.names import volume_name
+from harness.objects import PERSISTENT_VOLUMES, PODS, Snapshot, scheduled_condition
 from harness.waiting.nudges import Hasten, Subject
-from kwok.storage import PERSISTENT_VOLUMES, volume_name
 
 _BELIEVED = "unbound immediate PersistentVolumeClaims"
 _VOLUME: Subject = (PERSISTENT_VOLUMES, ("", volume_name(0)))  # any does: the scheduler does not ask whose it is

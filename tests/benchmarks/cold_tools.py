@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.settings import load
 from harness.tools.toolbox import WRAPPERS
-from kwok.host import HostRuntime
+from kwok.host.runtime import HostRuntime
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = (*HostRuntime.tools, "helm", "kubectl")

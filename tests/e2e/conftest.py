@@ -12,9 +12,9 @@ from harness.processes.ports import free_ports
 from harness.progress import Silent
 from harness.settings import ROOT, Settings, load
 from harness.tools.toolbox import Toolbox, cache_directory
-from kwok.engine import Engine, EngineMissing
-from kwok.host import HostRuntime
-from kwok.kind import KindRuntime
+from kwok.engine.client import Engine, EngineMissing
+from kwok.host.runtime import HostRuntime
+from kwok.kind.runtime import KindRuntime
 from tests.e2e.in_cluster import site_of
 from tests.e2e.machine import Machine, all_taken_down
 from tests.e2e.own_registry import Running

@@ -21,11 +21,11 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.gates import argocd
 from harness.gates.flux import releases, sources
+from harness.installers.platform import Platform
 from harness.isolation.nodes import apply_nodes
 from harness.isolation.reservation import Stay
 from harness.lane import Lane, Run
 from harness.objects import DEPLOYMENTS, JOBS, PODS, Kind, Object
-from harness.platforms import HostPlatform, Platform
 from harness.processes.ports import free_ports
 from harness.progress import Silent
 from harness.publishing.oci.registry import Published
@@ -38,8 +38,9 @@ from harness.run import Cell, new_run_id
 from harness.runtime import RunningCluster
 from harness.settings import ROOT, Settings, load
 from harness.verdict import Passed
-from kwok import launch
+from kwok.host import launch
 from kwok.nodes import NodePlan, node_objects
+from kwok.platforms import HostPlatform
 from lanes import find
 
 Act = Callable[[Run, Published | None], None]  # what was pushed, once it is

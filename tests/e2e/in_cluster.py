@@ -8,7 +8,7 @@ from harness.cluster.api import Cluster
 from harness.installers.installer import KindSite
 from harness.progress import Silent
 from harness.settings import Settings
-from kwok.kind import KindRuntime
+from kwok.kind.runtime import KindRuntime
 
 REGISTRY_PORT = "5530"  # of the tests' own
 OVERRIDES = {"ports.registry": REGISTRY_PORT, "deadlines.cluster_ready": "5m", "deadlines.unschedulable": "4s"}

@@ -18,6 +18,7 @@ from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.cli.context import Context
 from harness.cli.matrix import _cover
 from harness.exits import Exit
+from harness.installers.platform import Platform
 from harness.isolation.inventory import Inventory, compare, take
 from harness.isolation.marks import Marks
 from harness.isolation.reservation import Stay
@@ -25,7 +26,6 @@ from harness.lane import Lane, Run
 from harness.matrix.model import Tier, Wanted
 from harness.matrix.tiers import select
 from harness.objects import Reference
-from harness.platforms import RUNTIMES, Platform, platform_of
 from harness.progress import Silent
 from harness.recipes.resolve import resolve
 from harness.results.journal import Journal
@@ -33,6 +33,7 @@ from harness.results.outcome import Outcome
 from harness.run import Cell, new_run_id
 from harness.settings import DEFAULT_FILE
 from harness.verdict import Passed
+from kwok.platforms import RUNTIMES, platform_of
 from lanes import LANES, find
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]

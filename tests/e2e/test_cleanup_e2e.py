@@ -20,7 +20,7 @@ from harness.objects import CONFIGMAPS, DEPLOYMENTS, JOBS, NAMESPACES, NODES, PE
 from harness.progress import Silent
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait
-from kwok.host import HostRuntime
+from kwok.host.runtime import HostRuntime
 
 pytestmark = pytest.mark.e2e
 

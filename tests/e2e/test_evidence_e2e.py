@@ -25,7 +25,7 @@ from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait
-from kwok.host import HostRuntime
+from kwok.host.runtime import HostRuntime
 
 pytestmark = pytest.mark.e2e
 

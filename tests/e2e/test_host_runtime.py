@@ -33,9 +33,9 @@ from harness.runtime import RunningCluster
 from harness.settings import ROOT, load
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait
-from kwok import state as records
-from kwok.components import PORTS, PROGRAMS
-from kwok.host import HostRuntime
+from kwok import record as records
+from kwok.host.components import PORTS, PROGRAMS
+from kwok.host.runtime import HostRuntime
 from kwok.nodes import NodePlan, node_objects
 from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
@@ -56,7 +56,7 @@ from pathlib import Path
 from harness import interrupts
 from harness.progress import Silent
 from harness.settings import load
-from kwok.host import HostRuntime
+from kwok.host.runtime import HostRuntime
 interrupts.install()  # as the command does: SIGINT may have been ignored where the tests were started
 print("begun", flush=True)
 tools = json.loads(sys.argv[1])

@@ -17,8 +17,8 @@ import docker
 import pytest
 
 from harness.exits import Exit
-from kwok.engine import Engine
-from kwok.images import STANDS_FOR
+from kwok.engine.client import Engine
+from kwok.engine.images import STANDS_FOR
 from tests.e2e.machine import Machine, wait_for
 from tests.e2e.own_registry import Running
 

@@ -30,8 +30,8 @@ from harness.objects import CONFIGMAPS, DEPLOYMENTS, NODES, STATEFULSETS, Kind, 
 from harness.settings import Settings, load
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait
-from kwok.engine import Engine
-from kwok.kind_config import node_container
+from kwok.engine.client import Engine
+from kwok.kind.config import node_container
 from tests.e2e.in_cluster import OVERRIDES, REGISTRY_PORT
 from tests.e2e.trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.exits import Exit
-from kwok.engine import Engine
+from kwok.engine.client import Engine
 from tests.e2e.machine import Machine, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]

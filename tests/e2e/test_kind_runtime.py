@@ -26,9 +26,9 @@ from harness.runtime import RunningCluster
 from harness.settings import ROOT, Settings, load
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait
-from kwok import kind_config
-from kwok.engine import Engine
-from kwok.kind import KindRuntime
+from kwok.engine.client import Engine
+from kwok.kind import config
+from kwok.kind.runtime import KindRuntime
 from kwok.nodes import NodePlan, node_objects
 from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS
 
@@ -51,7 +51,7 @@ from pathlib import Path
 from harness import interrupts
 from harness.progress import Silent
 from harness.settings import load
-from kwok.kind import KindRuntime
+from kwok.kind.runtime import KindRuntime
 interrupts.install()
 class Told(Silent):
     def step(self, task, detail):
@@ -83,7 +83,7 @@ def cluster(shared: RunningCluster) -> Cluster:
 
 @pytest.fixture
 def node(shared: RunningCluster) -> str:
-    return kind_config.node_container(shared.name)
+    return config.node_container(shared.name)
 
 
 def plan() -> list[dict[str, Any]]:
@@ -120,7 +120,7 @@ def test_up_is_private_and_touches_nothing_of_the_user(
     assert {each["HostIp"] for ports in json.loads(bound).values() for each in ports or []} == {"127.0.0.1"}
     container = engine.container(node)
     assert container is not None
-    assert container.ports[int(PORT)] == kind_config.REGISTRY_NODE_PORT
+    assert container.ports[int(PORT)] == config.REGISTRY_NODE_PORT
     assert shared.directory.stat().st_mode & 0o777 == 0o700
     assert shared.kubeconfig.stat().st_mode & 0o777 == 0o600
     cluster = Cluster(shared.kubeconfig)

@@ -32,8 +32,8 @@ from harness.runtime import RunningCluster
 from harness.settings import Settings, load
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait
-from kwok import launch
-from kwok.host import HostRuntime
+from kwok.host import launch
+from kwok.host.runtime import HostRuntime
 from tests.e2e.trivial import APPLICATIONS, GREETING, OCI_REPOSITORIES, Client, application, source, synced
 
 pytestmark = pytest.mark.e2e

@@ -19,9 +19,9 @@ from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import Cancelled, wait
-from kwok import launch
-from kwok import state as records
-from kwok.host import HostRuntime
+from kwok import record as records
+from kwok.host import launch
+from kwok.host.runtime import HostRuntime
 
 pytestmark = pytest.mark.e2e
 

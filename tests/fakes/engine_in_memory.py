@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kwok.engine import Container, EngineError, Image
+from kwok.engine.client import Container, EngineError, Image
 
 NODE = Container("c0ffee", "one-control-plane", True, None, "kindest/node:v1", {}, {5500: 30500})
 

@@ -18,7 +18,7 @@ import yaml
 from harness import errors
 from harness.cluster.api import ApiError
 from harness.deadline import Deadline
-from harness.errors import ClusterError, HarnessError, RegistryNotReady, RegistryUnreachable, ToolError
+from harness.errors import ClusterError, HarnessError, ImageMissing, RegistryNotReady, RegistryUnreachable, ToolError
 from harness.exits import Exit
 from harness.installers import manifests
 from harness.installers.argocd import configuration as argocd_configuration
@@ -30,7 +30,6 @@ from harness.installers.registry import configuration as registry_configuration
 from harness.processes.ports import require_free
 from harness.processes.services import Ports, Service
 from harness.settings import load
-from kwok.images import ImageMissing
 
 DIRECTORY, KUBECONFIG = Path("/state/clusters/one/services"), Path("/state/clusters/one/kubeconfig.yaml")
 ADDRESS = re.compile(r"(?:\d+\.){3}\d+|localhost|\[?::")

@@ -9,7 +9,7 @@ import pytest
 
 from hack.kind_images import node
 from hack.kind_images.images import Image
-from kwok.engine import EngineError
+from kwok.engine.client import EngineError
 
 ARCHIVES = [Path("/somewhere/archives/a.tar"), Path("/somewhere/archives/b.tar")]
 BASE, NODE = Image("base:1", []), Image("kindest/node:v1", [])

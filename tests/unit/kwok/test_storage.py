@@ -5,9 +5,9 @@ from typing import Any, cast
 import pytest
 
 from harness.cluster.api import Cluster, Listing
-from harness.objects import Kind
+from harness.objects import PERSISTENT_VOLUMES, Kind
 from harness.settings import Volumes
-from kwok.storage import CLASS_NAME, PERSISTENT_VOLUMES, STORAGE_CLASSES, furnish, storage_class, volumes
+from kwok.storage import CLASS_NAME, STORAGE_CLASSES, furnish, storage_class, volumes
 
 
 class Recording:

@@ -21,7 +21,7 @@ from harness.processes.service import MARK
 from harness.processes.services import Plan, Probe, Service, ServiceDied, ServiceFailed, ServiceNotReady, Services
 from harness.processes.threads import Background
 from harness.settings import ROOT
-from kwok import launch
+from kwok.host import launch
 
 ELSEWHERE = """
 import sys

@@ -1,0 +1,1 @@
+"""The container engine: its client, its images."""

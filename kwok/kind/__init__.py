@@ -1,0 +1,1 @@
+"""A control plane on a Kind node."""
