@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import click
 
 from harness.cli import cli
-from harness.console import Console
 from harness.errors import HarnessError, Terminated, UsageError
 from harness.exits import Exit
 from harness.processes import signals
+from harness.terminal.console import Console
 
 
 def run(words: Sequence[str] | None = None) -> Exit:

@@ -1,7 +1,7 @@
 """The delivery paths that the harness tests: one file each, and this one tuple that lists them."""
 
+from harness.cells.lane import Lane
 from harness.errors import UsageError, did_you_mean
-from harness.lane import Lane
 from lanes import argocd_helm_oci, argocd_oci, flux_oci, helm
 
 LANES: tuple[Lane, ...] = (helm.LANE, argocd_oci.LANE, argocd_helm_oci.LANE, flux_oci.LANE)

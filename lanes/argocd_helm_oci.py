@@ -5,7 +5,8 @@ came from. From there on it is the same story.
 """
 
 from harness.bundles.delivery import ARGOCD_NAMESPACE
-from harness.lane import Lane, Run
+from harness.cells.lane import Lane
+from harness.cells.run import Run
 from harness.verdict import Passed
 from lanes import argocd_oci
 

@@ -5,13 +5,14 @@ the bundle names, each bound to the pushed digest, in one of the four states tha
 """
 
 from harness.bundles.delivery import ENTRY
+from harness.cells.lane import Lane
+from harness.cells.run import Run
 from harness.errors import RootMissing, SyncDeadline
 from harness.formats.go_yaml import load_all
 from harness.gates import argocd, combining
 from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
 from harness.installers.catalog import ARGOCD, REGISTRY
-from harness.lane import Lane, Run
 from harness.objects import key_of
 from harness.publishing.oci.registry import Published
 from harness.verdict import Passed

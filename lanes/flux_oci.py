@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE, Target
+from harness.cells.lane import Lane
+from harness.cells.run import Run
 from harness.errors import RootMissing, SyncDeadline
 from harness.formats.media_types import LAYER
 from harness.gates import combining
@@ -15,7 +17,6 @@ from harness.gates.catalog import described
 from harness.gates.flux import releases, sources
 from harness.gates.workloads import scheduled as workloads
 from harness.installers.catalog import FLUX, REGISTRY
-from harness.lane import Lane, Run
 from harness.objects import key_of
 from harness.verdict import Passed
 from harness.waiting.nudges import Hasten

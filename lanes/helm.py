@@ -10,8 +10,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 
 from harness.bundles.model import Bundle, Folder
+from harness.cells.lane import Lane
+from harness.cells.run import Run
 from harness.helm.client import InstallFailed
-from harness.lane import Lane, Run
 from harness.verdict import Passed
 
 SIDE_BY_SIDE = 4  # helm processes at once: more gains nothing on two cores, and the API server has other callers

@@ -6,9 +6,9 @@ import sys
 
 from hack.kind_images.factory import Factory
 from harness import settings
-from harness.console import Console
 from harness.errors import HarnessError
 from harness.exits import Exit
+from harness.terminal.console import Console
 from harness.tools.toolbox import cache_directory
 
 

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import click
 
-from harness.budget import Budget
 from harness.bundles.bundlers.aicr import AicrBundler, find_aicr
 from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.mirrors.addresses import mirrored
 from harness.bundles.model import Bundler
+from harness.cells.budget import Budget
+from harness.cells.cell import Cell, new_run_id
+from harness.cells.lane import Lane
+from harness.cells.prepare import REFERENCE
 from harness.cli.context import Context, as_json, recipe_names
 from harness.exits import Exit
 from harness.isolation.marks import Marks, sweep_abandoned
 from harness.isolation.reservation import Stay
-from harness.lane import Lane
-from harness.preparing import REFERENCE
 from harness.progress import Progress
 from harness.publishing.publication import packed
 from harness.recipes.load import Catalog
@@ -25,7 +26,6 @@ from harness.recipes.model import Recipe
 from harness.recipes.resolve import resolve
 from harness.recipes.values import SetOverride, check_sets, parse_set
 from harness.results.journal import Journal
-from harness.run import Cell, new_run_id
 from lanes import LANES
 
 deployer = click.option(

@@ -11,10 +11,9 @@ from typing import Any
 import click
 
 from harness import reports
-from harness.console import Console
+from harness.cells.lane import Lane
 from harness.errors import UsageError
 from harness.installers.platform import Platform
-from harness.lane import Lane
 from harness.objects import Object
 from harness.recipes.load import Catalog
 from harness.recipes.model import Criteria
@@ -22,6 +21,7 @@ from harness.recipes.profiles import Profiles
 from harness.results.results import Results
 from harness.runtime import Runtime
 from harness.settings import ROOT, Settings, load
+from harness.terminal.console import Console
 from harness.tools.toolbox import Toolbox, cache_directory
 from kwok.nodes import NodePlan, node_objects
 from kwok.platforms import RUNTIMES, Choice, choose, platform_of

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.budget import Budget
 from harness.bundles.mirrors.addresses import mirrored
+from harness.cells.budget import Budget
+from harness.cells.cell import Cell
 from harness.cli.cells import bundler_of, overrides_of
 from harness.cli.context import Context
 from harness.errors import HarnessError, first_line
@@ -18,10 +19,9 @@ from harness.isolation.reservation import Stay
 from harness.recipes.resolve import resolve
 from harness.results.journal import Journal
 from harness.results.outcome import Cause, Outcome
-from harness.run import Cell
-from harness.sweep import Task
+from harness.sweeps.sweep import Task
+from harness.sweeps.workers import Event, Tell
 from harness.verdict import CauseKind, Failed, Verdict
-from harness.workers import Event, Tell
 from kwok.platforms import platform_of
 
 _LONGEST = 400  # characters of what is told: more than anybody sees of a line

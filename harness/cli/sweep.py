@@ -9,16 +9,16 @@ from pathlib import Path
 
 import click
 
-from harness import jobs, reports, workers
-from harness.budget import Budget
+from harness import reports
+from harness.cells.budget import Budget
+from harness.cells.cell import new_run_id
+from harness.cells.lane import Lane
 from harness.cli.cells import overrides_of, sets, tools_of
 from harness.cli.context import Context, as_json, earlier, recipe_names
 from harness.cli.orders import Order, carry_out
 from harness.errors import HarnessError, Terminated, UsageError
 from harness.exits import Exit
 from harness.isolation.marks import Marks, sweep_abandoned
-from harness.lane import Lane
-from harness.live import SweepView
 from harness.matrix.model import Cell, Selection, Tier, Wanted
 from harness.matrix.shards import shards
 from harness.matrix.tiers import NO_NODES, select
@@ -27,10 +27,11 @@ from harness.results.history import mark_flaky, settled
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
 from harness.results.results import CellResult, Results
-from harness.run import new_run_id
-from harness.spares import NoSpares, Spares
-from harness.sweep import Sweep, Task
-from harness.workers import Worker
+from harness.sweeps import capacity, workers
+from harness.sweeps.spares import NoSpares, Spares
+from harness.sweeps.sweep import Sweep, Task
+from harness.sweeps.workers import Worker
+from harness.terminal.live import SweepView
 from lanes import LANES, find
 
 RESULTS_VARIABLE = "KWOK_RESULTS_FILE"
@@ -90,7 +91,7 @@ def sweep(
     plan = _plan(context, _cells(keys) if keys else None, (*names, *globs), lanes, shard)
     lanes = [find(name) for name in dict.fromkeys(cell.deployer for cell in plan if not cell.skipped)]
     heavy = any(lane.infrastructure for lane in lanes)
-    fit, why = jobs.jobs_for(jobs.cores(), jobs.memory(), jobs.GITOPS_CELL if heavy else jobs.CELL)
+    fit, why = capacity.jobs_for(capacity.cores(), capacity.memory(), capacity.GITOPS_CELL if heavy else capacity.CELL)
     shared = context.platform.shared
     if shared:
         plan, fit, why = _sharing(plan, lanes, wanted, keep=keep), 1, "they share a cluster"
@@ -206,7 +207,7 @@ def _sharing(plan: list[CellResult], lanes: Sequence[Lane], wanted: int | None, 
 
 def _room() -> bool:
     """Whether there is memory for a spare control plane."""
-    return jobs.memory() > jobs.SPARE + jobs.RESERVE
+    return capacity.memory() > capacity.SPARE + capacity.RESERVE
 
 
 def _skipped(selection: Selection, deployers: Sequence[str]) -> list[CellResult]:

@@ -16,6 +16,9 @@ from typing import Any
 import yaml
 
 from harness.bundles.bundlers.builtin import BuiltinBundler
+from harness.cells.cell import Cell, new_run_id
+from harness.cells.lane import Lane
+from harness.cells.run import Run
 from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError
@@ -24,7 +27,6 @@ from harness.gates.flux import releases, sources
 from harness.installers.platform import Platform
 from harness.isolation.nodes import apply_nodes
 from harness.isolation.reservation import Stay
-from harness.lane import Lane, Run
 from harness.objects import DEPLOYMENTS, JOBS, PODS, Kind, Object
 from harness.processes.ports import free_ports
 from harness.progress import Silent
@@ -34,7 +36,6 @@ from harness.recipes.profiles import select
 from harness.recipes.resolve import resolve
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
-from harness.run import Cell, new_run_id
 from harness.runtime import RunningCluster
 from harness.settings import ROOT, Settings, load
 from harness.verdict import Passed

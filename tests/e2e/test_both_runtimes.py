@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 
 from harness.bundles.bundlers.builtin import BuiltinBundler
+from harness.cells.cell import Cell, new_run_id
+from harness.cells.lane import Lane
+from harness.cells.run import Run
 from harness.cli.context import Context
 from harness.cli.matrix import _cover
 from harness.exits import Exit
@@ -22,7 +25,6 @@ from harness.installers.platform import Platform
 from harness.isolation.inventory import Inventory, compare, take
 from harness.isolation.marks import Marks
 from harness.isolation.reservation import Stay
-from harness.lane import Lane, Run
 from harness.matrix.model import Tier, Wanted
 from harness.matrix.tiers import select
 from harness.objects import Reference
@@ -30,7 +32,6 @@ from harness.progress import Silent
 from harness.recipes.resolve import resolve
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
-from harness.run import Cell, new_run_id
 from harness.settings import DEFAULT_FILE
 from harness.verdict import Passed
 from kwok.platforms import RUNTIMES, platform_of

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from harness.cells.lane import Lane
+from harness.cells.run import Run
 from harness.exits import Exit
 from harness.gates.flux import sources
 from harness.installers.argocd import configuration as argocd_configuration
-from harness.lane import Lane, Run
 from harness.objects import DEPLOYMENTS, Kind
 from harness.publishing.oci.registry import Artifact, Published, pack_chart, pack_directory
 from harness.publishing.publication import Pushed

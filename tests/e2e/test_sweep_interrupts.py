@@ -17,8 +17,8 @@ from harness.errors import Terminated
 from harness.exits import Exit
 from harness.processes import signals
 from harness.results.results import CellResult, Results, Status
-from harness.sweep import Sweep, Task
-from harness.workers import Event, Worker, warm_up
+from harness.sweeps.sweep import Sweep, Task
+from harness.sweeps.workers import Event, Worker, warm_up
 from tests.fakes.cells import Faked, carry_out
 
 pytestmark = pytest.mark.e2e
@@ -89,7 +89,7 @@ def test_a_sweep_of_a_hundred_cells_interrupted_at_fifty_moments_loses_nothing(t
     """Every cell that had begun is known to have passed or been interrupted, in the results on disk as well; all
     others were not run; no process is left.
     """
-    warm_up("harness.workers", "harness.sweep", "pytest")  # what every worker would import
+    warm_up("harness.sweeps.workers", "harness.sweeps.sweep", "pytest")  # what every worker would import
     signals.install()
     chance = random.Random(50)
     begun = time.monotonic()
@@ -140,7 +140,7 @@ def test_a_sweep_of_a_hundred_cells_interrupted_at_fifty_moments_loses_nothing(t
 
 def test_a_worker_that_will_not_end_is_killed_in_time(tmp_path: Path) -> None:
     """Long before the cells would end by themselves; tests/benchmarks/interrupt.py measures the promised 5 s."""
-    warm_up("harness.workers", "harness.sweep", "pytest")  # what every worker would import
+    warm_up("harness.sweeps.workers", "harness.sweeps.sweep", "pytest")  # what every worker would import
     heard = Heard()
     swept = sweep(tmp_path, heard, count=JOBS, seconds=30, stuck=True)
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
@@ -156,7 +156,7 @@ def test_a_worker_that_will_not_end_is_killed_in_time(tmp_path: Path) -> None:
 
 def test_a_worker_that_dies_is_a_failed_cell(tmp_path: Path) -> None:
     """The others run as if nothing had been."""
-    warm_up("harness.workers", "harness.sweep", "pytest")  # what every worker would import
+    warm_up("harness.sweeps.workers", "harness.sweeps.sweep", "pytest")  # what every worker would import
     heard = Heard()
     results = sweep(tmp_path, heard, count=3, dies=True).carry_out()
     assert [cell.why for cell in results.cells] == ["the cell died: its process ended with 9 and said nothing"] * 3

@@ -10,8 +10,8 @@ from pathlib import Path
 from harness.errors import Terminated
 from harness.exits import Exit
 from harness.results.outcome import Outcome
-from harness.sweep import Task
-from harness.workers import Event, Tell
+from harness.sweeps.sweep import Task
+from harness.sweeps.workers import Event, Tell
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from harness.exits import Exit
 from harness.results.outcome import Outcome
 from harness.results.results import CellResult, Results
-from harness.sweep import Sweep, Task
-from harness.workers import Event
+from harness.sweeps.sweep import Sweep, Task
+from harness.sweeps.workers import Event
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -17,9 +17,9 @@ from harness.errors import UsageError
 from harness.exits import Exit
 from harness.results.results import CellResult, Results, Status
 from harness.settings import DEFAULT_FILE
-from harness.sweep import Task
+from harness.sweeps.sweep import Task
+from harness.sweeps.workers import Event
 from harness.verdict import CauseKind, Passed, Waiting
-from harness.workers import Event
 from lanes import LANES
 from tests.fakes.results import NOW, outcome
 from tests.fakes.sweep import plan, sweep

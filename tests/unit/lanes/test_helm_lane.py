@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from harness.budget import Budget
 from harness.bundles.model import Bundle, Chart, Folder
+from harness.cells.budget import Budget
+from harness.cells.run import Run
+from harness.cells.timeline import Timeline
 from harness.errors import SyncDeadline, UsageError, VerdictFailed
 from harness.helm.client import InstallFailed
-from harness.lane import Run
 from harness.processes.commands import Completed, Scope
 from harness.progress import Silent, task
 from harness.results.journal import Journal
-from harness.timeline import Timeline
 from lanes import find, helm
 
 

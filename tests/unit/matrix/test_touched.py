@@ -57,7 +57,7 @@ def _each_file_counts(catalog: Catalog) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "harness/run.py",
+        "harness/cells/cell.py",
         "kwok/nodes.py",
         "kwok/wrappers/helm/go.mod",
         "lanes/helm.py",

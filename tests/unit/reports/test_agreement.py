@@ -12,13 +12,13 @@ import jsonschema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.console import Console
 from harness.exits import Exit
 from harness.reports import ctrf, junit, summary
 from harness.reports.annotations import annotations
 from harness.reports.html import page as html
 from harness.results.outcome import Cause, Outcome, Phase
 from harness.results.results import CellResult, Results, Status
+from harness.terminal.console import Console
 from harness.verdict import CauseKind
 from tests.fakes.ctrf_schema import SCHEMA
 from tests.fakes.page import Page

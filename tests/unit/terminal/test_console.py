@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harness.console import Console
 from harness.errors import DataError
 from harness.exits import Exit
 from harness.results.outcome import Outcome, Phase
+from harness.terminal.console import Console
 from tests.fakes.results import cell, not_run, skipped, sweep
 
 

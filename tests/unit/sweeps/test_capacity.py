@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import jobs
-from harness.jobs import CELL, GITOPS_CELL, MIB, RESERVE, jobs_for
+from harness.sweeps import capacity
+from harness.sweeps.capacity import CELL, GITOPS_CELL, MIB, RESERVE, jobs_for
 
 GIB = 1024 * MIB
 
@@ -38,13 +38,13 @@ def test_memory_is_enough_for_all_of_them() -> None:
 
 def test_a_container_has_what_its_limits_say(tmp_path: Path) -> None:
     """Not what the machine has; a container without limits has what the machine has."""
-    everything = jobs.cores(tmp_path)
+    everything = capacity.cores(tmp_path)
     (tmp_path / "cpu.max").write_text("150000 100000\n")
     (tmp_path / "memory.max").write_text(f"{100 * MIB}\n")
     (tmp_path / "memory.current").write_text(f"{60 * MIB}\n")
-    assert jobs.cores(tmp_path) == 1
-    assert jobs.memory(tmp_path) == 40 * MIB
+    assert capacity.cores(tmp_path) == 1
+    assert capacity.memory(tmp_path) == 40 * MIB
     (tmp_path / "cpu.max").write_text("max 100000\n")
     (tmp_path / "memory.max").write_text("max\n")
-    assert jobs.cores(tmp_path) == everything
-    assert jobs.memory(tmp_path) > 40 * MIB
+    assert capacity.cores(tmp_path) == everything
+    assert capacity.memory(tmp_path) > 40 * MIB

@@ -6,10 +6,10 @@ import pytest
 from rich.console import Console as RichConsole
 
 from harness.exits import Exit
-from harness.live import SweepView
 from harness.results.results import CellResult
-from harness.sweep import Task
-from harness.workers import Event
+from harness.sweeps.sweep import Task
+from harness.sweeps.workers import Event
+from harness.terminal.live import SweepView
 from tests.fakes.sweep import outcome
 
 TASK = Task("eks-training", "flux-oci", "test-1", "1")

@@ -14,10 +14,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from harness.display import Display
 from harness.results.results import CellResult, Status
-from harness.sweep import Task
-from harness.workers import Event
+from harness.sweeps.sweep import Task
+from harness.sweeps.workers import Event
+from harness.terminal.display import Display
 
 _MARKS = {Status.PASSED: ("✓", "green"), Status.FAILED: ("✗", "red"), Status.INTERRUPTED: ("!", "yellow")}
 

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from harness import display
-from harness.display import Display
+from harness.terminal import display
+from harness.terminal.display import Display
 
 
 class Shown(Display):

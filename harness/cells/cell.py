@@ -13,12 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.aftermath import Aftermath
-from harness.budget import Budget
 from harness.bundles.model import Bundler
-from harness.causes import first_cause
+from harness.cells.aftermath import Aftermath
+from harness.cells.budget import Budget
+from harness.cells.lane import Lane
+from harness.cells.prepare import Prepared, prepare
+from harness.cells.run import Run, Watched, unwatched
+from harness.cells.upgrade import BEFORE, converged, deliver_first, require_change
+from harness.cells.webhooks import unexercised
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
+from harness.diagnosis.first_cause import first_cause
 from harness.errors import HarnessError, Terminated
 from harness.evidence.recorder import FILE, Recorder
 from harness.evidence.redaction import Redactor
@@ -27,10 +32,8 @@ from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
 from harness.installers.platform import Platform
 from harness.isolation.reservation import Stay
-from harness.lane import Lane, Run, Watched, unwatched
 from harness.objects import Object
 from harness.parity import check as parity
-from harness.preparing import Prepared, prepare
 from harness.processes import commands
 from harness.processes.commands import Scope
 from harness.processes.threads import Background, all_done
@@ -39,8 +42,6 @@ from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
 from harness.settings import Settings
-from harness.upgrading import BEFORE, converged, deliver_first, require_change
-from harness.webhooks import unexercised
 
 PATIENCE = 8.0  # seconds for a boot or a bundle under way to notice that it is not wanted any more
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.budget import FLOOR, VARIABLE, Budget
+from harness.cells.budget import FLOOR, VARIABLE, Budget
 from harness.errors import SettingsError, SyncDeadline
 from harness.exits import Exit
 

@@ -10,8 +10,8 @@ from harness.isolation.marks import Mark, Marks
 from harness.processes import commands, daemons
 from harness.progress import Progress
 from harness.runtime import RunningCluster, Runtime
-from harness.spares import Spares
-from harness.sweep import Task
+from harness.sweeps.spares import Spares
+from harness.sweeps.sweep import Task
 from tests.fakes.runtime import FakeRuntime
 
 FIRST, SECOND = Task("a", "helm", "c-1", "1-1"), Task("b", "helm", "c-2", "1-2")

@@ -7,10 +7,10 @@ from typing import Any, cast
 import pytest
 
 from harness.bundles.delivery import Delivery
+from harness.cells.prepare import Prepared
+from harness.cells.upgrade import _never_back, require_change, vanished
 from harness.errors import DataError, VerdictFailed
 from harness.objects import DEPLOYMENTS, NAMESPACES, Kind, Snapshot
-from harness.preparing import Prepared
-from harness.upgrading import _never_back, require_change, vanished
 from harness.verdict import Passed, Waiting
 from harness.waiting.loop import Judged
 

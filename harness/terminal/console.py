@@ -9,12 +9,12 @@ from typing import TextIO
 from rich.table import Table
 from rich.text import Text
 
-from harness.display import Display, plainly
 from harness.errors import HarnessError
 from harness.reports.grid import SYMBOLS, counts, grid, lasted, verdict
 from harness.reports.plain import plain
 from harness.results.outcome import Outcome
 from harness.results.results import CellResult, Results, Status
+from harness.terminal.display import Display, plainly
 
 _STYLES = {"passed": "green", "failed": "red"} | {
     SYMBOLS[status]: style

@@ -2,8 +2,8 @@
 
 import pytest
 
+from harness.cells.timeline import Timeline
 from harness.objects import PODS, Snapshot
-from harness.timeline import Timeline
 from harness.verdict import Waiting
 from harness.waiting.loop import Judged
 

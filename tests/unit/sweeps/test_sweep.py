@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from harness.errors import Terminated, ToolError
 from harness.exits import Exit
 from harness.results.results import CellResult, Results, Status
-from harness.strikes import LIMIT, Strikes
-from harness.sweep import Sweep, Task, Worker
-from harness.workers import Event
+from harness.sweeps.strikes import LIMIT, Strikes
+from harness.sweeps.sweep import Sweep, Task, Worker
+from harness.sweeps.workers import Event
 from tests.fakes.sweep import Watcher, outcome, plan, sweep
 
 LANES = ("helm", "argocd-oci", "argocd-helm-oci", "flux-oci")

@@ -18,9 +18,9 @@ from harness.exits import Exit
 from harness.processes.signals import Noted, noted
 from harness.results.outcome import Cause, Outcome
 from harness.results.results import CellResult, Results, Status
-from harness.strikes import Strikes
+from harness.sweeps.strikes import Strikes
+from harness.sweeps.workers import Event, ready
 from harness.verdict import CauseKind
-from harness.workers import Event, ready
 
 LAST_WORDS = 3.3  # seconds for interrupted cells to leave evidence and take their clusters down
 _LOOK = 1.0  # seconds after which the spare cluster is thought of again
@@ -43,7 +43,7 @@ class Task:
 
 
 class Worker(Protocol):
-    """harness.workers.Worker, or what stands in for one in a test; `result` is an Outcome or None."""
+    """harness.sweeps.workers.Worker, or what stands in for one in a test; `result` is an Outcome or None."""
 
     result: Outcome | None
     ended: bool

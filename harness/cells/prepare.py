@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bundles.model import Bundle, Bundler, as_delivered
+from harness.cells.lane import Lane
 from harness.expected.render import Objects, render
 from harness.expected.workloads import Expectation, expect
 from harness.helm.client import Helm
-from harness.lane import Lane
 from harness.publishing.publication import Publication, publication
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal

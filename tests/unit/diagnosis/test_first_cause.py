@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from harness.bundles.contract.check import ContractBroken, Violation
-from harness.causes import first_cause
 from harness.cluster.wire import ApiError, Unreachable
+from harness.diagnosis.first_cause import first_cause
 from harness.errors import (
     ArgocdCrdMissing,
     ArgocdInstallFailed,

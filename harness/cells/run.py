@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness import progress
-from harness.budget import Budget
 from harness.bundles.model import Bundle
+from harness.cells.budget import Budget
+from harness.cells.timeline import Timeline
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import SyncDeadline, VerdictFailed
@@ -21,7 +22,7 @@ from harness.expected.workloads import Expectation
 from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
 from harness.helm.client import Helm
-from harness.installers.installer import Infrastructure, Installer
+from harness.installers.installer import Infrastructure
 from harness.installers.registry import configuration as registry_configuration
 from harness.objects import PODS, Kind, Object, Snapshot
 from harness.processes.commands import Scope
@@ -31,7 +32,6 @@ from harness.publishing.publication import Publication, Pushed
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from harness.settings import Settings
-from harness.timeline import Timeline
 from harness.verdict import Passed, Verdict
 from harness.waiting.claims import LOOK_AGAIN
 from harness.waiting.loop import Cancelled, Expired, Gate, Judged, Observe, wait
@@ -232,28 +232,3 @@ def _both(first: Observe, second: Observe) -> Observe:
         second(judged)
 
     return observe
-
-
-def at_nothing(run: Run) -> None:
-    """What a lane without controllers looks at once more."""
-
-
-@dataclass(frozen=True)
-class Lane:
-    """A delivery path: the bundle's shape, the tools beyond the runtime's own, and the story.
-
-    `infrastructure` has to be on the cluster before the story begins, in this order; it is put there while the bundle
-    is made. `look_again` has the controllers reconcile everything once more, without being told of a change.
-    """
-
-    name: str
-    shape: str
-    story: Callable[[Run], Passed]
-    tools: tuple[str, ...] = ()
-    infrastructure: tuple[Installer, ...] = ()
-    look_again: Callable[[Run], None] = at_nothing
-
-    @property
-    def reconcilers(self) -> tuple[str, ...]:
-        """What has to stand still while a cluster is cleaned."""
-        return tuple(name for installer in self.infrastructure for name in installer.reconcilers)

@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import pytest
 
-from harness import lane
-from harness.budget import Budget
 from harness.bundles.model import Bundle
+from harness.cells import run as lane
+from harness.cells.budget import Budget
+from harness.cells.run import Run
 from harness.deadline import Deadline
 from harness.errors import RootMissing, SyncDeadline, VerdictFailed
-from harness.lane import Run
 from harness.objects import NODES, PODS, Snapshot
 from harness.processes import commands
 from harness.processes.commands import CommandFailed, Scope

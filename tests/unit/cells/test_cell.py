@@ -9,20 +9,21 @@ from typing import Any, cast
 
 import pytest
 
-from harness import preparing
 from harness.bundles.model import Bundle
+from harness.cells import prepare
+from harness.cells.cell import Cell, new_run_id
+from harness.cells.lane import Lane
+from harness.cells.run import Run
 from harness.cluster.api import Cluster
 from harness.errors import ClusterError, DataError, Terminated, ToolError, VerdictFailed
 from harness.evidence.collectors import of_document
 from harness.exits import Exit
 from harness.installers.installer import Installer
-from harness.lane import Lane, Run
 from harness.parity.check import ParityBroken
 from harness.processes import commands
 from harness.progress import Silent
 from harness.results.journal import Journal
 from harness.results.outcome import Cause, Outcome
-from harness.run import Cell, new_run_id
 from harness.settings import load
 from harness.verdict import CauseKind, Passed
 
@@ -139,8 +140,8 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World(tmp_path / "artifacts")
     expectation = SimpleNamespace(expected=SimpleNamespace(workloads=()))
-    monkeypatch.setattr(preparing, "render", lambda *a, **k: {})
-    monkeypatch.setattr(preparing, "expect", lambda *a, **k: expectation)
+    monkeypatch.setattr(prepare, "render", lambda *a, **k: {})
+    monkeypatch.setattr(prepare, "expect", lambda *a, **k: expectation)
 
     def compared(*arguments: object) -> object:
         made.events.append("parity")

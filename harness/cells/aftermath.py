@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.cells.lane import Lane
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.evidence import collectors
@@ -20,7 +21,6 @@ from harness.evidence.redaction import Redactor
 from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
 from harness.isolation.reservation import Stay
-from harness.lane import Lane
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome

@@ -13,15 +13,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.bundles.delivery import ARGOCD_NAMESPACE, Delivery
+from harness.cells.lane import Lane
+from harness.cells.prepare import Prepared
+from harness.cells.run import Run
 from harness.errors import DataError, SyncDeadline, VerdictFailed
 from harness.expected import objects as expected_objects
 from harness.gates import absence, argocd
 from harness.gates.absence import Member
 from harness.gates.catalog import described
 from harness.gates.flux import releases, sources
-from harness.lane import Lane, Run
 from harness.objects import Kind
-from harness.preparing import Prepared
 from harness.publishing.publication import content_of
 from harness.verdict import Passed
 from harness.waiting.loop import Judged

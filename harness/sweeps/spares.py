@@ -15,7 +15,7 @@ from harness.processes import commands, daemons
 from harness.processes.threads import Background
 from harness.progress import Silent
 from harness.runtime import Runtime
-from harness.sweep import Task
+from harness.sweeps.sweep import Task
 
 CLOSING = 5.0  # seconds
 

@@ -1,0 +1,1 @@
+"""The first cause of a red cell, and its story."""

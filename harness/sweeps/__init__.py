@@ -1,0 +1,1 @@
+"""Many cells: planned, started as processes, and told when to stop."""
