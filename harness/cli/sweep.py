@@ -15,7 +15,7 @@ from harness.cells.cell import new_run_id
 from harness.cells.lane import Lane
 from harness.cli.cells import overrides_of, sets, tools_of
 from harness.cli.context import Context, as_json, earlier, recipe_names
-from harness.cli.orders import Order, carry_out
+from harness.cli.worker import Order, carry_out
 from harness.errors import HarnessError, Terminated, UsageError
 from harness.exits import Exit
 from harness.isolation.marks import Marks, sweep_abandoned
@@ -119,7 +119,7 @@ def sweep(
     view.note(f"{count} cells, {side_by_side} side by side ({'--jobs' if wanted else why}); results: {writing.file}")
     writing(swept.results())  # those of an earlier sweep must not be taken for this one's
     try:
-        workers.warm_up("harness.cli.orders")
+        workers.warm_up("harness.cli.worker")
         with context.console as console, context.toolbox:
             context.settle_runtime(console)
             sweep_abandoned(context.runtime, marks, Journal(console))

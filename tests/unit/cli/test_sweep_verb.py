@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness import reports
-from harness.cli import orders
+from harness.cli import worker
 from harness.cli.context import Context
-from harness.cli.orders import Order, Telling, carry_out
 from harness.cli.sweep import _cells, _lanes, _place, _plan, _run_id, _sharing, _Started, _Writing
+from harness.cli.worker import Order, Telling, carry_out
 from harness.errors import UsageError
 from harness.exits import Exit
 from harness.results.results import CellResult, Results, Status
@@ -191,7 +191,7 @@ def test_a_defect_is_a_failed_cell_with_its_traceback(context: Context, monkeypa
     def broken(order: Order, telling: Telling) -> None:
         raise ZeroDivisionError("x")
 
-    monkeypatch.setattr(orders, "_cell", broken)
+    monkeypatch.setattr(worker, "_cell", broken)
     outcome = carry_out(Order(TASK, context, "host", {}, 5500), lambda event: None)
     assert outcome.exit is Exit.FAILURE
     assert "a defect of the harness: ZeroDivisionError: x" in outcome.reason
