@@ -4,7 +4,7 @@ The root Application is applied as the bundle has it; everything else is Argo CD
 the bundle names, each bound to the pushed digest, in one of the four states that count on simulated nodes.
 """
 
-from harness.bundles.delivery import ENTRY
+from harness.bundles.applications import APP_OF_APPS
 from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.errors import RootMissing, SyncDeadline
@@ -27,7 +27,7 @@ def story(run: Run) -> Passed:
     """Push, apply the root, and expect it and all its children."""
     published = run.push()
     with run.journal.phase("sync") as phase:
-        file = run.pushed.directory / ENTRY[run.pushed.delivery.shape]
+        file = run.pushed.directory / APP_OF_APPS
         for document in load_all(file.read_text(encoding="utf-8")):
             run.apply(argocd.APPLICATIONS, document)
         phase.detail = synced(run, published).reason

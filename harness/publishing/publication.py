@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.bundles.contract.artifact import LAYERS
 from harness.bundles.contract.check import ContractBroken, check
-from harness.bundles.delivery import Delivery, Target, read_delivery
+from harness.bundles.delivery import Delivery, Target
 from harness.bundles.mirrors.tree import mirror_tree
 from harness.bundles.model import Bundle, Bundler, PushingBundler
+from harness.bundles.read import read_delivery
+from harness.bundles.shapes import pulled
 from harness.errors import DataError, HarnessError
 from harness.formats.addresses import on_this_machine
 from harness.publishing.oci.artifact import unpack
@@ -37,7 +38,6 @@ from harness.recipes.model import Recipe
 
 NAMESPACE = "aicr"  # of every recipe's repository: the prefix for which Argo CD has credentials
 AS_MADE = "aicr-as-made"  # what was pushed with the addresses of the internet in it; no controller looks there
-CHART = "argocd-helm"  # the shape that is a Helm chart; the others are plain directories
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Ordered:
         published = _there(registry, asked, before)
         manifest, layer = _read_back(registry, published, self.shape)
         unpack(layer, self.directory)
-        directory = self.directory / self.target.name if self.shape == CHART else self.directory
+        directory = self.directory / self.target.name if pulled(self.shape).is_chart else self.directory
         if self.bundler.mirrors:
             mirror_tree(directory, self.shape, self.bundler.mirrors)
             artifact = _pack(directory, self.shape, self.target)
@@ -160,7 +160,7 @@ def packed(
 
 def _target(recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: str) -> Target:
     _require_reachable(recipe, registry)
-    tag = tag_for(lane, content_of(reference.directory), chart=shape == CHART)
+    tag = tag_for(lane, content_of(reference.directory), chart=pulled(shape).is_chart)
     return Target(f"{registry}/{NAMESPACE}/{recipe.name}", tag, plain_http=True)
 
 
@@ -179,7 +179,7 @@ def _require_reachable(recipe: Recipe, registry: str) -> None:
 
 
 def _pack(directory: Path, shape: str, target: Target) -> Artifact:
-    return pack_chart(directory, version=target.tag) if shape == CHART else pack_directory(directory)
+    return pack_chart(directory, version=target.tag) if pulled(shape).is_chart else pack_directory(directory)
 
 
 def _checked(
@@ -217,7 +217,9 @@ def _read_back(registry: Registry, published: Published, shape: str) -> tuple[di
     """The manifest by its digest, and the layer that the shape's consumer takes: both are what the digests say."""
     manifest, _ = registry.manifest(published.repository, published.digest)
     layers = manifest["layers"]
-    chosen = next((layer for layer in layers if layer["mediaType"] == LAYERS[shape]), layers[0] if layers else None)
+    chosen = next(
+        (layer for layer in layers if layer["mediaType"] == pulled(shape).layer), layers[0] if layers else None
+    )
     if chosen is None:
         raise DataError("has no layer, so there is nothing in it", where=str(published))
     return manifest, registry.blob(published.repository, chosen["digest"])

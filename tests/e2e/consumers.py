@@ -14,7 +14,9 @@ from typing import Any
 
 import urllib3
 
-from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, Delivery, Target, read_delivery
+from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE, Delivery, Target
+from harness.bundles.read import read_delivery
+from harness.bundles.shapes import pulled
 from harness.cluster.api import Cluster
 from harness.formats import go_yaml
 from harness.formats.media_types import LAYER, MANIFEST
@@ -221,7 +223,7 @@ class Consumers:
         self.cluster.apply(manifests.SECRETS, secret)
         root = delivery.root
         if shape == "argocd":
-            entry = next(directory.rglob(ENTRY[shape]))  # the lane has it, wherever it is
+            entry = next(directory.rglob(pulled(shape).entry))  # the lane has it, wherever it is
             for document in go_yaml.load_all(entry.read_text()):
                 self.cluster.apply(applications.APPLICATIONS, document)
         else:

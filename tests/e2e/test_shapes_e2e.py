@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.bundles.bundlers.builtin import BuiltinBundler
-from harness.bundles.delivery import Target, read_delivery
+from harness.bundles.delivery import Target
+from harness.bundles.read import read_delivery
 from harness.formats import go_yaml
 from harness.processes import commands
 from harness.processes.commands import CommandFailed

@@ -15,19 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from harness.bundles.bundlers.builtin import replacing
-from harness.bundles.delivery import ENTRY, Target, flux_name
+from harness.bundles.delivery import Target
+from harness.bundles.folders import enabled
+from harness.bundles.kustomization import flux_name
 from harness.bundles.mirrors.tree import mirror_tree
 from harness.bundles.model import Bundle, Folder
-from harness.bundles.read import enabled, read
-from harness.errors import DataError, HarnessError, ToolError, UsageError, did_you_mean
+from harness.bundles.read import read
+from harness.bundles.shape import PulledShape
+from harness.bundles.shapes import find, pulled
+from harness.errors import DataError, HarnessError, ToolError, UsageError
 from harness.formats.documents import Document
 from harness.processes import commands
 from harness.processes.commands import CommandFailed
 from harness.progress import Progress, Silent
 from harness.recipes.model import Recipe
 from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, kwok_sets, select
-
-_SHAPES = ("helm", *ENTRY)  # its deployers are called like the shapes; helm is what it makes when it is not asked
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -56,9 +58,7 @@ class AicrBundler:
         self._timeout = timeout
 
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle:
-        if shape not in _SHAPES:
-            raise UsageError(f"the aicr bundler knows no shape {shape!r}", do=did_you_mean(shape, _SHAPES))
-        if shape in ENTRY:
+        if isinstance(find(shape), PulledShape):
             raise UsageError(
                 f"the aicr command line makes the shape {shape} only as it pushes it to a registry",
                 do="`run` the recipe under the lane, or take the built-in bundler (`bundler: builtin`)",
@@ -75,12 +75,14 @@ class AicrBundler:
         """Its own copy of what it pushes, ./bundle where it runs, goes away: the registry has what counts."""
         words = ["--deployer", shape, "--output", f"{target.url}:{target.tag}"]
         # An argocd bundle names its own place; a wrapper chart is told at its installation, and Flux by the lane.
-        words += ["--repo", address.url] if shape == "argocd" else []
+        words += ["--repo", address.url] if pulled(shape).names_address else []
         self._bundle(recipe, [*words, "--plain-http"] if target.plain_http else words)
 
     def installed_as(self, folder: Folder, shape: str) -> str:
         """Its HelmReleases name no release, and Flux then makes up a name."""
-        return flux_name(folder.namespace, folder.release) if shape == "flux" else folder.release
+        form = find(shape)
+        unnamed = isinstance(form, PulledShape) and not form.names_releases
+        return flux_name(folder.namespace, folder.release) if unnamed else folder.release
 
     def _bundle(self, recipe: Recipe, output: Sequence[str | Path]) -> None:
         """Have the recipe resolved, see that it is the one that was named, and have it bundled to `output`."""

@@ -13,15 +13,12 @@ from pathlib import Path
 from harness.bundles.delivery import Target
 from harness.bundles.model import Bundle
 from harness.bundles.read import read
-from harness.bundles.shapes import argocd, argocd_helm, flux, helm
-from harness.errors import DataError, HarnessError, UsageError, did_you_mean
+from harness.bundles.shape import PulledShape
+from harness.bundles.shapes import find
+from harness.errors import DataError, HarnessError, UsageError
 from harness.progress import Progress, Silent
 from harness.recipes.model import Recipe
 from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, Selection, SetOverride, kwok_sets, select
-
-# What a controller pulls has to know where from.
-_PULLED = {"argocd": argocd.files, "argocd-helm": argocd_helm.files, "flux": flux.files}
-SHAPES = ("helm", *_PULLED)
 
 
 class BuiltinBundler:
@@ -38,8 +35,7 @@ class BuiltinBundler:
         self._progress = progress or Silent()
 
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle:
-        if shape not in SHAPES:
-            raise UsageError(f"the built-in bundler knows no shape {shape!r}", do=did_you_mean(shape, SHAPES))
+        find(shape)
         selection = select(recipe, (*kwok_sets(recipe), *self._sets))
         for note in selection.notes:
             self._progress.note(note)
@@ -53,11 +49,12 @@ class BuiltinBundler:
         return read(directory, shape)
 
     def _files(self, selection: Selection, shape: str, target: Target | None) -> dict[str, bytes]:
-        if shape not in _PULLED:
-            return helm.files(selection.recipe, selection.sets, self._placement)
+        written = find(shape)
+        if not isinstance(written, PulledShape):
+            return written.write(selection.recipe, selection.sets, self._placement)
         if target is None:
             raise UsageError(f"a bundle of shape {shape} has to know where it will be published")
-        return _PULLED[shape](selection.recipe, selection.sets, self._placement, target)
+        return written.write(selection.recipe, selection.sets, self._placement, target)
 
 
 @contextmanager

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.bundles.contract.delivered import Delivered, Finding
-from harness.bundles.delivery import folders, included
+from harness.bundles.applications import folders, included
+from harness.bundles.contract.delivered import Delivered
+from harness.bundles.contract.rule import Finding, Rule
 from harness.formats.documents import Block
 
 _GIT = re.compile(r"YOUR[-_](?:ORG|REPO)|^(?:git|ssh)(?:@|://)|\.git(?:$|[\"'/?#\s])")
@@ -103,3 +104,13 @@ def _told_plain(item: Mapping[str, Any]) -> Iterator[str]:
     data = {**encoded, **(item.get("stringData") or {})}
     if data.get("url") and data.get("insecureOCIForceHttp") == "true":
         yield data["url"]
+
+
+_ADDRESS = "make the bundle for the address under which it is published"
+
+VALUES_REFERENCE = Rule("values-reference", values_reference, "have the values in the Application")
+GIT_PLACEHOLDER = Rule("git-placeholder", git_placeholder, _ADDRESS)
+OWN_ADDRESS = Rule("own-address", own_address, _ADDRESS)
+STRAY_MANIFEST = Rule("stray-manifest", stray_manifest, "call the file something else")
+MISSING_PATH = Rule("missing-path", missing_path, "make the bundle again")
+PLAIN_HTTP = Rule("plain-http", plain_http, "say of every address that it has no TLS")

@@ -4,15 +4,13 @@ import io
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from harness.bundles.contract.delivered import Delivered, Finding
-from harness.bundles.delivery import ENTRY, folders
+from harness.bundles.contract.delivered import Delivered
+from harness.bundles.contract.rule import Finding, Rule
 from harness.formats.documents import Document
-from harness.formats.media_types import HELM_CONFIG, HELM_LAYER, LAYER
-
-LAYERS: Mapping[str, str] = {"argocd": LAYER, "argocd-helm": HELM_LAYER, "flux": LAYER}
+from harness.formats.media_types import HELM_CONFIG
 
 _NUMBER = r"(?:0|[1-9][0-9]*)"
 _PART = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
@@ -20,7 +18,7 @@ _SEMVER = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_PART}(?:\.{_PART})*
 
 
 def entry(it: Delivered) -> Iterator[Finding]:
-    name = ENTRY[it.shape]
+    name = it.shape.entry
     if not (it.directory / name).is_file():
         nested = sorted(path.relative_to(it.directory).as_posix() for path in it.directory.rglob(name))
         yield str(it.directory), f"has no {name} at its root{f', only {nested[0]}' if nested else ''}"
@@ -36,10 +34,10 @@ def layer_root(it: Delivered) -> Iterator[Finding]:
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         yield "layer", f"is no tar archive: {error}"
         return
-    root = PurePosixPath(it.target.name if it.shape == "argocd-helm" else ".")
-    if root / ENTRY[it.shape] not in names:
-        yield "layer", f"has no {root / ENTRY[it.shape]}, but {', '.join(sorted(map(str, names))[:3]) or 'nothing'}"
-    elif it.shape == "argocd-helm" and len(tops := {name.parts[0] for name in names if name.parts}) > 1:
+    root = PurePosixPath(it.target.name if it.shape.is_chart else ".")
+    if root / it.shape.entry not in names:
+        yield "layer", f"has no {root / it.shape.entry}, but {', '.join(sorted(map(str, names))[:3]) or 'nothing'}"
+    elif it.shape.is_chart and len(tops := {name.parts[0] for name in names if name.parts}) > 1:
         yield "layer", f"has more than the directory of the chart: {', '.join(sorted(tops))}"
 
 
@@ -51,8 +49,8 @@ def config_type(it: Delivered) -> Iterator[Finding]:
 
 def layer_type(it: Delivered) -> Iterator[Finding]:
     types = [layer.get("mediaType") for layer in it.manifest.get("layers") or ()]
-    if types and LAYERS[it.shape] not in types:
-        yield "manifest", f"has layers of type {', '.join(map(str, types))}, and {LAYERS[it.shape]} is read"
+    if types and it.shape.layer not in types:
+        yield "manifest", f"has layers of type {', '.join(map(str, types))}, and {it.shape.layer} is read"
 
 
 def single_layer(it: Delivered) -> Iterator[Finding]:
@@ -83,6 +81,20 @@ def chart_name(it: Delivered) -> Iterator[Finding]:
 
 
 def empty(it: Delivered) -> Iterator[Finding]:
-    children = folders(it.directory) if it.shape == "argocd-helm" else it.of("Application", "HelmRelease")
-    if len(children) == (it.shape == "argocd"):  # there the root is one of them
+    if not it.shape.listed(it.directory):
         yield str(it.directory), "delivers nothing"
+
+
+_PACK = "pack the bundle for its shape: `kwok-harness bundle --push` does"
+_ROOT = "publish the content of the bundle's directory, not the directory"
+_VERSION = "give the chart one version, such as 0.0.0-abc1234, and the tag after it"
+
+ENTRY = Rule("files-at-root", entry, _ROOT)  # without its entry a bundle cannot be looked into, so it stands alone
+LAYER_ROOT = Rule("files-at-root", layer_root, _ROOT)
+CONFIG_TYPE = Rule("config-media-type", config_type, _PACK)
+LAYER_TYPE = Rule("layer-media-type", layer_type, _PACK)
+SINGLE_LAYER = Rule("single-layer", single_layer, _PACK)
+SEMVER_TAG = Rule("semver-tag", semver_tag, _VERSION)
+CHART_VERSION = Rule("chart-version", chart_version, _VERSION)
+CHART_NAME = Rule("chart-name", chart_name, "make the bundle for the address under which it is published")
+EMPTY = Rule("empty", empty, "make the bundle again")

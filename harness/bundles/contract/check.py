@@ -5,14 +5,16 @@ waits, and a root without children is healthy. So what is pushed is held against
 bundle of the aicr command line, which pushes by itself, against the same ones when its digest is read back.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.bundles.contract import argocd, artifact, flux
-from harness.bundles.contract.delivered import Delivered, Finding
-from harness.bundles.delivery import ENTRY, Target, known
+from harness.bundles.contract.artifact import ENTRY
+from harness.bundles.contract.delivered import Delivered
+from harness.bundles.contract.rule import Rule
+from harness.bundles.delivery import Target
+from harness.bundles.shapes import pulled
 from harness.errors import VerdictFailed
 
 
@@ -38,56 +40,6 @@ class ContractBroken(VerdictFailed):
         self.violations = tuple(violations)
 
 
-@dataclass(frozen=True)
-class Rule:
-    """`find` yields where the bundle breaks it, and how; `do` is the remedy."""
-
-    name: str
-    shapes: frozenset[str]
-    find: Callable[[Delivered], Iterator[Finding]]
-    do: str
-
-
-_ALL = frozenset(ENTRY)
-_ARGOCD = frozenset({"argocd"})
-_WRAPPER = frozenset({"argocd-helm"})
-_FLUX = frozenset({"flux"})
-
-_ADDRESS = "make the bundle for the address under which it is published"
-_INLINE = "have the values in the Application"
-_OTHER_NAME = "call the file something else"
-_PACK = "pack the bundle for its shape: harness/publishing/oci/artifact.py"
-_REMAKE = "make the bundle again"
-_ROOT = "publish the content of the bundle's directory, not the directory"
-_TLS = "say of every address that it has no TLS"
-_VERSION = "give the chart one version, such as 0.0.0-abc1234, and the tag after it"
-
-# Without its entry a bundle cannot be looked into, so this one stands alone.
-FIRST = Rule("files-at-root", _ALL, artifact.entry, _ROOT)
-RULES: tuple[Rule, ...] = (
-    Rule("files-at-root", _ALL, artifact.layer_root, _ROOT),
-    Rule("config-media-type", _WRAPPER, artifact.config_type, _PACK),
-    Rule("layer-media-type", _ALL, artifact.layer_type, _PACK),
-    Rule("single-layer", _ALL, artifact.single_layer, _PACK),
-    Rule("semver-tag", _WRAPPER, artifact.semver_tag, _VERSION),
-    Rule("chart-version", _WRAPPER, artifact.chart_version, _VERSION),
-    Rule("chart-name", _WRAPPER, artifact.chart_name, _ADDRESS),
-    Rule("empty", _ALL, artifact.empty, _REMAKE),
-    Rule("values-reference", _ARGOCD | _WRAPPER, argocd.values_reference, _INLINE),
-    Rule("git-placeholder", _ARGOCD | _WRAPPER, argocd.git_placeholder, _ADDRESS),
-    Rule("git-placeholder", _FLUX, flux.git_placeholder, _ADDRESS),
-    Rule("own-address", _ARGOCD, argocd.own_address, _ADDRESS),
-    Rule("stray-manifest", _ARGOCD, argocd.stray_manifest, _OTHER_NAME),
-    Rule("missing-path", _ARGOCD | _WRAPPER, argocd.missing_path, _REMAKE),
-    Rule("missing-path", _FLUX, flux.missing_path, _REMAKE),
-    Rule("missing-source", _FLUX, flux.missing_source, _REMAKE),
-    Rule("chart-directory", _FLUX, flux.chart_directory, 'copy to "@artifact/NAME/"'),
-    Rule("depends-on", _FLUX, flux.depends_on, _REMAKE),
-    Rule("plain-http", _ARGOCD | _WRAPPER, argocd.plain_http, _TLS),
-    Rule("plain-http", _FLUX, flux.plain_http, _TLS),
-)
-
-
 def check(
     directory: Path,
     shape: str,
@@ -103,9 +55,8 @@ def check(
     creates (OCIRepository, repo-creds Secret): without them the rules about them are left out. Raises DataError for
     files that cannot be read at all.
     """
-    it = Delivered(directory, known(shape), manifest, target, layer, applied)
-    found = _broken(FIRST, it)
-    return found or tuple(violation for rule in RULES if shape in rule.shapes for violation in _broken(rule, it))
+    it = Delivered(directory, pulled(shape), manifest, target, layer, applied)
+    return _broken(ENTRY, it) or tuple(violation for rule in it.shape.rules for violation in _broken(rule, it))
 
 
 def _broken(rule: Rule, it: Delivered) -> tuple[Violation, ...]:

@@ -9,10 +9,9 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness.bundles.delivery import Target, applications, resources, root_application
-from harness.formats.documents import Block, Document
-
-Finding = tuple[str, str]  # where, what
+from harness.bundles.delivery import Target
+from harness.bundles.shape import PulledShape
+from harness.formats.documents import Block
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Delivered:
     """What the rules look at. `layer` is the blob, where it is at hand; `applied` what the lane creates besides."""
 
     directory: Path
-    shape: str
+    shape: PulledShape
     manifest: Mapping[str, Any]
     target: Target
     layer: bytes | None = None
@@ -29,17 +28,12 @@ class Delivered:
     @cached_property
     def objects(self) -> tuple[Block, ...]:
         """The objects that the bundle holds as plain files: Applications, or what the kustomization lists."""
-        if self.shape == "argocd":
-            return (root_application(self.directory), *applications(self.directory))
-        if self.shape == "flux":
-            files = (self.directory / path for path in resources(self.directory))
-            return tuple(Document.read(file).root() for file in files if file.is_file())
-        return ()
+        return tuple(self.shape.objects(self.directory))
 
     @cached_property
     def templates(self) -> Mapping[Path, str]:
         """The templates of a wrapper chart, by file."""
-        files = sorted((self.directory / "templates").rglob("*.yaml")) if self.shape == "argocd-helm" else ()
+        files = sorted(self.shape.templates(self.directory))
         return {file: file.read_text(encoding="utf-8", errors="replace") for file in files}
 
     def of(self, *kinds: str) -> list[Block]:

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
-from harness.bundles.contract.delivered import Delivered, Finding
-from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, name_of, namespace_of, resources
+from harness.bundles.contract.delivered import Delivered
+from harness.bundles.contract.rule import Finding, Rule
+from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE
+from harness.bundles.kustomization import KUSTOMIZATION, resources
+from harness.bundles.objects import name_of, namespace_of
 from harness.formats.documents import Block
 
 _NO_TLS = "has no `insecure: true`, and its registry has no TLS"
@@ -21,7 +24,7 @@ def git_placeholder(it: Delivered) -> Iterator[Finding]:
 def missing_path(it: Delivered) -> Iterator[Finding]:
     for path in resources(it.directory):
         if not (it.directory / path).is_file():
-            yield str(it.directory / ENTRY["flux"]), f"lists {path}, which does not exist"
+            yield str(it.directory / KUSTOMIZATION), f"lists {path}, which does not exist"
     for item, copy in _copies(it):
         kinds = {source.text("alias"): source.text("kind") for source in item.block("spec").blocks("sources")}
         alias, _, path = copy.text("from").removeprefix("@").partition("/")
@@ -90,3 +93,15 @@ def plain_http(it: Delivered) -> Iterator[Finding]:
         asked = made.get("spec") or {}
         if it.target.plain(str(asked.get("url"))) and not asked.get("insecure"):
             yield f"{made['kind']} {made['metadata']['name']}", _NO_TLS
+
+
+_REMAKE = "make the bundle again"
+
+GIT_PLACEHOLDER = Rule(
+    "git-placeholder", git_placeholder, "make the bundle for the address under which it is published"
+)
+MISSING_PATH = Rule("missing-path", missing_path, _REMAKE)
+MISSING_SOURCE = Rule("missing-source", missing_source, _REMAKE)
+CHART_DIRECTORY = Rule("chart-directory", chart_directory, 'copy to "@artifact/NAME/"')
+DEPENDS_ON = Rule("depends-on", depends_on, _REMAKE)
+PLAIN_HTTP = Rule("plain-http", plain_http, "say of every address that it has no TLS")

@@ -1,1 +1,27 @@
-"""One file for each shape in which a recipe is delivered."""
+"""One file for each shape in which a recipe is delivered, and the tuple that lists them."""
+
+from harness.bundles.shape import FolderShape, PulledShape
+from harness.bundles.shapes.argocd import ARGOCD
+from harness.bundles.shapes.argocd_helm import ARGOCD_HELM
+from harness.bundles.shapes.flux import FLUX
+from harness.bundles.shapes.helm import HELM
+from harness.errors import UsageError, did_you_mean
+
+SHAPES: tuple[FolderShape | PulledShape, ...] = (HELM, ARGOCD, ARGOCD_HELM, FLUX)
+
+
+def find(name: str) -> FolderShape | PulledShape:
+    """The shape of this name. Raises UsageError where there is none."""
+    for shape in SHAPES:
+        if shape.name == name:
+            return shape
+    raise UsageError(f"unknown shape {name!r}", do=did_you_mean(name, [shape.name for shape in SHAPES]))
+
+
+def pulled(name: str) -> PulledShape:
+    """The shape of this name, which a controller pulls. Raises UsageError where there is none."""
+    names = [shape.name for shape in SHAPES if isinstance(shape, PulledShape)]
+    shape = find(name) if name in names else None
+    if isinstance(shape, PulledShape):
+        return shape
+    raise UsageError(f"no controller pulls bundles of shape {name!r}", do=did_you_mean(name, names))

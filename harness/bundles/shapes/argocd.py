@@ -13,10 +13,16 @@ three. What comes too early is tried again; by default after 5 s, 10 s, 20 s, ..
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.bundles.delivery import ARGOCD_NAMESPACE, ENTRY, ROOTS, Target
-from harness.bundles.model import Chart
+from harness.bundles.applications import APP_OF_APPS, ROOT, applications, argocd_delivery, included, root_application
+from harness.bundles.charts import remote_source
+from harness.bundles.contract import argocd as rules
+from harness.bundles.contract import artifact
+from harness.bundles.delivery import ARGOCD_NAMESPACE, Target
+from harness.bundles.mirrors.files import application as mirrored_application
+from harness.bundles.shape import PulledShape
 from harness.bundles.shapes.releases import Release, levels, page, releases
 from harness.formats.go_yaml import dump
+from harness.formats.media_types import LAYER
 from harness.recipes.model import Recipe
 from harness.recipes.values import NodePlacement, SetOverride
 
@@ -32,7 +38,7 @@ def files(recipe: Recipe, sets: Sequence[SetOverride], placement: NodePlacement,
     """A bundle's content by path, for an artifact at `target`. Raises DataError for what cannot be bundled."""
     found = releases(recipe, sets, placement)
     waves = levels(found)
-    tree = {ENTRY["argocd"]: dump(_root(target)), "recipe.yaml": dump(recipe.document())}
+    tree = {APP_OF_APPS: dump(_root(target)), "recipe.yaml": dump(recipe.document())}
     for release in found:
         helm = {"values": dump(release.values).decode()}
         source = {**chart_source(release, target.url, target.tag), "helm": helm}
@@ -51,14 +57,6 @@ def chart_source(release: Release, url: str, revision: str) -> dict[str, Any]:
     if not release.chart.repository:
         return {"repoURL": url, "targetRevision": revision, "path": f"{release.folder}/chart"}
     return remote_source(release.chart)
-
-
-def remote_source(chart: Chart) -> dict[str, Any]:
-    """An OCI chart is addressed by its whole path, and by its tag, in which `_` stands for the `+` of a version."""
-    if chart.repository.startswith("oci://"):
-        tag = chart.version.replace("+", "_")
-        return {"repoURL": f"{chart.repository}/{chart.name}", "chart": chart.name, "targetRevision": tag}
-    return {"repoURL": chart.repository, "chart": chart.name, "targetRevision": chart.version}
 
 
 def application(release: Release, wave: int, source: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +101,7 @@ def root(name: str, source: Mapping[str, Any], **policy: Any) -> dict[str, Any]:
 def _root(target: Target) -> dict[str, Any]:
     directory = {"recurse": True, "include": "*/application.yaml"}
     source = {"repoURL": target.url, "targetRevision": target.tag, "path": ".", "directory": directory}
-    return root(ROOTS["argocd"], source)
+    return root(ROOT, source)
 
 
 _README = """# RECIPE
@@ -122,3 +120,29 @@ Publish this directory as one layer, with these files at its root, and then:
 - `recipe.yaml` is the resolved recipe.
 - `sha256sum --check checksums.txt` tells whether any file has changed.
 """
+
+
+ARGOCD = PulledShape(
+    name="argocd",
+    write=files,
+    entry=APP_OF_APPS,
+    layer=LAYER,
+    read=argocd_delivery,
+    listed=lambda directory: list(applications(directory)),
+    objects=lambda directory: [root_application(directory), *applications(directory)],
+    mirrored=included,
+    rewritten=mirrored_application,
+    rules=(
+        artifact.LAYER_ROOT,
+        artifact.LAYER_TYPE,
+        artifact.SINGLE_LAYER,
+        artifact.EMPTY,
+        rules.VALUES_REFERENCE,
+        rules.GIT_PLACEHOLDER,
+        rules.OWN_ADDRESS,
+        rules.STRAY_MANIFEST,
+        rules.MISSING_PATH,
+        rules.PLAIN_HTTP,
+    ),
+    names_address=True,
+)

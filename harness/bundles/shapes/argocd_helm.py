@@ -8,10 +8,16 @@ the chart that templates take in as they are: written into a template, braces in
 from collections.abc import Sequence
 from typing import Any
 
-from harness.bundles.delivery import ROOTS, Target
+from harness.bundles.applications import WRAPPER_ROOT, folders, wrapper_delivery
+from harness.bundles.contract import argocd as rules
+from harness.bundles.contract import artifact
+from harness.bundles.delivery import Target
+from harness.bundles.mirrors.files import application as mirrored_application
+from harness.bundles.shape import PulledShape
 from harness.bundles.shapes.argocd import application, chart_files, chart_source, root
 from harness.bundles.shapes.releases import levels, page, releases
 from harness.formats.go_yaml import dump
+from harness.formats.media_types import HELM_LAYER
 from harness.recipes.model import Recipe
 from harness.recipes.values import NodePlacement, SetOverride
 
@@ -28,9 +34,9 @@ def files(recipe: Recipe, sets: Sequence[SetOverride], placement: NodePlacement,
     waves = levels(found)
     tree = {
         "Chart.yaml": dump(_metadata(recipe, target)),
-        "values.yaml": _VALUES.replace("ROOT", ROOTS["argocd-helm"]).encode(),
+        "values.yaml": _VALUES.replace("ROOT", WRAPPER_ROOT).encode(),
         "templates/_address.tpl": _ADDRESS.encode(),
-        f"templates/{ROOTS['argocd-helm']}.yaml": dump(_root()),
+        f"templates/{WRAPPER_ROOT}.yaml": dump(_root()),
         "recipe.yaml": dump(recipe.document()),
     }
     for release in found:
@@ -98,3 +104,32 @@ Publish it, and install it from where it is:
 - `recipe.yaml` is the resolved recipe.
 - `sha256sum --check checksums.txt` tells whether any file has changed.
 """
+
+
+ARGOCD_HELM = PulledShape(
+    name="argocd-helm",
+    write=files,
+    entry="Chart.yaml",
+    layer=HELM_LAYER,
+    read=wrapper_delivery,
+    listed=folders,
+    objects=lambda _: (),
+    templates=lambda directory: (directory / "templates").rglob("*.yaml"),
+    mirrored=lambda directory: sorted((directory / "templates").glob("*.yaml")),
+    rewritten=mirrored_application,
+    rules=(
+        artifact.LAYER_ROOT,
+        artifact.CONFIG_TYPE,
+        artifact.LAYER_TYPE,
+        artifact.SINGLE_LAYER,
+        artifact.SEMVER_TAG,
+        artifact.CHART_VERSION,
+        artifact.CHART_NAME,
+        artifact.EMPTY,
+        rules.VALUES_REFERENCE,
+        rules.GIT_PLACEHOLDER,
+        rules.MISSING_PATH,
+        rules.PLAIN_HTTP,
+    ),
+    is_chart=True,
+)

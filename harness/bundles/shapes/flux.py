@@ -17,9 +17,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.bundles.delivery import ENTRY, FLUX_NAMESPACE, SOURCE, Target
+from harness.bundles.contract import artifact
+from harness.bundles.contract import flux as rules
+from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE, Target
+from harness.bundles.kustomization import KUSTOMIZATION, documents, flux_delivery
+from harness.bundles.mirrors.files import repositories, repository
+from harness.bundles.shape import PulledShape
 from harness.bundles.shapes.releases import Release, page, releases
 from harness.formats.go_yaml import dump
+from harness.formats.media_types import LAYER
 from harness.recipes.model import Recipe
 from harness.recipes.values import NodePlacement, SetOverride
 
@@ -41,7 +47,7 @@ def files(recipe: Recipe, sets: Sequence[SetOverride], placement: NodePlacement,
         "resources": sorted(resources),
     }
     return {
-        ENTRY["flux"]: dump(kustomization),
+        KUSTOMIZATION: dump(kustomization),
         **{path: dump(item) for path, item in resources.items()},
         **{f"{release.name}/chart/{path}": data for release in found for path, data in release.files.items()},
         "recipe.yaml": dump(recipe.document()),
@@ -125,3 +131,29 @@ namespace `flux-system` that pulls it, a Kustomization of path `./` on that, and
 - `recipe.yaml` is the resolved recipe.
 - `sha256sum --check checksums.txt` tells whether any file has changed.
 """
+
+
+FLUX = PulledShape(
+    name="flux",
+    write=files,
+    entry=KUSTOMIZATION,
+    layer=LAYER,
+    read=flux_delivery,
+    listed=lambda directory: [item for item in documents(directory) if item.text("kind") == "HelmRelease"],
+    objects=documents,
+    mirrored=repositories,
+    rewritten=repository,
+    rules=(
+        artifact.LAYER_ROOT,
+        artifact.LAYER_TYPE,
+        artifact.SINGLE_LAYER,
+        artifact.EMPTY,
+        rules.GIT_PLACEHOLDER,
+        rules.MISSING_PATH,
+        rules.MISSING_SOURCE,
+        rules.CHART_DIRECTORY,
+        rules.DEPENDS_ON,
+        rules.PLAIN_HTTP,
+    ),
+    names_releases=False,
+)

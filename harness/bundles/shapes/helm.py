@@ -8,8 +8,9 @@ A chart made of manifests is the folder itself.
 import shlex
 from collections.abc import Sequence
 
-from harness.bundles.model import Chart
-from harness.bundles.read import brings_namespace
+from harness.bundles.charts import brings_namespace, upstream_env
+from harness.bundles.mirrors.files import upstream
+from harness.bundles.shape import FolderShape
 from harness.bundles.shapes.releases import Release, page, releases
 from harness.formats.go_yaml import dump
 from harness.recipes.model import Recipe
@@ -36,13 +37,6 @@ def _folder(release: Release) -> dict[str, bytes]:
         return {**values, "upstream.env": upstream_env(release.chart)}
     below = "" if release.wraps else "chart/"
     return {**values, **{f"{below}{path}": data for path, data in release.files.items()}}
-
-
-def upstream_env(chart: Chart) -> bytes:
-    lines = {"CHART": chart.name, "REPO": chart.repository, "VERSION": chart.version}
-    if chart.repository.startswith("oci://"):
-        lines |= {"CHART": f"{chart.repository}/{chart.name}", "REPO": ""}
-    return "".join(f"{key}={_quoted(value)}\n" for key, value in lines.items()).encode()
 
 
 # By which a person installs the bundle with nothing but helm.
@@ -101,5 +95,9 @@ To install everything into the cluster of `KUBECONFIG`:
 """
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
+HELM = FolderShape(
+    name="helm",
+    write=files,
+    mirrored=lambda directory: sorted(directory.glob("*/upstream.env")),
+    rewritten=upstream,
+)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from harness.bundles.charts import read_chart
 from harness.bundles.model import Chart, waits_for
-from harness.bundles.read import read_chart
 from harness.errors import DataError
 from harness.formats.documents import inside
 from harness.formats.go_yaml import dump

@@ -10,7 +10,7 @@ import pytest
 from harness.bundles.bundlers.aicr import AicrBundler
 from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.contract.check import ContractBroken
-from harness.bundles.delivery import flux_name
+from harness.bundles.kustomization import flux_name
 from harness.bundles.mirrors.addresses import mirrored
 from harness.bundles.model import Bundle, as_delivered
 from harness.errors import DataError, HarnessError, UsageError

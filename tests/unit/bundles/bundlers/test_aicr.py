@@ -130,7 +130,7 @@ def test_a_bundle_that_does_not_add_up_is_refused(tmp_path: Path, answer: Path) 
 
 def test_an_unknown_shape_is_named(tmp_path: Path) -> None:
     """A usage error, before anything runs."""
-    with pytest.raises(UsageError, match="no shape 'zarf'"):
+    with pytest.raises(UsageError, match="unknown shape 'zarf'"):
         AicrBundler(tmp_path / "absent").make(small(), "zarf", tmp_path / "bundle")
 
 

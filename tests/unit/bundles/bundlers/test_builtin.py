@@ -205,7 +205,7 @@ def test_an_empty_directory_is_used(tmp_path: Path) -> None:
 
 def test_an_unknown_shape_is_named(tmp_path: Path) -> None:
     """A usage error, before anything is written."""
-    with pytest.raises(UsageError, match="no shape 'helmfile'"):
+    with pytest.raises(UsageError, match="unknown shape 'helmfile'"):
         BuiltinBundler().make(small(), "helmfile", tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles.contract.check import FIRST, RULES, ContractBroken, Violation, check
+from harness.bundles.contract.artifact import ENTRY
+from harness.bundles.contract.check import ContractBroken, Violation, check
 from harness.bundles.delivery import Target
+from harness.bundles.shape import PulledShape
+from harness.bundles.shapes import SHAPES as DEFINED
 from harness.errors import UsageError, VerdictFailed
 from harness.publishing.oci.artifact import Artifact, pack_chart, pack_directory
 from tests.fakes.bad_bundles import BAD, IDS, Bad, Published, good
@@ -43,7 +46,8 @@ def test_a_bad_bundle_breaks_its_rule_and_no_other(bad: Bad, tmp_path: Path) -> 
 
 def test_every_rule_has_a_bad_bundle_in_every_shape_that_it_is_for() -> None:
     """A rule that nothing breaks is not known to work."""
-    rules = {(rule.name, shape) for rule in (FIRST, *RULES) for shape in rule.shapes}
+    pulled = [shape for shape in DEFINED if isinstance(shape, PulledShape)]
+    rules = {(rule.name, shape.name) for shape in pulled for rule in (ENTRY, *shape.rules)}
     assert {(bad.rule, bad.shape) for bad in BAD} == rules
 
 
@@ -127,7 +131,7 @@ def test_a_broken_contract_names_every_violation(tmp_path: Path) -> None:
 
 def test_the_helm_shape_has_no_contract(tmp_path: Path) -> None:
     """It is no artifact."""
-    with pytest.raises(UsageError, match="no controller reads"):
+    with pytest.raises(UsageError, match="no controller pulls"):
         check(GOLDEN / "helm" / NAME, "helm", {}, TARGETS["flux"])
 
 

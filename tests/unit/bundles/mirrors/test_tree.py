@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness.bundles.applications import applications
 from harness.bundles.bundlers.builtin import BuiltinBundler
-from harness.bundles.delivery import applications, read_delivery, resources
+from harness.bundles.kustomization import resources
 from harness.bundles.mirrors.addresses import mirrored
 from harness.bundles.mirrors.tree import mirror_tree
-from harness.bundles.read import read
+from harness.bundles.read import read, read_delivery
 from harness.errors import DataError
 from tests.fakes.bundles import GOLDEN, LANES, NAME, REFERENCES, TARGETS, make, needs_references, small, tree
 

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from harness.bundles.bundlers.builtin import BuiltinBundler
-from harness.bundles.delivery import Target, read_delivery
+from harness.bundles.delivery import Target
+from harness.bundles.read import read_delivery
 from harness.errors import DataError
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve

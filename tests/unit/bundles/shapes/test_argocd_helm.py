@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.bundles.delivery import read_delivery
+from harness.bundles.read import read_delivery
 from harness.errors import DataError
 from tests.fakes.bundles import NAME, RELEASES, TARGETS, make
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from harness.bundles.bundlers.builtin import BuiltinBundler
-from harness.bundles.delivery import Target, read_delivery
-from harness.bundles.read import read
+from harness.bundles.delivery import Target
+from harness.bundles.read import read, read_delivery
 from harness.bundles.shapes.flux import source_names
 from harness.errors import DataError, UsageError
 from harness.recipes.load import Catalog
@@ -133,7 +133,7 @@ def test_a_listed_file_that_is_missing_is_an_error(bundle: Path) -> None:
 
 def test_only_shapes_that_are_pulled_have_a_delivery(bundle: Path) -> None:
     """Helm is driven by the lane itself."""
-    with pytest.raises(UsageError, match="no controller reads bundles of shape 'helm'"):
+    with pytest.raises(UsageError, match="no controller pulls bundles of shape 'helm'"):
         read_delivery(bundle, "helm")
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.contract.check import check
-from harness.bundles.delivery import Target, read_delivery
+from harness.bundles.delivery import Target
 from harness.bundles.model import Bundle
+from harness.bundles.read import read_delivery
 from harness.errors import DataError, UsageError
 from harness.formats import go_yaml
 from harness.publishing.oci.artifact import pack_chart, pack_directory
