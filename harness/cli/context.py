@@ -11,13 +11,15 @@ from typing import Any
 import click
 
 from harness import reports
+from harness.bundles.mirrors.addresses import mirrored
 from harness.cells.lane import Lane
 from harness.errors import UsageError
 from harness.installers.platform import Platform
 from harness.objects import Object
 from harness.recipes.load import Catalog
-from harness.recipes.model import Criteria
+from harness.recipes.model import Criteria, Recipe
 from harness.recipes.profiles import Profiles
+from harness.recipes.resolve import resolve
 from harness.results.results import Results
 from harness.runtime import Runtime
 from harness.settings import ROOT, Settings, load
@@ -91,6 +93,10 @@ class Context:
     @cached_property
     def catalog(self) -> Catalog:
         return Catalog.load(Path(self.settings.recipes) if self.settings.recipes else SAMPLES)
+
+    def resolved(self, recipe: str, catalog: Catalog | None = None) -> Recipe:
+        """The recipe of this name, of the data that the settings name where no other is given, with its mirrors."""
+        return mirrored(resolve(catalog or self.catalog, recipe), self.settings.mirrors)
 
     def lane(self, name: str | None) -> Lane:
         return find(name or self.settings.deployer)

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from harness.bundles.mirrors.addresses import mirrored
 from harness.cli.context import Context
 from harness.errors import HarnessError, UsageError
 from harness.matrix import changes, github
@@ -16,7 +15,6 @@ from harness.matrix.covering import covering, template_paths
 from harness.matrix.model import Selection, Tier, Wanted
 from harness.matrix.shards import MOST_JOBS, Shard, history, shards
 from harness.matrix.tiers import select, tier_deployers
-from harness.recipes.resolve import resolve
 from harness.recipes.values import kwok_sets
 from harness.recipes.values import select as switched
 from lanes import LANES, find
@@ -150,7 +148,7 @@ def _criteria(texts: tuple[str, ...]) -> dict[str, str]:
 def _cover(context: Context, full: Selection) -> tuple[Selection, str]:
     paths = {}
     for name in full.recipes:
-        recipe = mirrored(resolve(context.catalog, name), context.settings.mirrors)
+        recipe = context.resolved(name)
         paths[name] = template_paths(switched(recipe, kwok_sets(recipe)).recipe)
     cover = covering(full, paths)
     kept = f"{len(cover.selection.cells)} of {len(full.cells)} cells cover"

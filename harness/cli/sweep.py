@@ -13,7 +13,8 @@ from harness import reports
 from harness.cells.budget import Budget
 from harness.cells.cell import new_run_id
 from harness.cells.lane import Lane
-from harness.cli.cells import overrides_of, sets, tools_of
+from harness.cli.assembly import overrides_of, tools_of
+from harness.cli.cells import sets
 from harness.cli.context import Context, as_json, earlier, recipe_names
 from harness.cli.worker import Order, carry_out
 from harness.errors import HarnessError, Terminated, UsageError

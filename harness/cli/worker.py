@@ -8,15 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.bundles.mirrors.addresses import mirrored
 from harness.cells.budget import Budget
 from harness.cells.cell import Cell
-from harness.cli.cells import bundler_of, overrides_of
+from harness.cli.assembly import assemble, bundler_of, overrides_of
 from harness.cli.context import Context
 from harness.errors import HarnessError, first_line
-from harness.isolation.marks import Marks
-from harness.isolation.reservation import Stay
-from harness.recipes.resolve import resolve
 from harness.results.journal import Journal
 from harness.results.outcome import Cause, Outcome
 from harness.sweeps.sweep import Task
@@ -98,28 +94,18 @@ def _cell(order: Order, telling: Telling) -> Cell:
         update={"ports": context.settings.ports.model_copy(update={"registry": order.registry})}
     )
     platform = platform_of(order.runtime, settings, order.tools.__getitem__, os.environ)
-    journal = Journal(telling)
-    lane = context.lane(task.deployer)
-    resolved = mirrored(resolve(context.catalog, task.recipe), settings.mirrors)
-    return Cell(
-        recipe=resolved,
-        nodes=context.nodes(resolved.criteria),
-        lane=lane,
-        settings=settings,
+    return assemble(
+        context,
+        settings,
+        platform,
+        context.resolved(task.recipe),
+        context.lane(task.deployer),
+        name=task.cluster,
+        reuse=platform.shared,
         bundler=bundler_of(context, overrides_of(context, order.sets), telling),
-        platform=platform,
-        stay=Stay(
-            platform.runtime,
-            Marks(platform.state),
-            journal,
-            settings.deadlines,
-            cell=f"{task.recipe} under {lane.name}",
-            name=task.cluster,
-            reuse=platform.shared,
-        ),
         tools=order.tools.__getitem__,
         cancel=lambda: None,  # nothing is built here
-        journal=journal,
+        journal=Journal(telling),
         run_id=task.run_id,
         parity=order.parity,
         keep_failed=order.keep,

@@ -1,0 +1,77 @@
+"""How a cell is put together from what the user said: once, for `run` and for the worker of a sweep."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.bundles.bundlers.aicr import AicrBundler, find_aicr
+from harness.bundles.bundlers.builtin import BuiltinBundler
+from harness.bundles.model import Bundler
+from harness.cells.cell import Cell
+from harness.cells.lane import Lane
+from harness.cli.context import Context
+from harness.installers.platform import Platform
+from harness.isolation.marks import Marks
+from harness.isolation.reservation import Stay
+from harness.progress import Progress
+from harness.recipes.model import Recipe
+from harness.recipes.values import SetOverride, check_sets, parse_set
+from harness.results.journal import Journal
+from harness.settings import Settings
+
+
+def assemble(
+    context: Context,
+    settings: Settings,
+    platform: Platform,
+    recipe: Recipe,
+    lane: Lane,
+    *,
+    name: str,
+    reuse: bool,
+    journal: Journal,
+    **rest: Any,
+) -> Cell:
+    """The cell of `recipe` under `lane` on the platform's cluster `name`; `rest` are further fields of Cell."""
+    stay = Stay(
+        platform.runtime,
+        Marks(platform.state),
+        journal,
+        settings.deadlines,
+        cell=f"{recipe.name} under {lane.name}",
+        name=name,
+        reuse=reuse,
+    )
+    return Cell(
+        recipe=recipe,
+        nodes=context.nodes(recipe.criteria),
+        lane=lane,
+        settings=settings,
+        platform=platform,
+        stay=stay,
+        journal=journal,
+        **rest,
+    )
+
+
+def tools_of(context: Context, lanes: Iterable[Lane]) -> tuple[str, ...]:
+    """Every program that cells under these lanes need, the cluster's first."""
+    lanes = tuple(lanes)
+    needed = context.platform.tools(installer for lane in lanes for installer in lane.infrastructure)
+    return tuple(dict.fromkeys((*needed, "helm", *(name for lane in lanes for name in lane.tools), "kubectl")))
+
+
+def overrides_of(context: Context, sets: tuple[str, ...]) -> tuple[SetOverride, ...]:
+    """What `--set` says. Raises UsageError for a component that the data does not know."""
+    overrides = tuple(parse_set(text) for text in sets)
+    check_sets(context.catalog, overrides)
+    return overrides
+
+
+def bundler_of(context: Context, overrides: tuple[SetOverride, ...], progress: Progress) -> Bundler:
+    """The one that the settings choose."""
+    if context.settings.bundler == "builtin":
+        return BuiltinBundler(overrides, progress=progress)
+    settings = context.settings
+    binary = find_aicr(settings.aicr, Path.cwd())
+    return AicrBundler(binary, overrides, progress=progress, mirrors=settings.mirrors)
