@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from harness.errors import SettingsError, did_you_mean
 
@@ -20,6 +20,21 @@ DEFAULT_FILE = ROOT / "settings.yaml"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+
+
+def _mirrors(value: object, info: ValidationInfo) -> object:
+    """`mirrors` may name a YAML file that holds them, below `mirrors` or by themselves.
+
+    It is relative to the settings file where that names it, else to the working directory.
+    """
+    if not isinstance(value, str):
+        return value
+    file = Path((info.context or {}).get("directory", "")) / Path(value).expanduser()
+    try:
+        found = _read(file)
+    except SettingsError as error:
+        raise ValueError(str(error)) from error
+    return found["mirrors"] if list(found) == ["mirrors"] else found
 
 
 def parse_duration(value: object) -> float:
@@ -155,8 +170,10 @@ class Settings(_Closed):
     bundler: Literal["builtin", "aicr"]
     aicr: str
     recipes: str
+    lenient: bool
+    constraints: Literal["note", "enforce"]
     webhooks: Literal["skip", "refuse"]
-    mirrors: dict[str, str]
+    mirrors: Annotated[dict[str, str], BeforeValidator(_mirrors)]
     empty_daemonsets: tuple[str, ...]
     nodes: Nodes
     ports: Ports
@@ -217,8 +234,12 @@ def load(
     Raises SettingsError (exit 10) naming the file, variable or option, the key, and the nearest known key.
     """
     data = _read(file)
-    _check(data, str(file))
-    known = _scalars(data)
+    _check(data, str(file), file.parent)
+    if isinstance(
+        data.get("mirrors"), str
+    ):  # a file of the settings file's own directory; variables and -o are of here
+        data["mirrors"] = str((file.parent / Path(data["mirrors"]).expanduser()).absolute())
+    known = _scalars(data) | {"mirrors"}
     for name, text in sorted(environment.items()):
         path = _variable(name, known)
         if path is not None and text != "":
@@ -245,9 +266,10 @@ def _read(file: Path) -> dict[str, Any]:
     return data
 
 
-def _check(data: Mapping[str, Any], where: str) -> Settings:
+def _check(data: Mapping[str, Any], where: str, directory: Path = Path()) -> Settings:
+    """The settings that `data` is; a file that it names is relative to `directory`."""
     try:
-        return Settings.model_validate(data)
+        return Settings.model_validate(data, context={"directory": directory})
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])

@@ -13,6 +13,7 @@ from harness.bundles.model import Bundle, Folder
 from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.helm.client import InstallFailed
+from harness.objects import NAMESPACES
 from harness.verdict import Passed
 
 SIDE_BY_SIDE = 4  # helm processes at once: more gains nothing on two cores, and the API server has other callers
@@ -53,6 +54,9 @@ def install_release(run: Run, folder: Folder) -> None:
     with run.task(f"release {folder.release}"), run.timeline.applying(folder.release):
         wanted = run.settings.deadlines.release
         within = run.budget.within(wanted)
+        if folder.owns_namespace and run.cluster.get(NAMESPACES, "", folder.namespace) is None:
+            # helm makes it only after it has looked for what to take over, and then finds it there.
+            run.apply(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": folder.namespace}})
         try:
             run.helm.install(folder, timeout=within)
         except InstallFailed as error:

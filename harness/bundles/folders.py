@@ -15,6 +15,7 @@ from harness.bundles.charts import brings_namespace, read_chart, remote_chart
 from harness.bundles.model import Bundle, Chart, Folder, waits_for
 from harness.errors import DataError
 from harness.formats.documents import Document
+from harness.recipes.model import switched_off
 
 _FOLDER = re.compile(r"(\d{3,})-(.+)")
 _REMAKE = "make the bundle again"
@@ -27,7 +28,7 @@ def read_folders(directory: Path) -> Bundle:
     owners = {release: _owner(release, path, components) for _, release, path in numbered}
     waiting = _waiting(owners, components)
     for name, ref in components.items():
-        if name not in owners and enabled(ref):
+        if name not in owners and not switched_off(ref.get("overrides") or {}, document.get("apiVersion", "")):
             raise DataError(f"has no folder for component {name}, which recipe.yaml names", where=str(directory))
     folders: list[Folder] = []
     for number, release, path in numbered:
@@ -48,11 +49,6 @@ def read_folders(directory: Path) -> Bundle:
             raise DataError(f"comes before {', '.join(sorted(later))}, which it depends on", where=str(path))
         folders.append(folder)
     return Bundle(directory, "helm", tuple(folders), document)
-
-
-def enabled(ref: Mapping[str, Any]) -> bool:
-    """Whether a componentRef is part of the bundle: `overrides.enabled: false` takes a component out."""
-    return (ref.get("overrides") or {}).get("enabled") is not False
 
 
 def recipe_document(file: Path) -> dict[str, Any]:

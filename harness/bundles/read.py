@@ -9,6 +9,7 @@ from harness.bundles.shapes import find, pulled
 from harness.bundles.shapes.helm import HELM
 from harness.errors import DataError
 from harness.formats.documents import Document
+from harness.recipes.model import switched_off
 
 _REMAKE = "make the bundle again"
 
@@ -47,5 +48,7 @@ def _components(directory: Path) -> set[str]:
     file = directory / "recipe.yaml"
     if not file.is_file():
         return set()
-    refs = Document.read(file).root().blocks("componentRefs")
-    return {ref.text("name", required=True) for ref in refs if ref.block("overrides").data.get("enabled") is not False}
+    root = Document.read(file).root()
+    version = root.text("apiVersion")
+    refs = root.blocks("componentRefs")
+    return {ref.text("name", required=True) for ref in refs if not switched_off(ref.mapping("overrides"), version)}

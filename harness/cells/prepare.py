@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bundles.model import Bundle, Bundler, as_delivered
+from harness.bundles.shared_objects import require_no_shared_objects
 from harness.cells.lane import Lane
 from harness.expected.render import Objects, render
 from harness.expected.workloads import Expectation, expect
 from harness.helm.client import Helm
 from harness.publishing.publication import Publication, publication
+from harness.recipes.cluster_version import ConstraintUnmet, unmet
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from harness.settings import Settings
@@ -49,12 +51,20 @@ def prepare(
     Raises DataError, HarnessError of a bundler, or ContractBroken: before anything was touched. What its bundler makes
     only as it pushes is made, and may break its contract, when the lane pushes it.
     """
+    version = settings.tools.pins["kube-apiserver"].version
+    for sentence in unmet(recipe, version):
+        if settings.constraints == "enforce":
+            do = "take a cluster of that version, or --constraints note to run it all the same"
+            raise ConstraintUnmet(sentence, do=do)
+        journal.note(sentence)
     with journal.phase("bundle") as phase:
         bundle = bundler.make(recipe, REFERENCE, work / "bundle")
         phase.detail = f"{len(bundle.folders)} releases of {len(recipe.components)} components"
     reference, bundle = bundle, as_delivered(bundler, bundle, lane.shape)
     with journal.phase("render") as phase:
-        rendered = render(helm, bundle, kube_version=settings.tools.pins["kube-apiserver"].version)
+        rendered = render(helm, bundle, kube_version=version)
+        for note in require_no_shared_objects(bundle, rendered, where=recipe.name):
+            journal.note(note)
         expectation = expect(recipe, bundle, rendered, empty_allowed=frozenset(settings.empty_daemonsets))
         phase.detail = f"{len(expectation.expected.workloads)} workloads expected"
     if lane.shape == REFERENCE:

@@ -27,11 +27,12 @@ from harness.settings import DEFAULT_FILE
     multiple=True,
     help="Override a setting, such as nodes.accelerated=8 or deadlines.pods=90s.",
 )
+@click.option("--lenient", is_flag=True, help="Leave out what recipe data of a newer format has, and say so.")
 @click.version_option(package_name="kwok-harness")
 @click.pass_context
-def cli(context: click.Context, file: Path, overrides: tuple[str, ...]) -> None:
+def cli(context: click.Context, file: Path, overrides: tuple[str, ...], lenient: bool) -> None:
     """Run GPU cluster recipes through their delivery paths on a simulated cluster, and say whether they work."""
-    context.obj = Context(file, overrides)
+    context.obj = Context(file, overrides, lenient)
 
 
 for command in (

@@ -14,7 +14,6 @@ from harness.cli.context import Context, as_json, recipe_names
 from harness.exits import Exit
 from harness.isolation.marks import Marks, sweep_abandoned
 from harness.publishing.publication import packed
-from harness.recipes.load import Catalog
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from lanes import LANES
@@ -33,11 +32,18 @@ sets = click.option(
     help="Override a chart value, such as gpu-operator:driver.enabled=false.",
 )
 
+constraints = click.option(
+    "--constraints",
+    type=click.Choice(["note", "enforce"]),
+    help="What becomes of a recipe whose constraint on the cluster's version does not hold.  [default: the setting]",
+)
+
 
 @click.command()
 @click.argument("recipe", shell_complete=recipe_names)
 @deployer
 @sets
+@constraints
 @click.option("--keep", is_flag=True, help="Leave the cluster as it ends up, and say how to reach it.")
 @click.option("--parity/--no-parity", default=True, help="Whether the objects must be those that helm would make.")
 @click.option(
@@ -53,6 +59,7 @@ def run(
     recipe: str,
     deployer: str | None,
     sets: tuple[str, ...],
+    constraints: str | None,
     keep: bool,
     parity: bool,
     upgrade_from: str | None,
@@ -60,6 +67,7 @@ def run(
     as_json: bool,
 ) -> Exit:
     """Run RECIPE under a lane and say whether every workload is scheduled as intended."""
+    context.override("constraints", constraints)
     lane, budget = context.lane(deployer), Budget.of(os.environ)
     overrides = overrides_of(context, sets)
     resolved = context.resolved(recipe)
@@ -136,5 +144,5 @@ def bundle(
 def _earlier(context: Context, recipe: str, source: str) -> Recipe:
     """What an upgrade starts from: `source` is a recipe, or a data directory that has another state of `recipe`."""
     if os.sep in source or Path(source).is_dir():
-        return context.resolved(recipe, Catalog.load(Path(source)))
+        return context.resolved(recipe, context.catalog_at(Path(source)))
     return context.resolved(source)

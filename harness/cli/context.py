@@ -38,10 +38,16 @@ class Context:
 
     file: Path
     overrides: tuple[str, ...]
+    lenient: bool = False
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: settings and data as they are now, whoever changes the files meanwhile."""
         return {key: value for key, value in self.__dict__.items() if key not in ("console", "toolbox", "platform")}
+
+    def override(self, key: str, value: str | None) -> None:
+        """A setting that has an option of its own, where that was given; before the settings are first asked for."""
+        if value is not None:
+            self.overrides = (*self.overrides, f"{key}={value}")
 
     @cached_property
     def settings(self) -> Settings:
@@ -92,7 +98,14 @@ class Context:
 
     @cached_property
     def catalog(self) -> Catalog:
-        return Catalog.load(Path(self.settings.recipes) if self.settings.recipes else SAMPLES)
+        return self.catalog_at(Path(self.settings.recipes) if self.settings.recipes else SAMPLES)
+
+    def catalog_at(self, directory: Path) -> Catalog:
+        """The recipe data of a directory; what a lenient reading leaves out is told."""
+        catalog = Catalog.load(directory, lenient=self.lenient or self.settings.lenient)
+        for note in catalog.notes:
+            self.console.note(note)
+        return catalog
 
     def resolved(self, recipe: str, catalog: Catalog | None = None) -> Recipe:
         """The recipe of this name, of the data that the settings name where no other is given, with its mirrors."""

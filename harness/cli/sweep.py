@@ -14,7 +14,7 @@ from harness.cells.budget import Budget
 from harness.cells.cell import new_run_id
 from harness.cells.lane import Lane
 from harness.cli.assembly import overrides_of, tools_of
-from harness.cli.cells import sets
+from harness.cli.cells import constraints, sets
 from harness.cli.context import Context, as_json, earlier, recipe_names
 from harness.cli.worker import Order, carry_out
 from harness.errors import HarnessError, Terminated, UsageError
@@ -63,6 +63,7 @@ RESULTS_VARIABLE = "KWOK_RESULTS_FILE"
 @click.option("--keep", is_flag=True, help="Leave the clusters of failed cells as they end up.")
 @click.option("--parity/--no-parity", default=True, help="Whether the objects must be those that helm would make.")
 @sets
+@constraints
 @earlier
 @as_json
 @click.pass_obj
@@ -79,6 +80,7 @@ def sweep(
     keep: bool,
     parity: bool,
     sets: tuple[str, ...],
+    constraints: str | None,
     history: tuple[Path, ...],
     as_json: bool,
 ) -> Exit:
@@ -87,6 +89,7 @@ def sweep(
     Three cells of a lane in a row that end with 50 end the sweep. Results are written after every cell.
     """
     Budget.of(os.environ)
+    context.override("constraints", constraints)
     overrides_of(context, sets)
     lanes = _lanes(context, deployers)
     plan = _plan(context, _cells(keys) if keys else None, (*names, *globs), lanes, shard)

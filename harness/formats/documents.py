@@ -5,14 +5,15 @@ number where text was meant or a key nobody reads would each make the harness te
 file is composed into nodes (which know their lines) and turned into plain data here, with no constructor of PyYAML.
 
 Plain scalars follow YAML 1.2's core schema as the reference tool reads them: `yes`, `on` and dates are text, `1e3` is a
-number, `0755` is octal. Merge keys (`<<`), tags and keys that are not text are no part of the format.
+number, `0755` is octal. What Helm reads is read: a number or true as a key is that text, and a merge key (`<<`) adds
+fields of other mappings where they are not written out. Other tags, and keys that are lists or null, are refused.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import yaml
 
@@ -49,21 +50,33 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
+class Reading(Protocol):
+    """What becomes of a field that nobody reads."""
+
+    def unknown_field(self, key: str, known: Iterable[str], where: str) -> None:
+        """Raises DataError, unless the field may be left out."""
+        ...
+
+
 @dataclass(frozen=True)
 class Document:
-    """One YAML file as plain data, and the line of every key and item by its path."""
+    """One YAML file as plain data, and the line of every key and item by its path.
+
+    `reading` says what becomes of unknown fields where the file is recipe data; elsewhere they are errors.
+    """
 
     file: Path
     data: Any
     lines: Mapping[tuple[str | int, ...], int]
+    reading: Reading | None = None
 
     @classmethod
-    def read(cls, file: Path) -> Self:
+    def read(cls, file: Path, reading: Reading | None = None) -> Self:
         """Read one document from `file` (an empty file is `None`). Raises DataError with file and line."""
         root = _compose(file, _text(file))
         lines: dict[tuple[str | int, ...], int] = {}
         data = None if root is None else _Plain(file, lines).of(root, ())
-        return cls(file, data, lines)
+        return cls(file, data, lines, reading)
 
     def root(self) -> "Block":
         """The top-level mapping; an empty file or anything else is an error."""
@@ -94,10 +107,13 @@ class Block:
         return f"{self.document.file}:{self.document.lines.get(full, 1)}"
 
     def closed(self, *known: str) -> Self:
-        """Refuse every field that is not in `known`."""
+        """Refuse every field that is not in `known`, unless the document's `reading` leaves it out."""
         for key in self.data:
-            if key not in known:
+            if key in known:
+                continue
+            if self.document.reading is None:
                 raise DataError(f"unknown field {key!r}", where=self.where(key), do=did_you_mean(key, known))
+            self.document.reading.unknown_field(key, known, self.where(key))
         return self
 
     def text(self, key: str, *, required: bool = False) -> str:
@@ -224,7 +240,8 @@ class _Plain:
 
     file: Path
     lines: dict[tuple[str | int, ...], int]
-    visited: int = field(default=0)
+    visited: int = 0
+    merging: tuple[yaml.Node, ...] = ()
 
     def of(self, node: yaml.Node, path: tuple[str | int, ...]) -> Any:
         self.visited += 1
@@ -247,19 +264,44 @@ class _Plain:
 
     def _mapping(self, node: yaml.MappingNode, path: tuple[str | int, ...]) -> dict[str, Any]:
         result: dict[str, Any] = {}
+        merge: yaml.Node | None = None
         for key_node, value_node in node.value:
-            key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
-            if not isinstance(key, str):
-                raise self._error(f"key {key_node.value!r} is not text: quote it", key_node)
+            key = self._key(key_node)
             if key == "<<" and not key_node.style:
-                raise self._error("merge keys (<<) are not part of the format: write the fields out", key_node)
+                if merge:
+                    raise self._error("duplicate merge key (<<): give one of them a list", key_node)
+                merge = value_node
+                continue
             here = (*path, key)
             if key in result:
                 first = self.lines[here]
                 raise self._error(f"duplicate key {key!r}, first on line {first}", key_node)
             self.lines[here] = key_node.start_mark.line + 1
             result[key] = self.of(value_node, here)
+        if merge:
+            self._merge(merge, path, result)
         return result
+
+    def _merge(self, node: yaml.Node, path: tuple[str | int, ...], result: dict[str, Any]) -> None:
+        """Add the fields of a mapping, or of a list of them, that are not there: what is written out wins."""
+        for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            if not isinstance(each, yaml.MappingNode):
+                raise self._error("a merge key (<<) takes a mapping or a list of mappings", each)
+            if each in self.merging:
+                raise self._error(_TOO_DEEP, each)
+            other = _Plain(self.file, {}, self.visited, (*self.merging, each))
+            result |= {key: value for key, value in other.of(each, path).items() if key not in result}
+            self.visited = other.visited
+            self.lines |= {place: line for place, line in other.lines.items() if place not in self.lines}
+
+    def _key(self, node: yaml.Node) -> str:
+        """A key as Helm has it: text, and numbers and booleans as the text that they are in JSON."""
+        key = self._scalar(node) if isinstance(node, yaml.ScalarNode) else None
+        if isinstance(key, str):
+            return key
+        if key is None:
+            raise self._error(f"key {node.value!r} is not text: quote it", node)
+        return str(key) if isinstance(key, int) and not isinstance(key, bool) else str(node.value).lower()
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         text: str = node.value

@@ -53,7 +53,7 @@ def load_all(text: str) -> list[Any]:
     return list(yaml.load_all(text, Loader=_Loader))
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Quotes what PyYAML would read as something other than text, and what Go would."""
 
 
@@ -67,7 +67,7 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-_Dumper.add_representer(str, _text)
+Dumper.add_representer(str, _text)
 
 
 def dump(data: Mapping[str, Any]) -> bytes:
@@ -75,5 +75,5 @@ def dump(data: Mapping[str, Any]) -> bytes:
 
     Written by PyYAML itself and not by libyaml, which breaks some lines elsewhere.
     """
-    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=10**9)
+    text: str = yaml.dump(data, Dumper=Dumper, sort_keys=True, allow_unicode=True, width=10**9)
     return text.encode()

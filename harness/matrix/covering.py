@@ -24,14 +24,14 @@ class Cover:
 
 def template_paths(recipe: Recipe) -> frozenset[str]:
     """The ways in which the bundle of `recipe` delivers its components."""
-    return frozenset(path for component in recipe.components for path in _paths(component))
+    return frozenset(path for component in recipe.components for path in _paths(recipe, component))
 
 
-def _paths(component: Component) -> Iterator[str]:
+def _paths(recipe: Recipe, component: Component) -> Iterator[str]:
     if component.type == "Kustomize":
         yield "kustomization"
         return
-    if component.pre_manifest_files:
+    if component.pre_manifest_files or recipe.needs_quota(component):
         yield "manifests before a chart"
     if not component.chart:
         yield "manifests without a chart"

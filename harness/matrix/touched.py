@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.recipes.load import Catalog, local_chart, values_files
+from harness.recipes.load import Catalog, chart_files, local_chart, values_files
 from harness.recipes.model import BASE, Component, Overlay
 from harness.recipes.profiles import NoProfile, Profiles
 from harness.recipes.registry import FILE as REGISTRY
@@ -157,6 +157,9 @@ def _files(catalog: Catalog, component: Component) -> Iterator[tuple[Path, str]]
         yield directory / component.entry.health_check, "health check"
     if chart := local_chart(component.source, component.chart, catalog.root):
         yield chart, "chart"
+        for _, part in chart_files(chart, catalog.root):
+            if not part.resolve().is_relative_to(chart.resolve()):
+                yield part.resolve(), "chart"  # what a link in it leads to
 
 
 def _applies(catalog: Catalog, found: Resolution, overlay: Overlay) -> str:

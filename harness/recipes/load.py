@@ -11,7 +11,22 @@ from typing import Any, Self, TypeVar
 
 from harness.errors import DataError, UsageError, did_you_mean
 from harness.formats.documents import Block, Document, inside, read_values
-from harness.recipes.model import ANY, BASE, CRITERIA, SPELLING, ComponentRef, Constraint, Criteria, Mixin, Overlay
+from harness.names import API_VERSION
+from harness.recipes.format import CURRENT, VERSIONS, WITH_PROFILE, Reading
+from harness.recipes.model import (
+    ANY,
+    BASE,
+    CRITERIA,
+    SPELLING,
+    ComponentRef,
+    Constraint,
+    Criteria,
+    Mixin,
+    Overlay,
+    Profile,
+    ProfileValue,
+    leaves,
+)
 from harness.recipes.model import RegistryEntry as Entry
 from harness.recipes.registry import header, load_registry
 
@@ -24,22 +39,32 @@ _Item = TypeVar("_Item", Overlay, Mixin)
 
 @dataclass(frozen=True)
 class Catalog:
-    """All recipe data below `directory` (a `recipes` directory; its parent is the data root)."""
+    """All recipe data below `directory` (a `recipes` directory; its parent is the data root).
+
+    `version` is that of the format, by the registry; `notes` tell what a lenient reading has left out.
+    """
 
     directory: Path
     overlays: Mapping[str, Overlay]
     mixins: Mapping[str, Mixin]
     registry: Mapping[str, Entry]
+    version: str = API_VERSION
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
-        """Read and check everything. Raises DataError (exit 10) with file and line at the first fault."""
+    def load(cls, directory: Path, *, lenient: bool = False) -> Self:
+        """Read and check everything. Raises DataError (exit 10) with file and line at the first fault.
+
+        What no known version of the format has is such a fault, unless `lenient`: then it is left out, with a note.
+        """
         if not directory.is_dir():
             raise DataError("is no recipes directory", where=str(directory), do="see `recipes` in the settings")
-        registry = load_registry(directory)
-        overlays = dict(_files(directory, "overlays", _overlay))
-        mixins = dict(_files(directory, "mixins", _mixin))
-        catalog = cls(directory, overlays, mixins, registry)
+        reading = Reading(lenient)
+        version, registry = load_registry(directory, reading)
+        overlays = dict(_files(directory, "overlays", _overlay, reading))
+        mixins = dict(_files(directory, "mixins", _mixin, reading))
+        version = version if version == API_VERSION else CURRENT
+        catalog = cls(directory, overlays, mixins, registry, version, tuple(reading.notes))
         catalog._check()
         return catalog
 
@@ -97,6 +122,8 @@ class Catalog:
                     raise DataError(f"unknown mixin {mixin!r}", where=str(overlay.file), do=do)
         for entry in self.registry.values():
             local_chart(entry.repository, entry.chart, self.root, where=entry.where)
+            for relative in entry.manifest_files:
+                _is_file(self.directory, relative, entry.where)
         sources: list[Overlay | Mixin] = [*self.overlays.values(), *self.mixins.values()]
         for source in sources:
             for component in source.components:
@@ -109,8 +136,8 @@ class Catalog:
         for field in ("values_file", "patches", "manifest_files", "pre_manifest_files"):
             value = getattr(component, field)
             for relative in (value,) if isinstance(value, str) else value:
-                if relative and not inside(self.directory, relative, component.place(field)).is_file():
-                    raise DataError(f"{relative} is no file", where=component.place(field))
+                if relative:
+                    _is_file(self.directory, relative, component.place(field))
         for file in values_files(self.directory, component.name, component.values_file):
             read_values(inside(self.directory, file, component.place("values_file")))
 
@@ -139,7 +166,34 @@ def local_chart(source: str, chart: str, root: Path, *, where: str = "") -> Path
     return root / relative
 
 
-def _files(directory: Path, folder: str, read: Callable[[Block, Path], _Item]) -> Iterator[tuple[str, _Item]]:
+def chart_files(chart: Path, root: Path) -> Iterator[tuple[str, Path]]:
+    """The files of a local chart, as Helm finds them: by their path in it, through links to what is below `root`.
+
+    Raises DataError for a link that leads nowhere, out of the data root, or back to where it is.
+    """
+    yield from _below(chart, "", root.resolve(), ())
+
+
+def _below(directory: Path, path: str, root: Path, above: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
+    above = (*above, directory.resolve())
+    for file in sorted(directory.iterdir()):
+        target = inside(root, str(file.absolute()), str(file)) if file.is_symlink() else file
+        if target.is_dir() and target.resolve() in above:
+            raise DataError("is a link to a directory that it is in", where=str(file))
+        if target.is_dir():
+            yield from _below(file, f"{path}{file.name}/", root, above)
+        elif target.is_file():
+            yield f"{path}{file.name}", file
+
+
+def _is_file(directory: Path, relative: str, where: str) -> None:
+    if not inside(directory, relative, where).is_file():
+        raise DataError(f"{relative} is no file", where=where)
+
+
+def _files(
+    directory: Path, folder: str, read: Callable[[Block, Path, Reading], _Item], reading: Reading
+) -> Iterator[tuple[str, _Item]]:
     parent = directory / folder
     for file in sorted(parent.iterdir()) if parent.exists() else ():
         if file.name.startswith(".") or file.suffix == ".md":
@@ -147,19 +201,23 @@ def _files(directory: Path, folder: str, read: Callable[[Block, Path], _Item]) -
         if file.suffix != ".yaml" or not file.is_file():
             raise DataError("is no recipe file: only <name>.yaml belongs here", where=str(file))
         inside(directory, f"{folder}/{file.name}", str(file))
-        block = Document.read(file).root().closed("apiVersion", "kind", "metadata", "spec")
-        item = read(block, file)
+        block = Document.read(file, reading).root().closed("apiVersion", "kind", "metadata", "spec")
+        item = read(block, file, reading)
         if item.name != file.stem:
             where = block.where("metadata", "name")
             raise DataError(f"metadata.name is {item.name!r}, but the file is {file.name}", where=where)
         yield item.name, item
 
 
-def _overlay(block: Block, file: Path) -> Overlay:
-    header(block, "RecipeMetadata")
+def _overlay(block: Block, file: Path, reading: Reading) -> Overlay:
+    version = header(block, "RecipeMetadata", reading)
     name = block.block("metadata").closed("name").text("name", required=True)
-    fields = ("base", "mixins", "criteria", "constraints", "componentRefs", "validation")
+    fields = ("base", "mixins", "criteria", "constraints", "componentRefs", "validation", "profile")
     spec = block.block("spec").closed(*fields)
+    profile = _profile(spec.block("profile")) if spec.data.get("profile") is not None else None
+    if version in VERSIONS and (profile is not None) != (version == WITH_PROFILE):
+        what = f"apiVersion is {version!r}, and there is {'a' if profile else 'no'} profile"
+        raise DataError(what, where=block.where("apiVersion"), do=f"{WITH_PROFILE} is for overlays with a profile")
     return Overlay(
         name=name,
         file=file,
@@ -169,11 +227,12 @@ def _overlay(block: Block, file: Path) -> Overlay:
         constraints=_constraints(spec),
         components=_components(spec),
         validation=_validation(spec.block("validation")),
+        profile=profile,
     )
 
 
-def _mixin(block: Block, file: Path) -> Mixin:
-    header(block, "RecipeMixin")
+def _mixin(block: Block, file: Path, reading: Reading) -> Mixin:
+    header(block, "RecipeMixin", reading)
     name = block.block("metadata").closed("name").text("name", required=True)
     spec = block.block("spec").closed("constraints", "componentRefs")
     return Mixin(name, file, _constraints(spec), _components(spec))
@@ -187,8 +246,12 @@ def _criteria(block: Block) -> Criteria:
 def _constraints(block: Block) -> tuple[Constraint, ...]:
     found: dict[str, Constraint] = {}
     for item in block.blocks("constraints"):
-        item.closed("name", "value")
-        constraint = Constraint(item.text("name", required=True), item.text("value", required=True))
+        item.closed("name", "value", "severity", "remediation", "unit")
+        constraint = Constraint(
+            item.text("name", required=True),
+            item.text("value", required=True),
+            **{key: item.text(key) for key in ("severity", "remediation", "unit")},
+        )
         if constraint.name in found:
             raise DataError(f"constraint {constraint.name!r} is given twice", where=item.where("name"))
         found[constraint.name] = constraint
@@ -213,6 +276,7 @@ def _component(block: Block) -> ComponentRef:
         "name": block.text("name", required=True),
         "overrides": block.mapping("overrides"),
         "cleanup": block.flag("cleanup"),
+        "health_check_skip": block.flag("healthCheckSkip"),
         "expected_resources": tuple(_resource(item) for item in block.blocks("expectedResources")),
         **{field: block.texts(SPELLING[field]) for field in ("patches", "depends_on", *_FILES)},
         **{field: block.text(SPELLING[field]) for field in _TEXTS},
@@ -227,6 +291,37 @@ def _component(block: Block) -> ComponentRef:
 
 _FILES = ("manifest_files", "pre_manifest_files")
 _TEXTS = ("namespace", "type", "chart", "source", "version", "tag", "path", "values_file", "health_check_asserts")
+
+
+def _profile(block: Block) -> Profile:
+    """A closed set of choices, each of which sets the same paths; one of them is the default."""
+    block.closed("name", "description", "default", "values")
+    name, default = block.text("name", required=True), block.text("default", required=True)
+    values = {key: _profile_value(block.block("values").block(key)) for key in block.mapping("values")}
+    if default not in values:
+        raise DataError(f"default is {default!r}", where=block.where("default"), do=did_you_mean(default, values))
+    paths = {key: {c: sorted(leaves(o)) for c, o in value.overrides.items() if o} for key, value in values.items()}
+    for key, found in paths.items():
+        if found != paths[default]:
+            what = f"value {key} does not set the same paths as {default}"
+            raise DataError(what, where=block.where("values", key), do="each choice has to set all of them")
+    return Profile(name, default, values, block.where("name"))
+
+
+def _profile_value(block: Block) -> ProfileValue:
+    block.closed("advertiser", "constraints", "componentRefs")
+    advertiser = block.text("advertiser")
+    if advertiser not in ("", "external"):
+        raise DataError(f"advertiser is {advertiser!r}", where=block.where("advertiser"), do="it may be external")
+    overrides: dict[str, Mapping[str, Any]] = {}
+    for item in block.blocks("componentRefs"):
+        component = item.closed("name", "overrides").text("name", required=True)
+        if component in overrides:
+            raise DataError(f"component {component!r} is given twice", where=item.where("name"))
+        if "enabled" in item.mapping("overrides"):
+            raise DataError("a profile cannot switch a component off", where=item.where("overrides", "enabled"))
+        overrides[component] = item.mapping("overrides")
+    return ProfileValue(advertiser, _constraints(block), overrides)
 
 
 def _resource(block: Block) -> Mapping[str, str]:

@@ -14,13 +14,15 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from harness.errors import DataError, UsageError, did_you_mean
-from harness.names import ACCELERATED, API_VERSION, SYSTEM
+from harness.names import ACCELERATED, SYSTEM
+from harness.recipes.format import VERSIONS
 
 DEFAULT_SERVICE, DEFAULT_ACCELERATOR = "eks", "h100"
 GENERIC = "generic"
 _OPEN = ("", "any")
 
 _Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)]
+_VERSIONS = f"^({'|'.join(map(re.escape, VERSIONS))})$"
 _Quantity = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(Ki|Mi|Gi|Ti|k|M|G|T)?$")]
 _Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -72,7 +74,7 @@ class Spec(_Closed):
 
 
 class _File(_Closed):
-    apiVersion: Annotated[str, StringConstraints(pattern=f"^{re.escape(API_VERSION)}$")]  # noqa: N815
+    apiVersion: Annotated[str, StringConstraints(pattern=_VERSIONS)]  # noqa: N815
     kind: Literal["KWOKNodeProfile"]
     metadata: _Metadata
     spec: Spec

@@ -5,17 +5,20 @@ from pathlib import Path
 
 from harness.errors import DataError
 from harness.formats.documents import Block, Document, inside
-from harness.names import API_VERSION
+from harness.recipes.format import VERSIONS, Reading
 from harness.recipes.model import RegistryEntry, Scheduling
 
 FILE = "registry.yaml"
 _KINDS = ("helm", "kustomize", "manifest")
 
 
-def load_registry(directory: Path) -> Mapping[str, RegistryEntry]:
-    """Every component of `directory/registry.yaml` by name. Raises DataError with file and line."""
-    block = Document.read(inside(directory, FILE, str(directory))).root().closed("apiVersion", "kind", "components")
-    header(block, "ComponentRegistry")
+def load_registry(directory: Path, reading: Reading) -> tuple[str, Mapping[str, RegistryEntry]]:
+    """The version of the format, and every component of `directory/registry.yaml` by name.
+
+    Raises DataError with file and line.
+    """
+    block = Document.read(inside(directory, FILE, str(directory)), reading).root()
+    version = header(block.closed("apiVersion", "kind", "components"), "ComponentRegistry", reading)
     entries: dict[str, RegistryEntry] = {}
     for item in block.blocks("components"):
         entry = _entry(item, directory)
@@ -25,15 +28,17 @@ def load_registry(directory: Path) -> Mapping[str, RegistryEntry]:
                     what = f"{name!r} names {other.name} already"
                     raise DataError(what, where=entry.where, do=f"see {other.where}")
         entries[entry.name] = entry
-    return entries
+    return version, entries
 
 
-def header(block: Block, kind: str) -> None:
-    """Check apiVersion and kind of a file."""
-    for key, wanted in (("apiVersion", API_VERSION), ("kind", kind)):
-        found = block.text(key, required=True)
-        if found != wanted:
-            raise DataError(f"{key} is {found!r}", where=block.where(key), do=f"it must be {wanted}")
+def header(block: Block, kind: str, reading: Reading) -> str:
+    """Check the kind of a file; its apiVersion."""
+    version, found = block.text("apiVersion", required=True), block.text("kind", required=True)
+    if version not in VERSIONS:
+        reading.unknown_version(version, block.where("apiVersion"))
+    if found != kind:
+        raise DataError(f"kind is {found!r}", where=block.where("kind"), do=f"it must be {kind}")
+    return version
 
 
 def _entry(block: Block, directory: Path) -> RegistryEntry:
@@ -44,14 +49,20 @@ def _entry(block: Block, directory: Path) -> RegistryEntry:
         "healthCheck",
         *_KINDS,
         "nodeScheduling",
-        # What follows steers other commands of the reference tool, or takes flags that these runs do not pass.
+        "manifestFiles",
+        "gkeCriticalPriority",
+        # Nothing of what follows changes a bundle of these runs. Written by flags that they do not pass:
         "podScheduling",
         "storageClassPaths",
-        "validations",
-        "gkeCriticalPriority",
+        "sharedStorageClassPaths",
+        # For other commands of the reference tool, the helmfile deployer among them, and warnings of its own:
         "hasSelfRefCRDs",
+        "manifestsUseChartCRDs",
+        "validations",
         "testTier",
     )
+    for flag in ("hasSelfRefCRDs", "manifestsUseChartCRDs"):
+        block.flag(flag)
     name = block.text("name", required=True)
     kinds = [kind for kind in _KINDS if kind in block.data]
     if len(kinds) != 1:
@@ -68,6 +79,8 @@ def _entry(block: Block, directory: Path) -> RegistryEntry:
         kind="manifest" if without_chart else kinds[0],
         scheduling=_scheduling(block.block("nodeScheduling")),
         health_check=health_check,
+        manifest_files=block.texts("manifestFiles"),
+        critical_pods=block.flag("gkeCriticalPriority"),
         where=block.where("name"),
         **defaults,
     )
@@ -92,7 +105,7 @@ def _scheduling(block: Block) -> Scheduling:
     system = block.closed("system", "accelerated", "nodeCountPaths").block("system")
     accelerated = block.block("accelerated")
     for part in (system, accelerated):
-        part.closed("nodeSelectorPaths", "tolerationPaths", "taintStrPaths")
+        part.closed("nodeSelectorPaths", "tolerationPaths", "taintPaths", "taintStrPaths")
     return Scheduling(
         system_selectors=system.texts("nodeSelectorPaths"),
         system_tolerations=system.texts("tolerationPaths"),

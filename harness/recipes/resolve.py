@@ -7,6 +7,8 @@ matches, least specific first; each is applied with its whole base chain.
 The recipe that runs is the overlay that was named, so two things hold even for data in which criteria do not tell
 overlays apart: the named overlay is always a candidate, and overlays based on it are none (they would match only with
 criteria no more specific than its own); among equally specific candidates it comes last, so that its settings win.
+
+Last comes what is chosen: the default of a profile that one of the overlays declares, and how Slurm keeps its accounts.
 """
 
 import heapq
@@ -16,14 +18,26 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.recipes.load import LOCAL, Catalog, local_chart, values_files
-from harness.recipes.model import SPELLING, Component, ComponentRef, Constraint, Criteria, Mixin, Overlay, Recipe
+from harness.names import API_VERSION
+from harness.recipes.choices import choose_profile, choose_slurm_accounting
+from harness.recipes.load import LOCAL, Catalog, chart_files, local_chart, values_files
+from harness.recipes.merging import merged, merged_phase, set_fields
+from harness.recipes.model import (
+    SPELLING,
+    Component,
+    ComponentRef,
+    Constraint,
+    Criteria,
+    Mixin,
+    Overlay,
+    Recipe,
+    switched_off,
+)
 from harness.recipes.model import RegistryEntry as Entry
 from harness.recipes.registry import FILE as REGISTRY
 
 _REMOTE = ("https://", "http://", "oci://")
 _OF_MIXINS = {"namespace", "manifest_files", "pre_manifest_files"}  # what a mixin may give to an existing component
-_ADDED = {"manifest_files", "pre_manifest_files"}
 
 
 @dataclass(frozen=True)
@@ -54,13 +68,18 @@ def resolution(catalog: Catalog, name: str) -> Resolution:
     for overlay in applied:
         constraints |= {constraint.name: constraint for constraint in overlay.constraints}
         references |= {ref.name: merged(references.get(ref.name), ref) for ref in overlay.components}
-        validation |= overlay.validation
+        for phase, body in overlay.validation.items():
+            replaces = catalog.version == API_VERSION or phase not in validation
+            validation[phase] = body if replaces else merged_phase(validation[phase], body)
     mixins = [catalog.mixins[mixin] for mixin in _unique(mixin for overlay in applied for mixin in overlay.mixins)]
     for mixin in mixins:
         _add_mixin(mixin, constraints, references)
+    profile = choose_profile(applied, constraints, references, catalog.version)
+    where = str(catalog.overlay(name).file)
+    configuration = {} if catalog.version == API_VERSION else choose_slurm_accounting(query, references, where)
     references = {n: with_defaults(ref, catalog.registry[n]) for n, ref in references.items()}
-    enabled, disabled = _enabled(references, str(catalog.overlay(name).file))
-    components = tuple(_component(enabled[n], catalog) for n in deployment_order(enabled))
+    enabled, disabled = _enabled(references, where, catalog.version)
+    components = tuple(_component(references[n], catalog) for n in deployment_order(enabled))
     recipe = Recipe(
         name=name,
         criteria=query,
@@ -70,19 +89,12 @@ def resolution(catalog: Catalog, name: str) -> Resolution:
         validation=validation,
         data=catalog.directory,
         files=_files(catalog, applied, mixins, components),
+        disabled=tuple(_component(references[n], catalog) for n in disabled),
+        version=catalog.version,
+        profile=profile,
+        configuration=configuration,
     )
     return Resolution(recipe, candidates, tuple(applied), tuple(mixins), references, disabled)
-
-
-def merged(old: ComponentRef | None, new: ComponentRef) -> ComponentRef:
-    """`new` over `old`: what is set wins, `overrides` key by key at the top level, manifest files add up."""
-    if old is None:
-        return new
-    changes: dict[str, Any] = {field: getattr(new, field) for field in _set(new)}
-    changes["overrides"] = {**old.overrides, **new.overrides}
-    changes |= {field: tuple(_unique((*getattr(old, field), *getattr(new, field)))) for field in _ADDED}
-    added = {field: old.places.get(field, ()) + new.places.get(field, ()) for field in (*_ADDED, "")}
-    return replace(old, **changes, places={**old.places, **new.places, **{k: v for k, v in added.items() if v}})
 
 
 def with_defaults(ref: ComponentRef, entry: Entry) -> ComponentRef:
@@ -94,6 +106,8 @@ def with_defaults(ref: ComponentRef, entry: Entry) -> ComponentRef:
     else:
         defaults |= {"tag": entry.tag, "path": entry.path}
     missing: dict[str, Any] = {field: value for field, value in defaults.items() if value and not getattr(ref, field)}
+    if entry.manifest_files and not ref.manifest_files:
+        missing["manifest_files"] = entry.manifest_files
     return replace(ref, **missing, places={**ref.places, **dict.fromkeys(missing, (entry.where,))})
 
 
@@ -125,7 +139,8 @@ def _candidates(catalog: Catalog, name: str, query: Criteria) -> tuple[str, ...]
     """The named overlay and every maximal match of the query, in the order in which they apply."""
     matches = {name}
     for other in catalog.overlays.values():
-        if other.criteria is not None and other.criteria.matches(query) and name not in catalog.chain(other.name):
+        applies = other.criteria is not None and other.criteria.matches(query, by_nodes=catalog.version == API_VERSION)
+        if applies and name not in catalog.chain(other.name):
             matches.add(other.name)
     ancestors = {link for match in matches for link in catalog.chain(match)[:-1]}
 
@@ -146,7 +161,7 @@ def _add_mixin(mixin: Mixin, constraints: dict[str, Constraint], references: dic
         constraints[constraint.name] = constraint
     for ref in mixin.components:
         old = references.get(ref.name)
-        conflicts = sorted(SPELLING[field] for field in _set(ref) - _OF_MIXINS)
+        conflicts = sorted(SPELLING[field] for field in set_fields(ref) - _OF_MIXINS)
         if old is not None and conflicts:
             raise DataError(
                 f"component {ref.name!r} exists already: mixins cannot set its {', '.join(conflicts)}",
@@ -156,7 +171,9 @@ def _add_mixin(mixin: Mixin, constraints: dict[str, Constraint], references: dic
         references[ref.name] = merged(old, ref)
 
 
-def _enabled(refs: Mapping[str, ComponentRef], where: str) -> tuple[dict[str, ComponentRef], tuple[str, ...]]:
+def _enabled(
+    refs: Mapping[str, ComponentRef], where: str, version: str
+) -> tuple[dict[str, ComponentRef], tuple[str, ...]]:
     """Without the disabled components: what depends on one takes it as provided by the platform."""
     for ref in refs.values():
         for needed in ref.depends_on:
@@ -164,7 +181,7 @@ def _enabled(refs: Mapping[str, ComponentRef], where: str) -> tuple[dict[str, Co
                 do = f"the recipe has: {', '.join(sorted(refs))}"
                 what = f"component {ref.name!r} depends on {needed!r}, which the recipe does not have"
                 raise DataError(what, where=ref.place("depends_on"), do=do)
-    disabled = tuple(sorted(name for name, ref in refs.items() if ref.disabled))
+    disabled = tuple(sorted(name for name, ref in refs.items() if switched_off(ref.overrides, version)))
     enabled = {
         name: replace(ref, depends_on=tuple(needed for needed in ref.depends_on if needed not in disabled))
         for name, ref in refs.items()
@@ -202,13 +219,8 @@ def _files(
         )
         files.update(catalog.directory / relative for relative in below if relative)
         if chart := local_chart(component.source, component.chart, catalog.root):
-            files.update(path for path in chart.rglob("*") if path.is_file())
+            files.update(path for _, path in chart_files(chart, catalog.root))
     return tuple(sorted(files))
-
-
-def _set(ref: ComponentRef) -> set[str]:
-    """The fields that `ref` gives a value."""
-    return {field for field in SPELLING if field != "name" and getattr(ref, field)}
 
 
 def _unique(items: Iterable[str]) -> Sequence[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.formats.documents import read_values
 from harness.names import ACCELERATED, GPU_TAINT, KWOK_TAINT, NODE_TYPE_LABEL, SYSTEM
+from harness.recipes.derived_values import with_derived
 from harness.recipes.load import Catalog, values_files
 from harness.recipes.model import Component, Recipe
 
@@ -187,8 +188,31 @@ def component_values(
         (scheduling.accelerated_tolerations, paths.accelerated_tolerations),
     ):
         for dotted in dotted_paths if selector else ():
-            _put(values, dotted, copy.deepcopy(selector))
+            _place(values, dotted, selector, _MISSING if recipe.legacy else _at(component.overrides, dotted))
+    return values if recipe.legacy else with_derived(recipe, component, values)
+
+
+_MISSING: Any = object()
+
+
+def _at(values: Any, dotted: str) -> Any:
+    """What is at a dotted path, or _MISSING."""
+    for step in dotted.split("."):
+        values = values.get(step, _MISSING) if isinstance(values, Mapping) else _MISSING
     return values
+
+
+def _place(values: dict[str, Any], dotted: str, wanted: Any, overridden: Any) -> None:
+    """Write a node selector or tolerations at a path, where an overlay has `overridden` there.
+
+    An overlay that has written nothing there, an empty list or map, wants nothing there; tolerations that it has
+    written are kept, and those of the run come after them.
+    """
+    if overridden in (None, [], {}):
+        return
+    there = _at(values, dotted)
+    kept = there if overridden is not _MISSING and isinstance(wanted, list) and isinstance(there, list) else []
+    _put(values, dotted, copy.deepcopy([*kept, *wanted] if isinstance(wanted, list) else wanted))
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -156,6 +156,35 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         settings.load(tmp_path / "gone.yaml", environment={})
 
 
+MIRRORS = {"https://a.example/b": "oci://localhost:5500/c"}
+
+
+@pytest.mark.parametrize("below", [True, False], ids=["below mirrors", "by themselves"])
+def test_mirrors_may_be_a_file_of_their_own(file: Path, below: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named in the settings it is beside them; named by a variable or -o it is of the working directory."""
+    other = file.parent / "elsewhere"
+    other.mkdir()
+    for place, mirrors in ((file.parent, MIRRORS), (other, {"https://x.example": "https://y.example"})):
+        (place / "mirrors.yaml").write_text(yaml.safe_dump({"mirrors": mirrors} if below else mirrors))
+    monkeypatch.chdir(other)
+    assert settings.load(file, environment={}, overrides={"mirrors": "../mirrors.yaml"}).mirrors == MIRRORS
+    assert settings.load(file, environment={"KWOK_MIRRORS": "../mirrors.yaml"}).mirrors == MIRRORS
+    change(file, "mirrors", "mirrors.yaml")
+    assert settings.load(file, environment={}).mirrors == MIRRORS
+    assert settings.load(file, environment={}, overrides={"mirrors": "mirrors.yaml"}).mirrors != MIRRORS
+
+
+@pytest.mark.parametrize(("text", "what"), [(None, "cannot be read"), ("[a]", "mapping"), ("a: 1", "mirrors.a")])
+def test_a_file_of_mirrors_that_holds_none_is_one_error(file: Path, text: str | None, what: str) -> None:
+    """What is wrong with it, and where it was named."""
+    mirrors = file.parent / "mirrors.yaml"
+    if text:
+        mirrors.write_text(text)
+    with pytest.raises(SettingsError, match=what) as caught:
+        settings.load(file, environment={}, overrides={"mirrors": str(mirrors)})
+    assert caught.value.where.startswith("-o mirrors=")
+
+
 def test_settings_cannot_be_changed_after_loading() -> None:
     """Frozen: what a run was started with is what it ends with."""
     loaded = settings.load(environment={})

@@ -16,7 +16,6 @@ from typing import Any
 
 from harness.bundles.bundlers.builtin import replacing
 from harness.bundles.delivery import Target
-from harness.bundles.folders import enabled
 from harness.bundles.kustomization import flux_name
 from harness.bundles.mirrors.tree import mirror_tree
 from harness.bundles.model import Bundle, Folder
@@ -28,7 +27,7 @@ from harness.formats.documents import Document
 from harness.processes import commands
 from harness.processes.commands import CommandFailed
 from harness.progress import Progress, Silent
-from harness.recipes.model import Recipe
+from harness.recipes.model import Recipe, switched_off
 from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, kwok_sets, select
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -163,8 +162,10 @@ def _applicable(recipe: Recipe, sets: Sequence[SetOverride]) -> Iterator[SetOver
 
 def _same_recipe(recipe: Recipe, resolved: Mapping[str, Any]) -> None:
     """The command line must have resolved the overlay that was named, not a parent and not a newer state of it."""
-    theirs = {ref["name"] for ref in resolved.get("componentRefs") or () if enabled(ref)}
-    ours = {component.name for component in recipe.components if component.overrides.get("enabled") is not False}
+    version = str(resolved.get("apiVersion"))
+    refs = resolved.get("componentRefs") or ()
+    theirs = {ref["name"] for ref in refs if not switched_off(ref.get("overrides") or {}, version)}
+    ours = {component.name for component in recipe.components}
     found = []
     if ours - theirs:
         found.append(f"it lacks {', '.join(sorted(ours - theirs))}")

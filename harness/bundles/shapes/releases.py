@@ -6,15 +6,15 @@ computed here, once, and the objects that two lanes create can be compared. Pure
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from harness.bundles.charts import read_chart
+from harness.bundles.manifests import rendered
 from harness.bundles.model import Chart, waits_for
 from harness.errors import DataError
-from harness.formats.documents import inside
 from harness.formats.go_yaml import dump
-from harness.recipes.load import local_chart
+from harness.recipes.load import chart_files, local_chart
 from harness.recipes.model import Component, Recipe
 from harness.recipes.values import NodePlacement, SetOverride, component_values
 
@@ -89,16 +89,21 @@ def _releases(recipe: Recipe, component: Component, values: Mapping[str, Any]) -
             where=component.entry.where,
             do="take the aicr command line: `bundler: aicr` in settings.yaml",
         )
-    if component.pre_manifest_files:
-        yield _wrapper(recipe, component, "-pre", component.pre_manifest_files, values)
-    if not component.chart:
-        yield _wrapper(recipe, component, "", component.manifest_files, values)
-        return
     directory = local_chart(component.source, component.chart, recipe.data.parent)
-    chart, files = _copy(component, directory) if directory else (_upstream(component), {})
+    if not component.chart:
+        chart, files = Chart(component.name, component.version), dict[str, bytes]()
+    else:
+        chart, files = _copy(component, directory, recipe.data.parent) if directory else (_upstream(component), {})
+    before = rendered(recipe, component, "-pre", chart, values)
+    if before or (component.pre_manifest_files and recipe.legacy):
+        yield _wrapper(component, "-pre", before, values)
+    after = rendered(recipe, component, "-post", chart, values)
+    if not component.chart:
+        yield _wrapper(component, "", after, values)
+        return
     yield Release(0, component.name, component.name, component.namespace, chart, values, files)
     if component.manifest_files:
-        yield _wrapper(recipe, component, "-post", component.manifest_files, values)
+        yield _wrapper(component, "-post", after, values)
 
 
 def _upstream(component: Component) -> Chart:
@@ -112,38 +117,25 @@ def _upstream(component: Component) -> Chart:
     return Chart(component.chart, version, repository)
 
 
-def _copy(component: Component, directory: Path) -> tuple[Chart, dict[str, bytes]]:
-    """A chart of the data root as it is."""
+def _copy(component: Component, directory: Path, root: Path) -> tuple[Chart, dict[str, bytes]]:
+    """A chart of the data root as it is; a link in it becomes a copy of what it leads to."""
     chart = read_chart(directory)
     if component.version and component.version != chart.version:
         raise DataError(
             f"component {component.name} wants version {component.version} of a chart that is at {chart.version}",
             where=str(directory / "Chart.yaml"),
         )
-    content: dict[str, bytes] = {}
-    for file in sorted(directory.rglob("*")):
-        if file.is_symlink():
-            raise DataError("is a symbolic link, which a bundle cannot carry", where=str(file))
-        if file.is_file():
-            content[file.relative_to(directory).as_posix()] = file.read_bytes()
+    content = {path: file.read_bytes() for path, file in chart_files(directory, root)}
     return Chart(chart.name, chart.version), content
 
 
-def _wrapper(
-    recipe: Recipe, component: Component, stage: str, paths: Sequence[str], values: Mapping[str, Any]
-) -> Release:
-    """A chart made of manifests: templates that look up their values by component name, and so they get them."""
+def _wrapper(component: Component, stage: str, objects: Mapping[str, bytes], values: Mapping[str, Any]) -> Release:
+    """A chart made of manifests, which are rendered: its values are what they were rendered with."""
     when = {"-pre": "before its chart", "": "which has no chart", "-post": "after its chart"}[stage]
     name = f"{component.name}{stage}"
     chart = Chart(name, "0.1.0")
     description = f"The manifests of component {component.name}, {when}."
     metadata = {"apiVersion": "v2", "name": chart.name, "version": chart.version, "description": description}
-    content = {"Chart.yaml": dump(metadata)}
-    for path in paths:
-        where = f"component {component.name}"
-        template = f"templates/{PurePosixPath(path).name}"
-        if template in content:
-            raise DataError(f"has two manifests called {PurePosixPath(path).name}", where=where, do="rename one")
-        content[template] = inside(recipe.data, path, where).read_bytes()
+    content = {"Chart.yaml": dump(metadata), **{f"templates/{name}": text for name, text in objects.items()}}
     below = {component.name: dict(values)}
     return Release(0, name, component.name, component.namespace, chart, below, content, wraps=True)

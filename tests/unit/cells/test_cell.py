@@ -115,7 +115,7 @@ class World:
         nowhere: Any = None
         needed = Installer("infrastructure", nowhere, nowhere, lambda site: (), ("controller",))
         return Cell(
-            recipe=fake(name="eks", components=(), document=lambda: {"kind": "RecipeResult"}),
+            recipe=fake(name="eks", components=(), constraints=(), document=lambda: {"kind": "RecipeResult"}),
             nodes=[],
             lane=Lane("helm", "helm", story, infrastructure=(needed,) if self.install else ()),
             settings=self.settings,

@@ -36,8 +36,11 @@ REFUSED = {
     "binary": ("a: !!binary aGk=\n", 1, "tag"),
     "tag that does not fit": ("a: !!int many\n", 1, "not a number"),
     "bool that is none": ("a: !!bool perhaps\n", 1, "tag"),
-    "merge key": ("a: &a {b: 1}\nc:\n  <<: *a\n", 3, "merge keys"),
-    "number as key": ("a:\n  1: x\n", 2, "not text"),
+    "merge of no mapping": ("a: &a [b]\nc:\n  <<: *a\nd: 1\n", 1, "merge key"),
+    "merge of text": ("c:\n  <<: b\n", 2, "merge key"),
+    "two merge keys": ("a: &a {b: 1}\nc:\n  <<: *a\n  <<: *a\n", 4, "duplicate merge key"),
+    "merge of itself": ("a: &a\n  <<: *a\n", 1, "an alias contains itself"),
+    "number as key twice": ("a:\n  1: x\n  '1': y\n", 3, "duplicate key '1', first on line 2"),
     "null as key": ("a:\n  ~: x\n", 2, "not text"),
     "list as key": ("? [a]\n: x\n", 1, "not text"),
     "no mapping": ("- a\n", 0, "holds no mapping"),
@@ -106,6 +109,33 @@ def test_a_byte_order_mark_and_other_line_ends_are_harmless(tmp_path: Path) -> N
     """Files saved on Windows read the same."""
     (tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
     assert read_values(tmp_path / "a.yaml") == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("tcp: {8080: a, 0x10: b}", {"tcp": {"8080": "a", "16": "b"}}),
+        ("true: a\n1.5: b", {"true": "a", "1.5": "b"}),
+        ("a: &a {x: 1, y: {p: 1}}\nb: {<<: *a, x: 2}", {"a": {"x": 1, "y": {"p": 1}}, "b": {"x": 2, "y": {"p": 1}}}),
+        (
+            "a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}",
+            {"a": {"x": 1}, "b": {"x": 2, "y": 2}, "c": {"x": 1, "y": 2}},
+        ),
+    ],
+)
+def test_what_helm_reads_is_read(tmp_path: Path, text: str, data: Any) -> None:
+    """Keys are text, quoted or not; a merge key adds what is not written out, of its first mapping first."""
+    file = tmp_path / "values.yaml"
+    file.write_text(text)
+    assert Document.read(file).data == data
+
+
+def test_a_field_that_was_written_out_keeps_its_line(tmp_path: Path) -> None:
+    """Errors point to where a field is written, and for a merged one to where the merged mapping has it."""
+    file = tmp_path / "values.yaml"
+    file.write_text("a: &a\n  x: 1\n  y: 1\nb:\n  x: 2\n  <<: *a\n")
+    lines = Document.read(file).lines
+    assert (lines["b", "x"], lines["b", "y"]) == (5, 3)
 
 
 def test_a_quoted_merge_key_is_a_key(tmp_path: Path) -> None:

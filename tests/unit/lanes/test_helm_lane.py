@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -126,6 +127,24 @@ def test_an_unknown_lane_is_a_usage_error_with_near_names() -> None:
     with pytest.raises(UsageError, match="unknown deployer 'hlem'") as caught:
         find("hlem")
     assert "helm" in caught.value.do
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_namespace_that_a_chart_has_is_there_before_helm_looks(there: bool) -> None:
+    """helm takes over what it finds when it begins, and makes the release's namespace after that."""
+    made: list[str] = []
+    installed = Installed()
+
+    class Namespaces:
+        def get(self, kind: Any, namespace: str, name: str) -> dict[str, Any] | None:
+            return {} if there else None
+
+    run = run_with(installed)
+    run.cluster = cast(Any, Namespaces())
+    run.apply = lambda kind, item: made.append(item["metadata"]["name"])  # type: ignore[method-assign]
+    plain = bundle({"a": (), "b": ()})
+    helm.install(run, replace(plain, folders=(plain.folders[0], replace(plain.folders[1], owns_namespace=True))))
+    assert made == ([] if there else ["b"])
 
 
 def test_helm_has_what_the_job_leaves() -> None:

@@ -124,6 +124,19 @@ def test_a_link_counts_and_so_does_what_it_leads_to(data: Data) -> None:
     assert set(touched(now, {real}, now)) == set(touched(now, {link}, now)) == {"c"}
 
 
+def test_what_a_link_in_a_chart_leads_to_counts(data: Data) -> None:
+    """A chart's part may lie beside it: Helm follows the link, and a change of that part changes the chart."""
+    chart = data.directory.parent / "charts" / "app"
+    chart.mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: app\nversion: 1.0.0\n")
+    common = data.file("../charts/common.tpl", "").resolve()
+    (chart / "_common.tpl").symlink_to("../common.tpl")
+    app = {"name": "c", "source": "file://charts", "chart": "app"}
+    data.overlay("c", {"criteria": {"service": "c"}, "componentRefs": [app]})
+    now = state(data)
+    assert touched(now, {common}, now) == {"c": "chart of c: charts/common.tpl changed"}
+
+
 def test_a_reason_shows_three_files_and_counts_the_others(data: Data) -> None:
     """Whatever the size of a change, a line stays a line."""
     now = state(data)

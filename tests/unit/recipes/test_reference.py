@@ -1,5 +1,6 @@
 """The real data, and what the reference tool makes of it: ours must agree in everything."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.fakes.recipes import REAL, REFERENCES, needs_real_data
 
 pytestmark = needs_real_data
 
+NEWER = REAL.parent.parent / "aicr-recipes-2026-08"
 RESOLVED = ["eks-training", "h100-eks-ubuntu-training-kubeflow", "kind-inference"]
 
 
@@ -72,6 +74,30 @@ def test_the_real_data_is_classified_as_documented(catalog: Catalog) -> None:
 def test_the_resolved_recipe_is_the_references(catalog: Catalog, name: str) -> None:
     """Components with every field, order, constraints, criteria, applied overlays and validation are the same."""
     assert resolve(catalog, name).document() == read(REFERENCES / name / "recipe.yaml")
+
+
+@pytest.mark.parametrize("data", [REAL.parent, NEWER], ids=["until June 2026", "since August 2026"])
+def test_every_resolved_recipe_is_the_references(data: Path) -> None:
+    """All answers of the reference's own resolver, in the format of their time; what has no answer resolves too."""
+    if not data.is_dir():
+        pytest.skip(f"{data.name} is not beside this clone")
+    catalog = Catalog.load(data / "recipes")
+    answers = {file.stem: file for file in (data / "resolved").glob("*.json")}
+    assert len(answers) in (57, 63)
+    assert set(answers) <= set(catalog.testable())
+    for name in catalog.names():
+        document = json.loads(json.dumps(resolve(catalog, name).document()))
+        del document["metadata"]["version"]  # the answers leave it out
+        if name in answers:
+            assert document == json.loads(answers[name].read_text(encoding="utf-8")), name
+
+
+def test_todays_data_is_read_to_its_end() -> None:
+    """102 overlays and the base, 94 of them testable, in every field, and nothing is left out."""
+    if not NEWER.is_dir():
+        pytest.skip(f"{NEWER.name} is not beside this clone")
+    catalog = Catalog.load(NEWER / "recipes")
+    assert (len(catalog.names()), len(catalog.testable()), catalog.notes) == (103, 94, ())
 
 
 @pytest.mark.parametrize("name", RESOLVED)

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import DataError, UsageError
+from harness.recipes.merging import merged
 from harness.recipes.model import ANY, ComponentRef, Criteria
-from harness.recipes.resolve import deployment_order, merged, resolve
+from harness.recipes.resolve import deployment_order, resolve
 from tests.fakes.recipes import Data, ref
 
 MATCHES = {
@@ -128,12 +129,12 @@ def old(**fields: Any) -> ComponentRef:
 
 MERGES: dict[str, tuple[ComponentRef, ComponentRef, ComponentRef]] = {
     "later text wins": (old(version="1", chart="c"), old(version="2"), old(version="2", chart="c")),
-    "overrides by top-level key": (
-        old(overrides={"x": {"p": 1}, "y": 1}),
-        old(overrides={"x": {"q": 2}, "z": None}),
-        old(overrides={"x": {"q": 2}, "y": 1, "z": None}),
+    "overrides deeply": (
+        old(overrides={"x": {"p": 1, "r": {"s": [1], "t": 1}}, "y": {"u": 1}}),
+        old(overrides={"x": {"q": 2, "r": {"s": [2]}}, "y": None}),
+        old(overrides={"x": {"p": 1, "q": 2, "r": {"s": [2], "t": 1}}, "y": None}),
     ),
-    "dependencies replace": (old(depends_on=("b", "c")), old(depends_on=("d",)), old(depends_on=("d",))),
+    "dependencies add up": (old(depends_on=("b", "c")), old(depends_on=("d", "b")), old(depends_on=("b", "c", "d"))),
     "no dependencies keep": (old(depends_on=("b", "c")), old(), old(depends_on=("b", "c"))),
     "patches replace": (old(patches=("p",)), old(patches=("q",)), old(patches=("q",))),
     "manifests add up": (
@@ -153,7 +154,7 @@ MERGES: dict[str, tuple[ComponentRef, ComponentRef, ComponentRef]] = {
 
 @pytest.mark.parametrize(("under", "over", "result"), MERGES.values(), ids=MERGES)
 def test_references_merge_field_by_field(under: ComponentRef, over: ComponentRef, result: ComponentRef) -> None:
-    """What is set wins, overrides merge at the top level, manifests add up without duplicates."""
+    """What is set wins, overrides merge deeply, dependencies and manifests add up without duplicates."""
     assert merged(under, over) == result
 
 
@@ -323,7 +324,9 @@ def test_a_disabled_component_is_left_out_and_taken_as_provided(tmp_path: Path) 
     data.overlay("base", {"componentRefs": [ref("a"), ref("b", dependencyRefs=["a", "c"]), ref("c")]})
     data.overlay("x", {"componentRefs": [{"name": "a", "overrides": {"enabled": False}}]})
     recipe = resolve(data.load(), "x")
-    assert [(c.name, c.depends_on) for c in recipe.components] == [("c", ()), ("b", ("c",))]
+    assert [(c.name, c.depends_on) for c in recipe.components] == [("c", ()), ("b", ("a", "c"))]
+    assert [c.name for c in recipe.disabled] == ["a"]
+    assert recipe.document()["deploymentOrder"] == ["c", "b"]
 
 
 def test_a_later_overlay_enables_again(tmp_path: Path) -> None:

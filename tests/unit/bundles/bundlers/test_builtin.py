@@ -9,6 +9,7 @@ import yaml
 
 from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.errors import DataError, HarnessError, UsageError
+from harness.formats.go_yaml import load_all
 from harness.progress import Silent
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
@@ -136,6 +137,9 @@ def run_script(directory: Path, cwd: Path, *arguments: str) -> list[list[str]]:
     helm.parent.mkdir()
     helm.write_text('#!/bin/sh\n(printf "%s|" "$@"; echo) >>"$LOG"\n')
     helm.chmod(0o755)
+    kubectl = helm.with_name("kubectl")
+    kubectl.write_text('#!/bin/sh\necho "$@" >>"$LOG.kubectl"\n[ "$1" = create ]\n')
+    kubectl.chmod(0o755)
     environment = {"PATH": f"{helm.parent}:{os.environ['PATH']}", "LOG": str(cwd / "log"), "CDPATH": str(cwd)}
     script = os.path.relpath(directory / "deploy.sh", cwd)
     subprocess.run(["bash", script, *arguments], cwd=cwd, env=environment, check=True, capture_output=True)
@@ -163,6 +167,8 @@ def test_the_script_installs_every_folder_in_order_from_anywhere(tmp_path: Path)
         "001-certificates/cluster-values.yaml",
     ]
     assert calls[2][3:5] == ["./003-gpu-operator-pre", "--take-ownership"]
+    namespaces = (cwd / "log.kubectl").read_text().splitlines()
+    assert namespaces == ["get namespace gpu-operator", "create namespace gpu-operator"]
     assert calls[3][3:8] == ["gpu-operator", "--repo", "https://charts.example.com/nvidia", "--version", "v26.3.1"]
     assert calls[5][3:6] == ["oci://registry.example.com/charts/gang-scheduler", "--version", "0.14.1"]
 
@@ -174,6 +180,7 @@ def test_arguments_of_the_script_reach_every_call(tmp_path: Path) -> None:
     cwd.mkdir()
     calls = run_script(bundle.directory, cwd, "--dry-run", "--timeout", "1 m")
     assert [call[-3:] for call in calls] == [["--dry-run", "--timeout", "1 m"]] * 6
+    assert not (cwd / "log.kubectl").exists()
 
 
 def test_the_script_stops_at_the_first_failure(tmp_path: Path) -> None:
@@ -228,8 +235,23 @@ def two_manifests_of_one_name(data: Path) -> None:
     )
 
 
-def a_link_in_a_chart(data: Path) -> None:
+def a_link_out_of_a_chart(data: Path) -> None:
     (data / "charts" / "certificates" / "secret").symlink_to("/etc/hostname")
+
+
+def a_link_to_nowhere(data: Path) -> None:
+    (data / "charts" / "certificates" / "secret").symlink_to("nowhere")
+
+
+def a_link_in_a_circle(data: Path) -> None:
+    (data / "charts" / "certificates" / "templates" / "all").symlink_to("..")
+
+
+def manifest(text: str) -> Callable[[Path], None]:
+    def change(data: Path) -> None:
+        (data / "recipes" / "components" / "tuning" / "manifests" / "sysctl.yaml").write_text(text)
+
+    return change
 
 
 def registry(old: str, new: str) -> Callable[[Path], None]:
@@ -255,7 +277,13 @@ SCHEDULER = """\
     ("change", "what"),
     [
         pytest.param(two_manifests_of_one_name, "two manifests called sysctl.yaml", id="two of one name"),
-        pytest.param(a_link_in_a_chart, "symbolic link", id="link in a chart"),
+        pytest.param(a_link_out_of_a_chart, "leaves", id="link out of the data"),
+        pytest.param(a_link_to_nowhere, "secret", id="link to nowhere"),
+        pytest.param(a_link_in_a_circle, "is a link to a directory that it is in", id="link in a circle"),
+        pytest.param(manifest("a: {{ lookup }}"), "does not render: function lookup is not known", id="function"),
+        pytest.param(manifest("\n{{ if }}"), "does not render: missing value", id="template"),
+        pytest.param(manifest("a: [{{ 1 }}"), "renders to invalid YAML", id="rendered YAML"),
+        pytest.param(manifest("- a"), "renders something that is no object", id="rendered list"),
         pytest.param(registry(": 1.2.3", ": 1.2.4"), "version 1.2.4 of a chart that is at 1.2.3", id="other version"),
         pytest.param(registry("      defaultVersion: v26.3.1\n", ""), "chart without a version", id="no version"),
         pytest.param(registry("      defaultNamespace: scheduler\n", ""), "has no namespace", id="no namespace"),
@@ -287,7 +315,7 @@ def test_a_file_that_cannot_be_read_is_one_clear_error(data: Path, tmp_path: Pat
 @needs_references
 @pytest.mark.parametrize("name", ["eks-training", "h100-eks-ubuntu-training-kubeflow", "kind-inference"])
 def test_real_recipes_bundle_as_the_aicr_command_line_bundles_them(name: str, tmp_path: Path) -> None:
-    """The same folders, chart references to the byte, and values; manifests are left as templates here.
+    """The same folders, chart references to the byte, values, and objects of manifests.
 
     The reference has nodewright-customizations, which simulated runs switch off.
     """
@@ -299,6 +327,10 @@ def test_real_recipes_bundle_as_the_aicr_command_line_bundles_them(name: str, tm
         theirs = values(reference, folder.path.name)
         expected = {folder.component: theirs} if folder.chart.path else theirs
         assert values(bundle.directory, folder.path.name) == expected, folder.release
+        made = bundle.directory / folder.path.name / "templates"
+        for file in (reference / folder.path.name / "templates").glob("*.yaml"):
+            theirs_objects = [item for item in load_all(file.read_text()) if item]
+            assert [item for item in load_all((made / file.name).read_text()) if item] == theirs_objects
         if not folder.chart.path:
             environment = f"{folder.path.name}/upstream.env"
             assert (bundle.directory / environment).read_bytes() == (reference / environment).read_bytes()
@@ -323,5 +355,6 @@ def test_real_components_can_be_bundled_in_every_form(name: str, tmp_path: Path)
     assert {folder.component for folder in bundle.folders} == {c.name for c in recipe.components} - off
     for component in recipe.components:
         releases = [folder.release for folder in bundle.folders if folder.component == component.name]
-        assert (f"{component.name}-pre" in releases) == bool(component.pre_manifest_files)
+        before = bool(component.pre_manifest_files) or recipe.needs_quota(component)
+        assert (f"{component.name}-pre" in releases) == before
         assert (f"{component.name}-post" in releases) == bool(component.manifest_files and component.chart)

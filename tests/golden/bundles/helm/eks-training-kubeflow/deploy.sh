@@ -9,6 +9,10 @@ arguments=("$@")
 release() { # FOLDER RELEASE NAMESPACE CHART [OPTION...]
   local folder=$1 release=$2 namespace=$3
   shift 3
+  # Where the chart has its namespace, helm would make it after it has looked for what to take over.
+  if [[ " $* " == *" --take-ownership "* && " ${arguments[*]-} " != *" --dry-run"* ]]; then
+    kubectl get namespace "$namespace" >/dev/null 2>&1 || kubectl create namespace "$namespace"
+  fi
   printf '== %s: release %s in namespace %s\n' "$folder" "$release" "$namespace"
   helm upgrade --install "$release" "$@" --namespace "$namespace" --create-namespace \
     --values "$folder/values.yaml" --values "$folder/cluster-values.yaml" ${arguments[@]+"${arguments[@]}"}
