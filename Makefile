@@ -6,9 +6,11 @@ HARNESS  := $(BIN)/kwok-harness
 DEPLOYER ?= helm
 # Tests side by side: a cell mostly waits. WORKERS=0 runs them one after another, in this process.
 WORKERS  ?= auto
+# Tests start Python hundreds of times, and pytest rewrites every test module: both are kept compiled, out of the tree.
+COMPILED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(VENV))/compiled
 # Random histories for each kind of wait; the tests themselves tell fewer when nobody says how many.
 HISTORIES ?= 500
-PYTEST   := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+PYTEST   := $(COMPILED) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help env kwok-cluster kwok-cluster-delete kwok-nodes kwok-nodes-delete kwok-status kwok-test kwok-test-deployer \
@@ -16,7 +18,7 @@ PYTEST   := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
         test test-unit test-e2e test-kind check benchmarks clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(VENV)/.ready  ## make the Python environment in .venv
 

@@ -1,10 +1,36 @@
-"""Deadlines on the monotonic clock. They nest: a phase never outlives its cell, a cell never its job."""
+"""Deadlines on the monotonic clock, and that clock. They nest: a phase never outlives its cell, a cell never its job.
 
+What waits asks its clock to wait, and never the machine's: so tests can have one whose time passes when they say so.
+"""
+
+import queue
+import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-Clock = Callable[[], float]
+_Item = TypeVar("_Item")
+
+
+class Clock:
+    """The machine's monotonic clock: called, it tells the time in seconds; its methods let some of it pass."""
+
+    def __call__(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Until `event` is set, for at most `seconds`; whether it is."""
+        return event.wait(seconds)
+
+    def receive(self, messages: "queue.SimpleQueue[_Item]", seconds: float) -> _Item:
+        """The next of `messages`. Raises queue.Empty where none comes within `seconds`."""
+        return messages.get(timeout=seconds)
+
+
+MONOTONIC = Clock()
 
 
 @dataclass(frozen=True)
@@ -13,10 +39,10 @@ class Deadline:
 
     budget: float
     at: float
-    clock: Clock = field(default=time.monotonic, repr=False, compare=False)
+    clock: Clock = field(default=MONOTONIC, repr=False, compare=False)
 
     @classmethod
-    def after(cls, seconds: float, *, clock: Clock = time.monotonic) -> "Deadline":
+    def after(cls, seconds: float, *, clock: Clock = MONOTONIC) -> "Deadline":
         return cls(seconds, clock() + seconds, clock)
 
     def within(self, seconds: float) -> "Deadline":

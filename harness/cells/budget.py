@@ -6,10 +6,9 @@ was not reached by then says nothing about the recipe: it is 50, like any other 
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from harness.deadline import Clock
 from harness.errors import SettingsError, SyncDeadline
 
 VARIABLE = "KWOK_SYNC_DEADLINE_EPOCH"
@@ -21,7 +20,7 @@ class Budget:
     """`ends` is the job's deadline in seconds since 1970, infinite where there is none."""
 
     ends: float = math.inf
-    clock: Clock = field(default=time.time, repr=False, compare=False)
+    clock: Callable[[], float] = field(default=time.time, repr=False, compare=False)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Budget":

@@ -1,6 +1,5 @@
 """What is asked of a Kubernetes API server, by kinds and names; everything else sees plain dicts."""
 
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -61,7 +60,7 @@ class Cluster(Connection):
 
         A 410 between pages (the continue token has expired) starts over. `timeout` bounds all of it.
         """
-        until = time.monotonic() + timeout
+        until = self._clock() + timeout
         query = {"limit": str(PAGE), "labelSelector": label_selector, "fieldSelector": field_selector}
         query = {key: value for key, value in query.items() if value}
         pinned = {"resourceVersion": at, "resourceVersionMatch": "Exact"} if at else {}
@@ -70,7 +69,7 @@ class Cluster(Connection):
         while True:
             # A token carries the revision of the first page, and the server refuses to be told both.
             place = {"continue": token} if token else pinned
-            left = max(0.001, until - time.monotonic())
+            left = max(0.001, until - self._clock())
             try:
                 page = self.request(
                     "GET", address(kind, namespace), query=query | place, timeout=left, attempts=attempts
@@ -142,7 +141,7 @@ class Cluster(Connection):
             "timeoutSeconds": str(max(1, int(timeout))),
         }
         response = self.stream(address(kind), query, silence=timeout + grace)
-        return Watch(response, where=f"WATCH {address(kind)}", seconds=timeout + grace)
+        return Watch(response, where=f"WATCH {address(kind)}", seconds=timeout + grace, clock=self._clock)
 
     def log(
         self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False, timeout: float = 5.0

@@ -8,7 +8,6 @@ loopback), and the user's default kubeconfig.
 
 import json
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import yaml
 from kubernetes import client, config
 
 from harness.cluster.wire import ApiError, Interrupted, Unreachable, api_error, read_body, transient, wire_errors
+from harness.deadline import MONOTONIC, Clock
 from harness.errors import ClusterError
 
 CLIENT = "kwok-harness"  # how we call ourselves, as a client and as the manager of fields
@@ -52,11 +52,15 @@ class _Call:
 class Connection:
     """To one API server, as one context of one kubeconfig file says how to reach it. Safe to use from many threads.
 
-    Raises ClusterError for a kubeconfig that cannot be used; does not connect before the first request.
+    Raises ClusterError for a kubeconfig that cannot be used; does not connect before the first request. `clock` times
+    calls and their retries; how long a socket may be silent is the operating system's to tell.
     """
 
-    def __init__(self, kubeconfig: Path, *, context: str | None = None, pool: int = 16) -> None:
+    def __init__(
+        self, kubeconfig: Path, *, context: str | None = None, pool: int = 16, clock: Clock = MONOTONIC
+    ) -> None:
         self.kubeconfig = kubeconfig
+        self._clock = clock
         self._wanted = context
         self._pool = pool
         self._context, self._api = self._load()
@@ -72,9 +76,10 @@ class Connection:
 
     def healthy(self, timeout: float = 5.0) -> bool:
         """True as soon as /readyz says ok; False when it does not within `timeout` seconds."""
-        until = time.monotonic() + timeout
+        until = self._clock() + timeout
         again = tenacity.Retrying(
-            stop=lambda state: time.monotonic() + state.upcoming_sleep >= until,
+            sleep=self._clock.sleep,
+            stop=lambda state: self._clock() + state.upcoming_sleep >= until,
             wait=tenacity.wait_random(0.05, 0.15),
             retry=tenacity.retry_if_exception_type(ClusterError),
             reraise=True,
@@ -101,11 +106,12 @@ class Connection:
         Tried again: 429 and refused connections for every method; resets, cut-off answers, 500, 502, 503 and 504 for
         every method but POST. Anything else is raised at once. A 401 is asked again after reading the kubeconfig anew.
         """
-        until = time.monotonic() + timeout
+        until = self._clock() + timeout
         payload = None if body is None else json.dumps(body).encode()
         call = _Call(method, _with(path, query), payload, content_type, accept)
         again = tenacity.Retrying(
-            stop=lambda state: state.attempt_number >= attempts or time.monotonic() + state.upcoming_sleep >= until,
+            sleep=self._clock.sleep,
+            stop=lambda state: state.attempt_number >= attempts or self._clock() + state.upcoming_sleep >= until,
             wait=_pause,
             retry=tenacity.retry_if_exception(call.retryable),
             reraise=True,
@@ -115,7 +121,7 @@ class Connection:
     def text(self, path: str, query: Mapping[str, str], *, timeout: float) -> str:
         """What is no JSON, asked for once."""
         call = _Call("GET", _with(path, query), accept="*/*")
-        return self._answer(call, time.monotonic() + timeout).decode(errors="replace")
+        return self._answer(call, self._clock() + timeout).decode(errors="replace")
 
     def stream(self, path: str, query: Mapping[str, str], *, silence: float) -> urllib3.BaseHTTPResponse:
         """An answer whose body is still to be read; `silence` bounds each pause in it, in seconds."""
@@ -143,22 +149,22 @@ class Connection:
         """The 2xx answer to `call`, body unread. `read` bounds each silence, in seconds."""
         api = self._api
         try:
-            return _send(api, call, read)
+            return _send(api, call, read, self._clock)
         except ApiError as error:
             if error.status != 401:
                 raise
         if self._api is api:  # otherwise another thread has just done so
             _, self._api = self._load()
-        return _send(self._api, call, read)
+        return _send(self._api, call, read, self._clock)
 
     def _answer(self, call: _Call, until: float) -> bytes:
-        read = max(0.001, until - time.monotonic())
+        read = max(0.001, until - self._clock())
         if call.method == "GET":  # writes may have to wait for webhooks
             read = min(read, SILENCE_SECONDS)
-        return read_body(self._open(call, read=read), until, call.where)
+        return read_body(self._open(call, read=read), until, call.where, self._clock)
 
 
-def _send(api: client.ApiClient, call: _Call, read: float) -> urllib3.BaseHTTPResponse:
+def _send(api: client.ApiClient, call: _Call, read: float, clock: Clock) -> urllib3.BaseHTTPResponse:
     headers = {"Accept": call.accept, "User-Agent": CLIENT}
     if call.body is not None:
         headers["Content-Type"] = call.content_type
@@ -175,7 +181,7 @@ def _send(api: client.ApiClient, call: _Call, read: float) -> urllib3.BaseHTTPRe
         )
     if 200 <= response.status < 300:
         return response
-    raise api_error(response, read_body(response, time.monotonic() + read, call.where), call.where)
+    raise api_error(response, read_body(response, clock() + read, call.where, clock), call.where)
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

@@ -8,12 +8,12 @@ import contextlib
 import json
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any, Self
 
 import urllib3
 
+from harness.deadline import Clock
 from harness.errors import ClusterError
 
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
@@ -62,14 +62,14 @@ def wire_errors(where: str, server: str = "") -> Iterator[None]:
         raise Interrupted(f"the connection broke: {error}", where=where) from error
 
 
-def read_body(response: urllib3.BaseHTTPResponse, until: float, where: str) -> bytes:
-    """The whole body, or Interrupted at `until` (monotonic): each byte that drips in renews a read timeout."""
+def read_body(response: urllib3.BaseHTTPResponse, until: float, where: str, clock: Clock) -> bytes:
+    """The whole body, or Interrupted at `until` on `clock`: each byte that drips in renews a read timeout."""
     chunks: list[bytes] = []
     try:
         with wire_errors(where):
             while chunk := response.read1(_CHUNK):
                 chunks.append(chunk)
-                if time.monotonic() > until:
+                if clock() > until:
                     raise Interrupted("no complete answer in time", where=where)
     except BaseException:
         response.close()
@@ -104,10 +104,11 @@ class Watch:
     ended it: it is dead or dripping.
     """
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, *, where: str, seconds: float) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, *, where: str, seconds: float, clock: Clock) -> None:
         self._response = response
         self._where = where
-        self._until = time.monotonic() + seconds
+        self._clock = clock
+        self._until = clock() + seconds
         self._closed = threading.Event()
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -117,7 +118,7 @@ class Watch:
                 *lines, pending = (pending + chunk).split(b"\n")
                 for line in filter(None, lines):
                     yield self._decode(line)
-                if time.monotonic() > self._until:
+                if self._clock() > self._until:
                     raise Interrupted("the stream outlived its timeout", where=self._where)
             if pending.strip() and not self._closed.is_set():
                 raise Interrupted("the stream was cut off within an event", where=self._where)

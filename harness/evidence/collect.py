@@ -7,7 +7,6 @@ disturbs neither the others nor the verdict. Everything passes the redactor befo
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -84,7 +83,7 @@ def collect(directory: EvidenceDirectory, collectors: Sequence[Collector], budge
     Returns when all are done or the budget is spent, whichever comes first, with whatever there is. Raises nothing: a
     collector that hangs is left to itself (its thread is a daemon) and what it brings later is dropped.
     """
-    begun = time.monotonic()
+    begun = budget.clock()
     done: dict[int, Collected] = {}
     running: dict[int, Deadline] = {}
     waiting = list(range(len(collectors)))
@@ -111,7 +110,7 @@ def collect(directory: EvidenceDirectory, collectors: Sequence[Collector], budge
             arguments = (directory.redactor, number, collectors[number], told, results)
             threading.Thread(target=_produce, args=arguments, name=collectors[number].name, daemon=True).start()
         try:
-            number, files, problem = results.get(timeout=max(0.0, min(each.remaining for each in running.values())))
+            number, files, problem = budget.clock.receive(results, min(each.remaining for each in running.values()))
         except queue.Empty:
             for number in [each for each, deadline in running.items() if deadline.expired]:
                 finish(number, {}, f"no answer after {running[number].budget:.1f} s")
@@ -122,7 +121,7 @@ def collect(directory: EvidenceDirectory, collectors: Sequence[Collector], budge
         finish(number, {}, f"no answer after {running[number].budget:.1f} s")
     for number in waiting:
         done[number] = Collected(collectors[number], 0.0, f"not begun: the {budget.budget:g} s were used up", ())
-    report = EvidenceReport(tuple(done[number] for number in sorted(done)), time.monotonic() - begun)
+    report = EvidenceReport(tuple(done[number] for number in sorted(done)), budget.clock() - begun)
     directory.write("collectors.txt", _table(report))
     return report
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import yaml
 
 from harness.cluster.api import Cluster
-from harness.deadline import Deadline
+from harness.deadline import MONOTONIC, Clock, Deadline
 from harness.errors import ClusterError
 from harness.evidence.collect import Collector, Files, Incomplete
 from harness.evidence.redaction import secret_values
@@ -118,11 +118,13 @@ def of_logs(cluster: str, logs: Mapping[str, Path]) -> list[Collector]:
     ]
 
 
-def of_releases(cluster: str, helm: Callable[[], Releases]) -> Collector:
+def of_releases(cluster: str, helm: Callable[[], Releases], clock: Clock = MONOTONIC) -> Collector:
     """`helm list`, and `helm status` of each release."""
-    return Collector(
-        "helm releases", f"{cluster}-helm", lambda timeout: _releases(helm(), timeout), "helm list, and helm status"
-    )
+
+    def produce(timeout: float) -> str | Files:
+        return _releases(helm(), Deadline.after(timeout, clock=clock))
+
+    return Collector("helm releases", f"{cluster}-helm", produce, "helm list, and helm status")
 
 
 def of_bundle(directory: Path) -> Collector:
@@ -187,9 +189,8 @@ def _tail_of(path: Path) -> Callable[[float], str]:
     return lambda _: tail(path, LOG_LINES)
 
 
-def _releases(helm: Releases, timeout: float) -> str | Files:
-    deadline = Deadline.after(timeout)
-    releases = helm.releases(timeout=timeout)
+def _releases(helm: Releases, deadline: Deadline) -> str | Files:
+    releases = helm.releases(timeout=deadline.budget)
     columns = ("name", "namespace", "revision", "updated", "status", "chart", "app_version")
     rows = [tuple(column.upper().replace("_", " ") for column in columns)]
     rows += [tuple(str(release.get(column, "")) for column in columns) for release in releases]

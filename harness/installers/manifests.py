@@ -1,6 +1,5 @@
 """Manifests of a tool's own module: read as they are, applied, and seen to be served."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -98,7 +97,7 @@ def until_served(cluster: Cluster, definitions: Sequence[Mapping[str, Any]], dea
             names = sorted({f"{plural}.{version.partition('/')[0]}" for version, plural in wanted})
             told = "\n  ".join(f"{name}: {_state(cluster, name)}" for name in names)
             raise ClusterError(f"kinds are not served after {deadline.budget:g} s:\n  {told}")
-        time.sleep(_LOOK_SECONDS)
+        deadline.clock.sleep(_LOOK_SECONDS)
 
 
 def _served(cluster: Cluster, version: str) -> set[str]:

@@ -7,7 +7,6 @@ plan, do, watch it go, look again. At the deadline it stops and says what remain
 The caller has made sure that the cluster is ours (`harness.cluster.ownership`).
 """
 
-import time
 from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -62,7 +61,7 @@ def restore(
     cluster: Cluster, helm: Releases, before: Inventory, deadline: Deadline, progress: Progress
 ) -> CleanupReport:
     """Bring the cluster back to `before`. Raises nothing of the harness's own: what fails is in the report."""
-    begun = time.monotonic()
+    begun = deadline.clock()
     work = _Cleanup(cluster, helm, before, deadline, progress)
     progress.started(TASK)
     try:
@@ -74,7 +73,7 @@ def restore(
     else:
         progress.finished(TASK, f"{work.found} objects")
     notes = tuple(dict.fromkeys(work.notes))
-    return CleanupReport(remaining, notes, work.found, time.monotonic() - begun)
+    return CleanupReport(remaining, notes, work.found, deadline.clock() - begun)
 
 
 class _Cleanup:

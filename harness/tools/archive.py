@@ -26,9 +26,8 @@ from tenacity import (
     wait_exponential,
     wait_random,
 )
-from tenacity.nap import sleep_using_event
 
-from harness.deadline import Deadline
+from harness.deadline import MONOTONIC, Clock, Deadline
 from harness.errors import SettingsError, ToolError
 from harness.settings import Archive, Pin
 
@@ -71,18 +70,30 @@ def acceptable(url: str) -> bool:
     )
 
 
-def fetch(archive: Archive, program: Path, work: Path, *, patience: Patience, cancelled: threading.Event) -> None:
+def fetch(
+    archive: Archive,
+    program: Path,
+    work: Path,
+    *,
+    patience: Patience,
+    cancelled: threading.Event,
+    clock: Clock = MONOTONIC,
+) -> None:
     """Download into `work`, verify, and write the program. ToolError says what is wrong; `program` is then not there.
 
     5xx and connection errors are tried again with growing pauses, 404 and a wrong checksum are not.
     """
     download = work / "download"
-    deadline = Deadline.after(patience.total)
+    deadline = Deadline.after(patience.total, clock=clock)
+
+    def pause(seconds: float) -> None:
+        clock.wait(cancelled, seconds)
+
     retrying = Retrying(
         retry=retry_if_exception_type(_Passing),
         stop=stop_after_attempt(patience.attempts) | stop_when_event_set(cancelled),
         wait=wait_exponential(multiplier=patience.delay) + wait_random(0, patience.delay / 10),
-        sleep=sleep_using_event(cancelled),
+        sleep=pause,
         reraise=True,
     )
     digest = retrying(_download, archive.url, download, patience, deadline, cancelled)

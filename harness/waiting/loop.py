@@ -274,7 +274,7 @@ class _Wait:
             act = min(act, self._next_look)
         messages = self._watching.messages
         try:
-            first = messages.get(timeout=max(0.0, act - self._now()))
+            first = self._now.receive(messages, max(0.0, act - self._now()))
         except queue.Empty:
             return []
         return [first, *(messages.get() for _ in range(messages.qsize()))]

@@ -8,13 +8,12 @@ stream that lived is resumed without delay.
 import queue
 import random
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 from harness.cluster.api import ApiError, Cluster, Listing, Watch, transient
-from harness.deadline import Clock
+from harness.deadline import MONOTONIC, Clock
 from harness.errors import ClusterError
 from harness.objects import Kind
 
@@ -105,10 +104,11 @@ class Watching:
     timeout in a daemon thread that nobody listens to any more.
     """
 
-    def __init__(self, cluster: Cluster, kinds: Iterable[Kind], clock: Clock = time.monotonic) -> None:
+    def __init__(self, cluster: Cluster, kinds: Iterable[Kind], clock: Clock = MONOTONIC) -> None:
         self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.kinds = tuple(dict.fromkeys(kinds))
         self._cluster = cluster
+        self._clock = clock
         self._over = threading.Event()
         self._followers = [_Follower(cluster, kind, self.messages, self._over, clock) for kind in self.kinds]
 
@@ -151,7 +151,7 @@ class Watching:
                     if not _again(error):
                         raise
                     self.messages.put(Trouble(kind, error))
-                    self._over.wait(backoff.next(error))
+                    self._clock.wait(self._over, backoff.next(error))
 
         self._start(listings, "watch confirmation")
 
@@ -184,7 +184,7 @@ class _Follower:
 
     def run(self) -> None:
         while not self._over.is_set():
-            begun = time.monotonic()
+            begun = self._clock()
             failure: ClusterError | None = None
             try:
                 self._list_and_watch()
@@ -193,13 +193,13 @@ class _Follower:
                     raise
                 self._messages.put(Trouble(self.kind, error))
                 failure = error
-            if failure is None and time.monotonic() - begun > 1.0:
+            if failure is None and self._clock() - begun > 1.0:
                 self._backoff.reset()
             elif failure is not None and _expired(failure):
                 self._revision = ""
-                self._over.wait(self._expiries.next(failure))
+                self._clock.wait(self._over, self._expiries.next(failure))
             else:
-                self._over.wait(self._backoff.next(failure))
+                self._clock.wait(self._over, self._backoff.next(failure))
 
     def close(self) -> None:
         with self._lock:

@@ -3,12 +3,12 @@
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import tenacity
 from tenacity.nap import sleep_using_event
 
-from harness.deadline import Clock
 from harness.progress import Progress, task
 from harness.settings import Retries
 from kwok.engine.client import Engine, EngineError, PullEvent
@@ -74,7 +74,7 @@ class Pull:
         retries: Retries,
         progress: Progress,
         over: threading.Event,
-        clock: Clock = time.monotonic,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._task = f"image {name}"

@@ -14,11 +14,19 @@ from harness.settings import DEFAULT_FILE
 from tests.e2e.charts import served
 from tests.e2e.machine import Machine
 from tests.e2e.own_registry import Running
+from tests.e2e.short_recipes import shorten
 from tests.fakes.aicr import StandIn, trees
 
 pytestmark = pytest.mark.e2e
 
 UPSTREAM = {"nfd": "https://charts.example.com/stable", "network-operator": "https://others.example.com/stable"}
+
+
+@pytest.fixture
+def data(data: Path) -> Path:
+    """The sample data with a recipe of two charts that will be remote, and of a local one."""
+    shorten(data, {"base": ("nfd", "cert-manager"), "aks": ("network-operator",)})
+    return data
 
 
 @pytest.fixture

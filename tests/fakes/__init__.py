@@ -1,1 +1,1 @@
-"""What tests put in the place of the world outside, and the data that they begin with."""
+"""What stands in for the world in tests."""

@@ -32,7 +32,8 @@ class Fault:
     """One request's misfortune.
 
     `how`, for any request: "none", "status" (with `status`, `retry_after`); for all but a WATCH: "reset", "silent",
-    "garbage" (not JSON), "short" (ends before its Content-Length), "slow" (a byte at a time). For a WATCH, after
+    "garbage" (not JSON), "short" (ends before its Content-Length), "slow" (a byte at a time), "held" (until the test
+    says `release`, with what there was when it was asked). For a WATCH, after
     `after` events: "reset", "end" (properly), "cut" (half an event, then the end), "half" (half an event, then only
     half the connection is closed), "silent" (open, but nothing more), "gone" (ERROR 410), "error" (ERROR 500); or for
     all of its events: "twice", "late" (the previous one once more), "swap" (neighbours in the wrong order), "drip" (a
@@ -72,6 +73,7 @@ class FakeApi:
         self.token = token
         self.stream_seconds = stream_seconds
         self.drip_seconds = 0.001
+        self.release = threading.Event()  # what is "held"
         self.revision = 1
         self.oldest = 0
         self.documents: dict[str, Any] = {"/version": {"gitVersion": "v1.34.10"}}
@@ -106,6 +108,7 @@ class FakeApi:
     def stop(self) -> None:
         """Break every connection and refuse new ones; what is stored stays."""
         self.stopped.set()
+        self.release.set()
         with self.news:
             self.news.notify_all()
         assert self._server is not None
@@ -186,6 +189,10 @@ class FakeApi:
     def seen(self, verb: str, plural: str = "") -> int:
         """How many requests of that verb there were."""
         return sum(1 for v, p, _ in self.requests if v == verb and plural in ("", p))
+
+    def watched(self, *kinds: Kind) -> bool:
+        """Whether each of them was watched at least once."""
+        return all(self.seen("WATCH", kind.plural) for kind in kinds)
 
     # --- what the handlers ask it ---
 
@@ -331,6 +338,8 @@ class _Handler(BaseHTTPRequestHandler):
         how = fault.how if fault else ""
         if how == "silent":
             self.api.stopped.wait(3600)
+        if how == "held":
+            self.api.release.wait(3600)
         if how in ("reset", "silent"):
             self._reset()
             return

@@ -13,6 +13,7 @@ from harness.objects import NODES, PODS, Snapshot
 from harness.results.outcome import Outcome, Phase
 from harness.settings import ROOT
 from harness.verdict import Failed, Passed, Verdict, Waiting, worst
+from tests.fakes.clock import ManualClock
 
 
 def test_the_exit_codes_are_the_documented_ones() -> None:
@@ -79,13 +80,13 @@ def test_no_verdicts_are_not_green() -> None:
 
 def test_deadlines_nest() -> None:
     """A phase gets its own budget or what is left of the cell's, whichever ends first."""
-    now = [100.0]
-    cell = Deadline.after(10, clock=lambda: now[0])
+    clock = ManualClock(100)
+    cell = Deadline.after(10, clock=clock)
     assert cell.within(3).at == 103
-    now[0] = 108
+    clock.advance(5 + 3)
     late = cell.within(5)
     assert (late.at, late.budget, late.remaining, late.expired) == (110, 2, 2, False)
-    now[0] = 111
+    clock.advance(3)
     assert (late.expired, late.remaining) == (True, 0)
 
 

@@ -2,7 +2,6 @@
 
 import http.client
 import socket
-import time
 
 import yaml
 
@@ -79,7 +78,7 @@ def until_reachable(
                 where=where,
                 do=do,
             )
-        time.sleep(_LOOK_SECONDS)
+        deadline.clock.sleep(_LOOK_SECONDS)
 
 
 def _identity(address: str, port: int) -> str | None:

@@ -23,6 +23,7 @@ from harness.progress import Silent
 from harness.results.journal import Journal
 from harness.settings import load
 from harness.verdict import Failed, Passed, Waiting
+from harness.waiting.claims import LOOK_AGAIN
 from harness.waiting.loop import Cancelled, Expired, GateFailed, Judged
 from harness.waiting.nudges import Hasten
 
@@ -244,6 +245,7 @@ def test_the_scheduler_is_told_to_look_again_at_refused_claims(
         return Passed("fine")
 
     monkeypatch.setattr(lane, "wait", wait)
+    monkeypatch.setattr(lane, "LOOK_AGAIN", replace(LOOK_AGAIN, after=0.0))
     run.cluster = cast(Any, SimpleNamespace(patch_merge=lambda kind, *words: told.set()))
     work(run)
 

@@ -6,20 +6,20 @@ import os
 import stat
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from harness.deadline import Deadline
+from harness.deadline import MONOTONIC, Clock, Deadline
 from harness.errors import HarnessError
-from harness.evidence.collect import Collector, EvidenceReport, Files, Incomplete, collect, summary
+from harness.evidence.collect import PARALLEL, Collector, EvidenceReport, Files, Incomplete, collect, summary
 from harness.evidence.directory import EvidenceDirectory
 from harness.evidence.redaction import Redactor
 from harness.exits import Exit
 from harness.results.outcome import Outcome, Phase
+from tests.fakes.clock import ManualClock, until
 
 
 @pytest.fixture
@@ -38,16 +38,29 @@ def failing(error: Exception) -> Callable[[float], str]:
     return produce
 
 
-def after(seconds: float, text: str) -> Callable[[float], str]:
-    def produce(_: float) -> str:
-        time.sleep(seconds)
-        return text
-
-    return produce
+def run(
+    directory: EvidenceDirectory, *collectors: Collector, budget: float = 20, clock: Clock = MONOTONIC
+) -> EvidenceReport:
+    return collect(directory, collectors, Deadline.after(budget, clock=clock))
 
 
-def run(directory: EvidenceDirectory, *collectors: Collector, budget: float = 20) -> EvidenceReport:
-    return collect(directory, collectors, Deadline.after(budget))
+class Hanging:
+    """A collector's work that never ends by itself. Once as many as run at once are under way, `seconds` pass."""
+
+    def __init__(self, clock: ManualClock, seconds: float) -> None:
+        self.release = threading.Event()
+        self._clock = clock
+        self._seconds = seconds
+        self._all = threading.Barrier(PARALLEL, action=self._pass)
+
+    def __call__(self, _: float) -> str:
+        self._all.wait(20)
+        self.release.wait(20)
+        return ""
+
+    def _pass(self) -> None:
+        self._clock.idle(1)
+        self._clock.advance(self._seconds)
 
 
 # --- the directory ---
@@ -225,19 +238,23 @@ def test_collector_that_hangs_costs_its_own_time_only(directory: EvidenceDirecto
     release = threading.Event()
     ended = threading.Event()
 
+    clock = ManualClock()
+
     def hang(_: float) -> str:
+        until(lambda: "good.txt" in directory.files())
+        clock.advance(15)
         release.wait(20)
         ended.set()
         return "too late"
 
-    begun = time.monotonic()
     report = run(
         directory,
-        Collector("hangs", "hangs.txt", hang, timeout=0.2),
+        Collector("hangs", "hangs.txt", hang, timeout=15),
         Collector("good", "good.txt", fixed("text")),
+        clock=clock,
     )
-    assert time.monotonic() - begun < 5
-    assert [each.problem for each in report.collected] == ["no answer after 0.2 s", ""]
+    assert [each.problem for each in report.collected] == ["no answer after 15.0 s", ""]
+    assert report.seconds == 15
     release.set()
     assert ended.wait(10)
     assert directory.files() == ["collectors.txt", "good.txt"]
@@ -245,44 +262,50 @@ def test_collector_that_hangs_costs_its_own_time_only(directory: EvidenceDirecto
 
 def test_answer_that_comes_too_late_is_dropped(directory: EvidenceDirectory) -> None:
     """What comes after its time, while others are still at work, changes neither the report nor the files."""
-    slow = Collector("slow", "slow.txt", after(0.3, "too late"), timeout=0.1)
-    slower = Collector("slower", "slower.txt", after(0.8, "in time"))
-    report = run(directory, slow, slower)
-    assert [each.problem for each in report.collected] == ["no answer after 0.1 s", ""]
+    clock = ManualClock()
+    begun = threading.Event()
+
+    def late(_: float) -> str:
+        begun.wait(20)
+        clock.idle(1)
+        clock.advance(1)
+        clock.idle(1)  # given up by now
+        return "too late"
+
+    def in_time(_: float) -> str:
+        begun.set()
+        until(lambda: all(thread.name != "slow" for thread in threading.enumerate()))
+        return "in time"
+
+    slow = Collector("slow", "slow.txt", late, timeout=1)
+    slower = Collector("slower", "slower.txt", in_time, timeout=15)
+    report = run(directory, slow, slower, clock=clock)
+    assert [each.problem for each in report.collected] == ["no answer after 1.0 s", ""]
     assert directory.files() == ["collectors.txt", "slower.txt"]
 
 
 def test_hanging_collectors_do_not_block_those_that_wait_for_their_turn(directory: EvidenceDirectory) -> None:
     """More hanging collectors than run at once still let the last one have its turn."""
-    release = threading.Event()
-
-    def hang(_: float) -> str:
-        release.wait(20)
-        return ""
-
-    hanging = [Collector(f"hangs {number}", f"{number}.txt", hang, timeout=0.1) for number in range(8)]
-    report = run(directory, *hanging, Collector("last", "last.txt", fixed("text")))
-    release.set()
+    clock = ManualClock()
+    hang = Hanging(clock, 1)
+    hanging = [Collector(f"hangs {number}", f"{number}.txt", hang, timeout=1) for number in range(2 * PARALLEL)]
+    report = run(directory, *hanging, Collector("last", "last.txt", fixed("text")), clock=clock)
+    hang.release.set()
     assert report.collected[-1].state == "ok"
 
 
 def test_budget_bounds_everything(directory: EvidenceDirectory) -> None:
     """When the budget is spent, what runs is given up and what has not begun is named; what is done is there."""
-    release = threading.Event()
-
-    def hang(_: float) -> str:
-        release.wait(20)
-        return ""
-
+    clock = ManualClock()
+    hang = Hanging(clock, 30)
     good = Collector("good", "good.txt", fixed("text"))
-    hanging = [Collector(f"hangs {number}", f"{number}.txt", hang, timeout=60) for number in range(9)]
-    begun = time.monotonic()
-    report = run(directory, good, *hanging, budget=0.3)
-    release.set()
-    assert time.monotonic() - begun < 5
+    hanging = [Collector(f"hangs {number}", f"{number}.txt", hang, timeout=60) for number in range(PARALLEL + 1)]
+    report = run(directory, good, *hanging, budget=30, clock=clock)
+    hang.release.set()
+    assert report.seconds == 30
     assert report.collected[0].state == "ok"
-    assert report.collected[1].problem.startswith("no answer after 0.")
-    assert report.collected[-1].problem == "not begun: the 0.3 s were used up"
+    assert report.collected[1].problem == "no answer after 30.0 s"
+    assert report.collected[-1].problem == "not begun: the 30 s were used up"
     assert directory.files() == ["collectors.txt", "good.txt"]
 
 
@@ -294,10 +317,9 @@ def test_collector_is_told_less_than_it_has(directory: EvidenceDirectory) -> Non
         told.append(seconds)
         return ""
 
-    run(directory, Collector("own", "a", produce, timeout=10))
-    run(directory, Collector("budget", "b", produce, timeout=10), budget=5)
-    assert told[0] == pytest.approx(8, abs=0.5)
-    assert told[1] == pytest.approx(4, abs=0.5)
+    run(directory, Collector("own", "a", produce, timeout=10), clock=ManualClock())
+    run(directory, Collector("budget", "b", produce, timeout=10), budget=5, clock=ManualClock())
+    assert told == [8, 4]
 
 
 def test_nothing_to_collect_ends_at_once(directory: EvidenceDirectory) -> None:

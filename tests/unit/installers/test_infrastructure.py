@@ -1,7 +1,6 @@
 """Who looks after the infrastructure's pods: which endings are deaths, which are meant, and what is said of them."""
 
 import queue
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +14,12 @@ from harness.gates.rollouts import Workload
 from harness.installers.in_cluster.infrastructure import KindInfrastructure, PartDied
 from harness.installers.installer import Installer, KindInstallation, KindSite
 from harness.objects import DEPLOYMENTS, PODS
+from harness.processes.threads import Background
 from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.settings import load
 from tests.fakes.api import FakeApi
+from tests.fakes.clock import until
 
 REDIS, SERVER = (Workload(DEPLOYMENTS, "argocd", name) for name in ("redis", "server"))
 ENDED = {"exitCode": 137, "reason": "OOMKilled"}
@@ -133,8 +134,14 @@ def test_pods_of_others_may_end(world: World) -> None:
 def test_what_is_stopped_has_not_died(world: World) -> None:
     """Scaled to nothing, and gone when it returns; the other part is still looked after."""
     world.infrastructure.install(world.installer())
-    threading.Timer(0.1, lambda: world.api.delete(PODS, "argocd", "redis-1")).start()
+
+    def scaled() -> None:
+        until(lambda: any(path.endswith("/redis") for _, path, _, _ in world.api.bodies))
+        world.api.delete(PODS, "argocd", "redis-1")
+
+    controller = Background(scaled, "controller")
     world.infrastructure.stop("redis")
+    controller.result()
     assert [body for verb, path, _, body in world.api.bodies if path.endswith("/redis")] == [{"spec": {"replicas": 0}}]
     quiet(world)
     world.kill("server")

@@ -1,13 +1,12 @@
 """Restoring a cluster: releases, rounds, requests, the deadline. Inventories and waiting are stand-ins."""
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import pytest
 
 from harness.cluster.api import ApiError, Cluster, Unreachable
-from harness.deadline import Clock, Deadline
+from harness.deadline import MONOTONIC, Clock, Deadline
 from harness.errors import HarnessError
 from harness.isolation import restore as cleanup
 from harness.isolation.inventory import Entry, Inventory
@@ -16,6 +15,7 @@ from harness.objects import CONFIGMAPS, NAMESPACES, NODES, PERSISTENT_VOLUMES, P
 from harness.progress import Silent
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import Expired
+from tests.fakes.clock import ManualClock
 
 SECRETS = Kind("v1", "secrets", "Secret")
 Objects = dict[Reference, Entry]
@@ -101,7 +101,7 @@ class World:
         helm: FakeHelm | None = None,
         *,
         seconds: float = 60,
-        clock: Clock = time.monotonic,
+        clock: Clock = MONOTONIC,
     ) -> CleanupReport:
         deadline = Deadline.after(seconds, clock=clock)
         return restore(cast(Cluster, cluster), helm or FakeHelm(), Inventory(STANDING | before), deadline, Silent())
@@ -320,18 +320,18 @@ def test_deadline_ends_it_and_names_what_remains(world: World) -> None:
 
 def test_deadline_that_passes_while_releases_go_ends_it(world: World) -> None:
     """Each release that helm takes its time for is the last one when that was all the time there was."""
-    now = [0.0]
+    clock = ManualClock()
     helm = FakeHelm(release("a", "1"), release("b", "2"))
     uninstall = helm.uninstall
 
     def slow(*arguments: Any, **options: Any) -> None:
-        now[0] += 100
+        clock.advance(100)
         uninstall(*arguments, **options)
 
     helm.uninstall = slow  # type: ignore[method-assign]
     world.looks = [thing(CONFIGMAPS, "x", "default") | record("a") | record("b")]
     cluster = FakeCluster()
-    assert not world.restore({}, cluster, helm, clock=lambda: now[0]).clean
+    assert not world.restore({}, cluster, helm, clock=clock).clean
     assert (helm.uninstalled, cluster.requests) == (["ns/b"], [])
 
 

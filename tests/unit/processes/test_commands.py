@@ -2,13 +2,13 @@
 
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from harness.processes import commands, daemons
 from harness.processes.commands import CommandFailed, CommandMissing, Scope
+from tests.fakes.clock import until
 
 PYTHON = sys.executable
 
@@ -19,11 +19,8 @@ def script(text: str) -> list[str]:
 
 def wait_for(file: Path) -> str:
     """The content of a file that a child is about to write."""
-    for _ in range(500):
-        if file.exists() and file.read_text():
-            return file.read_text()
-        time.sleep(0.01)
-    raise AssertionError(f"{file} was not written")
+    until(lambda: file.exists() and file.read_text() != "")
+    return file.read_text()
 
 
 def test_output_and_status_come_back_apart() -> None:

@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +21,7 @@ from harness.processes.services import Plan, Probe, Service, ServiceDied, Servic
 from harness.processes.threads import Background
 from harness.settings import ROOT
 from kwok.host import launch
+from tests.fakes.clock import until
 
 ELSEWHERE = """
 import sys
@@ -66,13 +66,6 @@ def sleeper(directory: Path, *arguments: str, probes: Sequence[Probe] = (), **mo
 
 def just(*services: Service) -> Plan:
     return lambda ports: services
-
-
-def until(true: Callable[[], object], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.01)
 
 
 def test_what_runs_already_is_left_alone(cluster: Path, tmp_path: Path, port: int) -> None:

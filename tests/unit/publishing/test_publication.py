@@ -36,10 +36,15 @@ def client(fake: FakeRegistry) -> Registry:
     return Registry(fake.host, retries=Retries.model_construct(attempts=1, delay=0.01))
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trees(small(), tmp_path_factory.mktemp("made") / "answer")
+
+
 @pytest.fixture
-def answer(tmp_path: Path) -> Path:
-    """What the command line would make of the small recipe."""
-    return trees(small(), tmp_path / "answer")
+def answer(made: Path, tmp_path: Path) -> Path:
+    """What the command line would make of the small recipe, to be changed as a test likes."""
+    return Path(shutil.copytree(made, tmp_path / "answer"))
 
 
 def ordered(bundler: AicrBundler, shape: str, fake: FakeRegistry, directory: Path) -> Publication:

@@ -9,9 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +24,7 @@ from harness.settings import ROOT, Tools
 from harness.tools.probe import mentions
 from harness.tools.toolbox import WRAPPERS, Toolbox, cache_directory
 from harness.tools.toolchain import PLATFORM, build_environment
+from tests.fakes.clock import until
 
 GO = """#!/bin/sh
 [ "$1" = version ] && {{ echo "go version go{version} {platform}"; exit; }}
@@ -112,13 +110,6 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
-
-
-def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.01)
 
 
 # Versions
@@ -390,16 +381,15 @@ def test_what_is_there_need_not_wait_for_a_build(bench: Bench) -> None:
 
 def test_closing_ends_a_build_at_once_and_leaves_nothing(bench: Bench) -> None:
     """Who waits is told that it was stopped; neither process nor half a tool is left, and no further tool is begun."""
-    bench.go(body='echo half > "$out"; exec sleep 60')
+    bench.go(body=f'echo half > "$out"; sleep 60; echo over > "{bench.log}.over"')
     toolbox = bench.toolbox(bench.tools(frob=None, other=None))
     toolbox.prepare(["frob", "other"])
     until(lambda: len(bench.builds) == 1)
-    begun = time.monotonic()
     toolbox.close()
     for name in ("frob", "other"):
         with pytest.raises(ToolError, match="stopped"):
             toolbox.path(name)
-    assert time.monotonic() - begun < 10
+    assert not Path(f"{bench.log}.over").exists()
     assert daemons.mentioning(bench.cache) == []
     assert bench.left() == []
     assert len(bench.builds) == 1
@@ -414,10 +404,12 @@ def test_a_build_that_takes_too_long_is_ended(bench: Bench) -> None:
 
 def test_two_toolboxes_in_one_process_share_one_build(bench: Bench) -> None:
     """The second waits for the first, says so, and takes what it made."""
-    bench.go(body="sleep 0.3")
+    bench.go(body=f'until [ -e "{bench.log}.go" ]; do sleep 0.01; done')
     boxes = [bench.toolbox(), bench.toolbox()]
     for box in boxes:
         box.prepare(["frob"])
+    until(lambda: ("tool frob", "waiting for another run that builds it") in bench.progress.said("step"))
+    Path(f"{bench.log}.go").touch()
     assert len({box.path("frob") for box in boxes}) == 1
     assert len(bench.builds) == 1
     assert ("tool frob", "waiting for another run that builds it") in bench.progress.said("step")
@@ -484,16 +476,17 @@ def test_a_run_that_is_killed_leaves_no_half_tool_and_the_next_one_clears_up(ben
 
 def test_waiting_for_another_run_ends_when_closed(bench: Bench) -> None:
     """Ctrl-C while another run holds the lock does not wait for that run."""
-    bench.go(body="exec sleep 60")
+    bench.go(body=f'sleep 60; echo over > "{bench.log}.over"')
     with bench.toolbox() as holder:
         holder.prepare(["frob"])
         until(lambda: len(bench.builds) == 1)
         waiter = bench.toolbox()
-        threading.Timer(0.3, waiter.close).start()
-        begun = time.monotonic()
+        waiter.prepare(["frob"])
+        until(lambda: ("tool frob", "waiting for another run that builds it") in bench.progress.said("step"))
+        waiter.close()
         with pytest.raises(ToolError, match="stopped"):
             waiter.path("frob")
-        assert time.monotonic() - begun < 10
+        assert not Path(f"{bench.log}.over").exists()
         assert len(bench.builds) == 1
 
 

@@ -272,7 +272,6 @@ def tell(lane: str, history: Mapping[str, Any]) -> None:
 
         thread = threading.Thread(target=author)
         thread.start()
-        began = time.monotonic()
         result: Verdict
         try:
             result = wait(
@@ -290,7 +289,6 @@ def tell(lane: str, history: Mapping[str, Any]) -> None:
         finally:
             over.set()
             thread.join()
-        assert time.monotonic() - began < PATIENCE + 1
         states = [at(revision) for revision in range(first, api.revision + 1)]
         event(f"{lane} {type(result).__name__}")
         check(result, judged[-1][0], states, shapes, kinds, gate)

@@ -1,9 +1,11 @@
 """Random histories of a cluster, told by a server that misbehaves at random, through the real client.
 
 The reference is the gate itself, on what the server had stored at each revision. A wait may end on any revision whose
-verdict is final, for that verdict was true; where it goes on to the end it must agree with the final state.
+verdict is final, for that verdict was true; where it goes on to the end it must agree with the final state. HISTORIES
+sets how many are told; they are the same each time.
 """
 
+import os
 import tempfile
 import threading
 import time
@@ -26,6 +28,7 @@ Step = tuple[Kind, str, str]  # kind, name, what it becomes; "" deletes it
 
 PATIENCE = 5.0  # for a wait that ends in milliseconds; on a busy machine, in less than this
 KINDS = (PODS, NODES)
+COUNT = int(os.environ.get("HISTORIES", "100"))
 
 
 def gate(snapshot: Snapshot) -> Verdict:
@@ -103,7 +106,7 @@ def content(snapshot: Snapshot) -> list[tuple[str, str, str]]:
     ]
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=COUNT, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     before=befores,
     during=durings,
