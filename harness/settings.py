@@ -65,6 +65,13 @@ class Ports(_Closed):
     registry: Port
 
 
+class RegistryElsewhere(_Closed):
+    """A registry that is not the run's own; `address` is empty where there is none."""
+
+    address: str
+    ca: str
+
+
 class Retries(_Closed):
     attempts: int = Field(ge=1)
     delay: Duration
@@ -177,6 +184,7 @@ class Settings(_Closed):
     empty_daemonsets: tuple[str, ...]
     nodes: Nodes
     ports: Ports
+    registry: RegistryElsewhere
     retries: Retries
     deadlines: Deadlines
     artifacts: Path

@@ -11,6 +11,8 @@ from itertools import chain
 from pathlib import Path
 
 from harness.cluster.api import Cluster
+from harness.errors import SettingsError
+from harness.formats.addresses import on_this_machine
 from harness.installers.in_cluster.infrastructure import KindInfrastructure
 from harness.installers.installer import Infrastructure, Installer, KindSite, Site
 from harness.installers.on_host import HostInfrastructure
@@ -19,6 +21,7 @@ from harness.installers.registry import configuration as registry_configuration
 from harness.installers.registry import kind as in_cluster_registry
 from harness.processes.services import Services
 from harness.progress import Progress
+from harness.publishing.oci.address import Address
 from harness.runtime import RunningCluster, Runtime, state_directory
 from harness.settings import Settings
 from kwok.engine.client import Engine, EngineMissing
@@ -32,7 +35,7 @@ ANSWER = 5.0  # seconds for an engine to say that it is there: on a busy machine
 class HostPlatform:
     """Every cell on a control plane of its own, with its own registry and controllers as processes."""
 
-    shared = False
+    shared, here = False, True
 
     def __init__(self, settings: Settings, tools: Tools, state: Path) -> None:
         self.runtime: Runtime = HostRuntime(settings, tools, state)
@@ -40,11 +43,11 @@ class HostPlatform:
         self._settings = settings
 
     @property
-    def registry(self) -> str:
+    def registry(self) -> Address:
         return registry_configuration.address(self._settings)
 
     def require(self) -> None:
-        """Processes run everywhere."""
+        registry_configuration.elsewhere(self._settings)  # processes run everywhere
 
     def tools(self, installers: Iterable[Installer]) -> tuple[str, ...]:
         return _each_once(self.runtime.tools, *(each.host.tools for each in installers))
@@ -59,8 +62,7 @@ class HostPlatform:
 class KindPlatform:
     """Cells one after another on one cluster, which has the registry and the controllers in it."""
 
-    shared = True
-    registry = in_cluster_registry.ADDRESS
+    shared, here = True, False
 
     def __init__(self, settings: Settings, tools: Tools, state: Path) -> None:
         self._kind = KindRuntime(settings, tools, state)
@@ -71,7 +73,18 @@ class KindPlatform:
     def runtime(self) -> Runtime:
         return self._kind
 
+    @property
+    def registry(self) -> Address:
+        return in_cluster_registry.address(self._settings)
+
     def require(self) -> None:
+        there = registry_configuration.elsewhere(self._settings)
+        if there is not None and on_this_machine(there.url):
+            raise SettingsError(
+                f"{there.host} is an address of this machine, which pods in the cluster do not reach",
+                where="registry.address",
+                do="name the registry by an address that they reach, or use RUNTIME=host",
+            )
         Engine.connect()
 
     def tools(self, installers: Iterable[Installer]) -> tuple[str, ...]:

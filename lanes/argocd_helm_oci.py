@@ -22,6 +22,7 @@ def story(run: Run) -> Passed:
             version=published.tag,
             values={"repoURL": target.parent, "targetRevision": published.tag},
             timeout=run.settings.deadlines.release,
+            registry=run.registry,
         )
         phase.detail = argocd_oci.synced(run, published).reason
     return run.verify()

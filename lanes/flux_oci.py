@@ -17,7 +17,9 @@ from harness.gates.catalog import described
 from harness.gates.flux import releases, sources
 from harness.gates.workloads import scheduled as workloads
 from harness.installers.catalog import FLUX, REGISTRY
+from harness.installers.flux.configuration import AUTHORITY, CREDENTIALS
 from harness.objects import key_of
+from harness.publishing.oci.address import Access
 from harness.verdict import Passed
 from harness.waiting.nudges import Hasten
 
@@ -30,7 +32,7 @@ def story(run: Run) -> Passed:
     root = (FLUX_NAMESPACE, f"aicr-{run.name}")
     deadlines = run.settings.deadlines
     with run.journal.phase("sync") as phase:
-        run.apply(sources.OCIREPOSITORIES, source(run.pushed.target))
+        run.apply(sources.OCIREPOSITORIES, source(run.pushed.target, run.registry))
         run.apply(sources.KUSTOMIZATIONS, kustomization(root[1]))
         grace = described(sources.kustomization_there, root)
         run.expect((sources.KUSTOMIZATIONS,), grace, within=deadlines.flux_root_grace, late=RootMissing)
@@ -69,15 +71,23 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def source(target: Target) -> dict[str, Any]:
-    """Where the artifact is; `aicr-bundle` is the name that the bundle's ArtifactGenerators refer to."""
+def source(target: Target, registry: Access) -> dict[str, Any]:
+    """Where the artifact is; `aicr-bundle` is the name that the bundle's ArtifactGenerators refer to.
+
+    The Secrets of a registry that wants credentials, or has an authority of its own, are there already.
+    """
+    access: dict[str, Any] = {"insecure": True} if target.plain_http else {}
+    if registry.credentials is not None:
+        access["secretRef"] = {"name": CREDENTIALS}
+    if registry.authority is not None:
+        access["certSecretRef"] = {"name": AUTHORITY}
     return {
         "apiVersion": sources.OCIREPOSITORIES.api_version,
         "kind": sources.OCIREPOSITORIES.kind,
         "metadata": {"name": SOURCE, "namespace": FLUX_NAMESPACE, "annotations": {sources.REQUESTED: now()}},
         "spec": {
             "interval": "1m",
-            "insecure": True,
+            **access,
             "url": target.url,
             "ref": {"tag": target.tag},
             "layerSelector": {"mediaType": LAYER, "operation": "extract"},

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import sh
+
 from hack.kind_images.images import Image
 from hack.kind_images.layers import Directory, Entry, File, Files, Layer, Selection
 from hack.kind_images.rootfs import Rootfs
 from harness.errors import DataError
-from harness.processes import commands
 
 Program = Callable[[str], Path]
 
@@ -35,8 +36,7 @@ exec /usr/sbin/{table}-$kind{verb} "$@"
 
 def wanted(kubeadm: Path, version: str) -> dict[str, str]:
     """The images of a control plane, by program: kube-apiserver, ..., coredns, pause, etcd."""
-    done = commands.run([kubeadm, "config", "images", "list", "--kubernetes-version", version], timeout=30)
-    return by_program(done.stdout)
+    return by_program(str(sh.Command(str(kubeadm))("config", "images", "list", "--kubernetes-version", version)))
 
 
 def by_program(listing: str) -> dict[str, str]:

@@ -50,9 +50,8 @@ class Target:
         return replace(self, repository=f"{host}/{self.path}")
 
     def plain(self, url: str) -> bool:
-        """Whether `url` is an OCI address without TLS: the registry of the run itself, or one of this machine."""
-        own = self.plain_http and url.startswith(f"oci://{self.host}/")
-        return own or plain_http(url)
+        """Whether `url` is an OCI address without TLS: the registry of the artifact itself, or one of this machine."""
+        return self.plain_http if url.startswith(f"oci://{self.host}/") else plain_http(url)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class Aftermath:
     journal: Journal
     run_id: str
     work: Path
+    secrets: frozenset[str] = frozenset()  # beside those that the cluster holds
     evidence: EvidenceDirectory | None = None
     _kept: EvidenceDirectory | None = None
 
@@ -84,7 +85,10 @@ class Aftermath:
             self._kept.write_json("run.json", outcome.document())
 
     def _directory(self, prefix: str) -> EvidenceDirectory:
-        return EvidenceDirectory(self.settings.artifacts, self.recipe.name, self.lane.name, self.run_id, prefix=prefix)
+        artifacts, recipe = self.settings.artifacts, self.recipe.name
+        directory = EvidenceDirectory(artifacts, recipe, self.lane.name, self.run_id, prefix=prefix)
+        directory.redactor = Redactor(self.secrets)
+        return directory
 
     def _collectors(
         self, directory: EvidenceDirectory, services: Infrastructure | None, budget: Deadline
@@ -95,7 +99,8 @@ class Aftermath:
         running, cluster = self.stay.running, self.stay.cluster
         if running is None or cluster is None:
             return found
-        directory.redactor = Redactor(collectors.known_secrets(cluster, timeout=min(5.0, budget.remaining / 4)))
+        known = collectors.known_secrets(cluster, timeout=min(5.0, budget.remaining / 4))
+        directory.redactor = Redactor(self.secrets | known)
         kubectl = Kubectl(lambda: self.tools("kubectl"), running.kubeconfig, running.context, self.work / "kubectl")
         own: list[Collector] = []
         if services is not None:

@@ -31,12 +31,14 @@ from harness.exits import Exit
 from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
 from harness.installers.platform import Platform
+from harness.installers.registry import configuration as registry_configuration
 from harness.isolation.reservation import Stay
 from harness.objects import Object
 from harness.parity import check as parity
 from harness.processes import commands
 from harness.processes.commands import Scope
 from harness.processes.threads import Background, all_done
+from harness.publishing.oci.address import Access
 from harness.publishing.publication import content_of
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
@@ -140,6 +142,7 @@ class Cell:
 
     def _tell(self, work: Path, recorder: Recorder) -> None:
         self.budget.require()
+        access = self._access()
         booting = Background(self._boot, "cluster")
         preparing = Background(lambda: self._prepare(work), "bundle")
         self._background = (booting, preparing)
@@ -158,6 +161,7 @@ class Cell:
             services=services,
             recorder=recorder,
             publication=prepared.publication,
+            access=access,
             name=self.recipe.name,
             replaces=before.bundle if before else None,
             facts=self._facts,
@@ -183,6 +187,15 @@ class Cell:
                     self.journal.note(note)
                 report.require()
                 phase.detail = f"{report.compared} objects are those that helm would make"
+
+    def _access(self) -> Access | None:
+        """How to get at the registry, where the lane delivers from one; what is secret of it is told to nobody."""
+        if not self.lane.infrastructure:
+            return None
+        access = registry_configuration.access(self.settings)
+        if self._aftermath is not None:
+            self._aftermath.secrets = access.secrets
+        return access
 
     def _boot(self) -> tuple[Cluster, Infrastructure]:
         with self.journal.phase("tools") as phase:
@@ -221,6 +234,7 @@ class Cell:
             self.lane,
             settings=self.settings,
             registry=self.platform.registry,
+            here=self.platform.here,
             bundler=self.bundler,
             helm=self._helm(work),
             journal=journal,
@@ -290,7 +304,7 @@ class Cell:
     def _outcome(self) -> Outcome:
         code, reason = _judged(self._error)
         evidence = self._aftermath and self._aftermath.evidence
-        redactor = evidence.redactor if evidence else Redactor()
+        redactor = evidence.redactor if evidence else Redactor(self._aftermath.secrets if self._aftermath else ())
         return Outcome(
             recipe=self.recipe.name,
             deployer=self.lane.name,
@@ -300,7 +314,7 @@ class Cell:
             started=self._started,
             seconds=time.monotonic() - self._begun,
             exit=code,
-            reason=redactor.text(reason) or self._passed,
+            reason=redactor.text(reason or self._passed),
             phases=self.journal.phases,
             notes=tuple(self.journal.notes),
             evidence=str(evidence.path) if evidence else "",

@@ -12,7 +12,8 @@ from harness.cells.lane import Lane
 from harness.expected.render import Objects, render
 from harness.expected.workloads import Expectation, expect
 from harness.helm.client import Helm
-from harness.publishing.publication import Publication, publication
+from harness.publishing.oci.address import Address
+from harness.publishing.publication import Publication, publication, require_reachable
 from harness.recipes.cluster_version import ConstraintUnmet, unmet
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
@@ -39,14 +40,15 @@ def prepare(
     lane: Lane,
     *,
     settings: Settings,
-    registry: str,
+    registry: Address,
+    here: bool,
     bundler: Bundler,
     helm: Helm,
     journal: Journal,
     work: Path,
 ) -> Prepared:
-    """Make, render and pack, each a phase. `registry` is where controllers will pull from ("localhost:5500"); `work` is
-    an empty directory of the caller's.
+    """Make, render and pack, each a phase. `registry` is where controllers will pull from, which run on this machine or
+    not (`here`); `work` is an empty directory of the caller's.
 
     Raises DataError, HarnessError of a bundler, or ContractBroken: before anything was touched. What its bundler makes
     only as it pushes is made, and may break its contract, when the lane pushes it.
@@ -70,6 +72,8 @@ def prepare(
     if lane.shape == REFERENCE:
         return Prepared(recipe, bundle, rendered, expectation, None)
     with journal.phase("pack") as phase:
+        if not here:
+            require_reachable(recipe)
         made = publication(bundler, recipe, lane.shape, lane.name, reference, registry, work / lane.shape)
         phase.detail = f"{made.target.path}:{made.target.tag}"
     return Prepared(recipe, bundle, rendered, expectation, made)

@@ -23,10 +23,10 @@ from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
 from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
-from harness.installers.registry import configuration as registry_configuration
 from harness.objects import PODS, Kind, Object, Snapshot
 from harness.processes.commands import Scope
 from harness.processes.threads import Background
+from harness.publishing.oci.address import Access
 from harness.publishing.oci.registry import Published, Registry
 from harness.publishing.publication import Publication, Pushed
 from harness.recipes.model import Recipe
@@ -48,7 +48,8 @@ def unwatched(verdict: Verdict, within: float) -> None:
 class Run:
     """One cell under way: a recipe, its bundle, and the cluster on which a lane delivers it.
 
-    `publication` is what a lane that delivers through a registry has to push, `services` are what it delivers through.
+    `publication` is what a lane that delivers through a registry has to push, with `access` to that registry;
+    `services` are what it delivers through.
     `name` is what its root objects are called after, and `replaces` the bundle that runs there already: an upgrade
     changes the recipe and keeps the name. `passed` is every expectation that has passed, in order.
     """
@@ -64,6 +65,7 @@ class Run:
     services: Infrastructure
     recorder: Recorder
     publication: Publication | None = None
+    access: Access | None = None
     name: str = ""
     replaces: Bundle | None = None
     facts: dict[str, Any] = field(default_factory=dict)
@@ -84,6 +86,13 @@ class Run:
         return progress.task(self.journal.progress, name)
 
     @property
+    def registry(self) -> Access:
+        """How this machine gets at the registry that artifacts are pushed to."""
+        if self.access is None:
+            raise ValueError("this lane does not deliver through a registry")
+        return self.access
+
+    @property
     def pushed(self) -> Pushed:
         """What was pushed, once it was."""
         if self._pushed is None:
@@ -95,9 +104,8 @@ class Run:
         if self.publication is None:
             raise ValueError("this lane's shape is not one that is published")
         with self.journal.phase("push") as phase:
-            host = registry_configuration.address(self.settings)
-            registry = Registry(host, retries=self.settings.retries, cancelled=self.services.died)
-            self._pushed = self.publication.push(registry)
+            retries, died = self.settings.retries, self.services.died
+            self._pushed = self.publication.push(Registry.at(self.registry, retries=retries, cancelled=died))
             published = self._pushed.published
             phase.detail = f"{published.repository}:{published.tag}@{published.digest[:19]}"
         self._begin_timeline(self._pushed.delivery.names)  # what controllers call them

@@ -8,12 +8,16 @@ import click
 
 from harness.cells.budget import Budget
 from harness.cells.cell import new_run_id
+from harness.cells.lane import Lane
 from harness.cells.prepare import REFERENCE
 from harness.cli.assembly import assemble, bundler_of, overrides_of, tools_of
 from harness.cli.context import Context, as_json, recipe_names
+from harness.errors import UsageError
 from harness.exits import Exit
+from harness.installers.registry.configuration import access
 from harness.isolation.marks import Marks, sweep_abandoned
-from harness.publishing.publication import packed
+from harness.publishing.oci.registry import Registry
+from harness.publishing.publication import packed, publication, require_reachable
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from lanes import LANES
@@ -111,25 +115,35 @@ def run(
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path), help="The directory to make; absent or empty before."
 )
+@click.option("--push", is_flag=True, help="Push it to the registry that the setting `registry.address` names.")
 @deployer
 @sets
 @as_json
 @click.pass_obj
 def bundle(
-    context: Context, recipe: str, output: Path, deployer: str | None, sets: tuple[str, ...], as_json: bool
+    context: Context, recipe: str, output: Path, push: bool, deployer: str | None, sets: tuple[str, ...], as_json: bool
 ) -> None:
     """Write the bundle that a lane would deliver for RECIPE; no cluster is needed."""
     lane = context.lane(deployer)
+    registry = _pushing_to(context, lane) if push else None
     bundler = bundler_of(context, overrides_of(context, sets), context.console)
     resolved = context.resolved(recipe)
-    document = {"directory": str(output)}
+    document: dict[str, str | bool] = {"directory": str(output)}
     if lane.shape == REFERENCE:
         made = bundler.make(resolved, lane.shape, output)
     else:
         with tempfile.TemporaryDirectory(prefix="kwok-harness-") as directory:
             made = bundler.make(resolved, REFERENCE, Path(directory) / "reference")
-            ready = packed(bundler, resolved, lane.shape, lane.name, made, context.platform.registry, output)
-        document |= {"address": f"{ready.target.url}:{ready.target.tag}", "digest": ready.artifact.digest}
+            if not context.platform.here:
+                require_reachable(resolved)
+            bundled = (bundler, resolved, lane.shape, lane.name, made, context.platform.registry, output)
+            if registry is None:
+                ready = packed(*bundled)
+                target, digest = ready.target, ready.artifact.digest
+            else:
+                pushed = publication(*bundled).push(registry)
+                target, digest = pushed.target, pushed.published.digest
+        document |= {"address": f"{target.url}:{target.tag}", "digest": digest, "pushed": push}
     rows = [(f"{f.number:03}", f.release, f.namespace, ", ".join(f.depends_on)) for f in made.folders]
     headings = ("number", "release", "namespace", "after")
     if as_json:
@@ -139,6 +153,21 @@ def bundle(
         for key in ("address", "digest"):
             if key in document:
                 context.console.text(f"{key}: {document[key]}")
+
+
+def _pushing_to(context: Context, lane: Lane) -> Registry:
+    """The registry that the settings name. Raises UsageError where they name none, or there is nothing to push."""
+    if lane.shape == REFERENCE:
+        raise UsageError(
+            f"the bundle of the lane {lane.name} is not pushed: helm installs it from the directory",
+            where="--push",
+            do="name a lane that delivers from a registry, for example --deployer flux-oci",
+        )
+    if not context.settings.registry.address:
+        raise UsageError(
+            "no registry is named", where="--push", do="name one: -o registry.address=registry.example.com/team"
+        )
+    return Registry.at(access(context.settings), retries=context.settings.retries)
 
 
 def _earlier(context: Context, recipe: str, source: str) -> Recipe:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from harness.bundles.mirrors.addresses import mirrored
 from harness.cells.lane import Lane
 from harness.errors import UsageError
 from harness.installers.platform import Platform
+from harness.installers.registry.external import located
 from harness.objects import Object
 from harness.recipes.load import Catalog
 from harness.recipes.model import Criteria, Recipe
@@ -112,7 +113,9 @@ class Context:
         return mirrored(resolve(catalog or self.catalog, recipe), self.settings.mirrors)
 
     def lane(self, name: str | None) -> Lane:
-        return find(name or self.settings.deployer)
+        """The lane of that name, or of the settings, with the registry that the settings name."""
+        lane = find(name or self.settings.deployer)
+        return replace(lane, infrastructure=located(lane.infrastructure, self.settings))
 
     @cached_property
     def profiles(self) -> Profiles:

@@ -93,7 +93,7 @@ def sweep(
     overrides_of(context, sets)
     lanes = _lanes(context, deployers)
     plan = _plan(context, _cells(keys) if keys else None, (*names, *globs), lanes, shard)
-    lanes = [find(name) for name in dict.fromkeys(cell.deployer for cell in plan if not cell.skipped)]
+    lanes = [context.lane(name) for name in dict.fromkeys(cell.deployer for cell in plan if not cell.skipped)]
     heavy = any(lane.infrastructure for lane in lanes)
     fit, why = capacity.jobs_for(capacity.cores(), capacity.memory(), capacity.GITOPS_CELL if heavy else capacity.CELL)
     shared = context.platform.shared
@@ -154,8 +154,8 @@ def _run_id(environment: Mapping[str, str]) -> str:
 
 def _lanes(context: Context, names: Sequence[str]) -> list[Lane]:
     if "all" in names:
-        return list(LANES)
-    return [find(name) for name in dict.fromkeys(names or [context.settings.deployer])]
+        names = [lane.name for lane in LANES]
+    return [context.lane(name) for name in dict.fromkeys(names or [context.settings.deployer])]
 
 
 def _cells(keys: Sequence[str]) -> list[tuple[str, str]]:

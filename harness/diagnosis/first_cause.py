@@ -32,7 +32,7 @@ from harness.installers.in_cluster.infrastructure import PartDied
 from harness.parity.check import ParityBroken
 from harness.processes.commands import CommandFailed
 from harness.processes.service import ServiceDied
-from harness.publishing.oci.connection import RegistryError
+from harness.publishing.oci.errors import RegistryError
 from harness.results.outcome import Cause, Phase
 from harness.verdict import CauseKind, Waiting
 from harness.waiting.loop import Cancelled, Expired, GateFailed

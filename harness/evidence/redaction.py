@@ -11,6 +11,7 @@ versions, names of Secrets, booleans, templates that hold no literal.
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -155,12 +156,27 @@ def secret_values(secrets: Iterable[Object]) -> set[str]:
                 continue
             if _PUBLIC.fullmatch(key) or _HARMLESS.fullmatch(value):
                 continue
+            if key == ".dockerconfigjson":
+                found |= _logins(value)
             if "\n" in value.strip():
                 found.add(encoded)
                 found |= {part for part in _secret_parts(value) if len(part) >= 6}
             elif len(value.strip()) >= (6 if _SECRET_NAME.search(key) else 8):
                 found |= {value.strip(), encoded}
     return {value for value in found if len(value) >= 6}
+
+
+def _logins(config: str) -> set[str]:
+    """Passwords and tokens in a configuration of Docker's client, plain and as they are in it."""
+    found: set[str] = set()
+    try:
+        for entry in json.loads(config)["auths"].values():
+            encoded = entry.get("auth") or ""
+            found |= {str(entry.get(key) or "") for key in ("auth", "password", "identitytoken")}
+            found.add(base64.b64decode(encoded).decode().partition(":")[2])
+    except (ValueError, LookupError, AttributeError, TypeError):  # what could be read is kept
+        return found
+    return found
 
 
 def _secret_parts(text: str) -> Iterator[str]:

@@ -23,6 +23,8 @@ from harness.formats.addresses import plain_http
 from harness.helm.messages import explain
 from harness.processes import commands
 from harness.processes.commands import ALL, CommandFailed, Completed, Scope
+from harness.publishing.oci.address import Access
+from harness.publishing.oci.credentials import Credentials
 
 _RENDER_TIMEOUT = 120.0  # seconds; the largest chart known renders in 3, a download over a slow line takes longer
 _READ_TIMEOUT = 60.0  # seconds
@@ -100,19 +102,25 @@ class Helm:
         values: Mapping[str, str],
         timeout: float,
         repository: str = "",
+        registry: Access | None = None,
         wait: bool = False,
     ) -> Completed:
-        """Install a chart from a `repository`, or from a registry of this machine, which has no TLS; `wait` until what
-        it brings is ready. Raises InstallFailed.
+        """Install a chart from a `repository`, or from a `registry`, by default one without TLS; `wait` until what it
+        brings is ready. Raises InstallFailed.
         """
         words = ["upgrade", "--install", release, f"{chart}", "--version", version]
-        words += ["--repo", repository] if repository else ["--plain-http"]
+        if repository:
+            words += ["--repo", repository]
+        elif registry is None or registry.address.plain_http:
+            words.append("--plain-http")
+        elif registry.authority is not None:
+            words += ["--ca-file", str(registry.authority)]
         words += ["--namespace", namespace, "--create-namespace", "--timeout", f"{timeout:.0f}s"]
         words += ["--wait"] if wait else []
         for key, value in values.items():
             words += ["--set-string", f"{key}={value}"]
         try:
-            return self._run(words, timeout=timeout + _GRACE)
+            return self._run(words, timeout=timeout + _GRACE, registry=registry)
         except CommandFailed as error:
             message, do = explain(error)
             raise InstallFailed(
@@ -134,9 +142,9 @@ class Helm:
         words = ["uninstall", release, "--namespace", namespace, "--ignore-not-found", "--timeout", f"{timeout:g}s"]
         return self._run(words, timeout=timeout + _GRACE)
 
-    def _run(self, words: Sequence[str], *, timeout: float) -> Completed:
+    def _run(self, words: Sequence[str], *, timeout: float, registry: Access | None = None) -> Completed:
         self._home.mkdir(parents=True, exist_ok=True)
-        home = Path(tempfile.mkdtemp(prefix="call-", dir=self._home))
+        home = Path(tempfile.mkdtemp(prefix="call-", dir=self._home))  # for its owner's eyes only
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HELM_")}
         environment |= {f"HELM_{kind.upper()}_HOME": str(home / kind) for kind in ("cache", "config", "data")}
         # Its client keeps what it learns of an API server in ~/.kube/cache, by address: the next cluster on the same
@@ -146,10 +154,19 @@ class Helm:
         environment["KUBECONFIG"] = str(self._kubeconfig)
         empty = home / "empty"
         empty.mkdir()
+        if registry is not None and registry.credentials is not None:
+            _log_in(home / "config" / "registry" / "config.json", registry.address.host, registry.credentials)
         try:
             return commands.run([self._binary, *words], timeout=timeout, env=environment, cwd=empty, scope=self._scope)
         finally:
             shutil.rmtree(home, ignore_errors=True)
+
+
+def _log_in(file: Path, host: str, credentials: Credentials) -> None:
+    """Where Helm looks for credentials: no word of a command line, and gone with the home."""
+    file.parent.mkdir(parents=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(credentials.docker_config(host))
 
 
 def _where(folder: Folder) -> str:

@@ -23,6 +23,7 @@ from harness.bundles.read import read_delivery
 from harness.bundles.shapes import pulled
 from harness.errors import DataError, HarnessError
 from harness.formats.addresses import on_this_machine
+from harness.publishing.oci.address import Address
 from harness.publishing.oci.artifact import unpack
 from harness.publishing.oci.registry import (
     Artifact,
@@ -36,8 +37,7 @@ from harness.publishing.oci.registry import (
 )
 from harness.recipes.model import Recipe
 
-NAMESPACE = "aicr"  # of every recipe's repository: the prefix for which Argo CD has credentials
-AS_MADE = "aicr-as-made"  # what was pushed with the addresses of the internet in it; no controller looks there
+AS_MADE = "as-made"  # what was pushed with the addresses of the internet in it; no controller looks there
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Ordered:
     def push(self, registry: Registry) -> Pushed:
         asked = self.target.at(registry.host)
         if self.bundler.mirrors:
-            asked = replace(asked, repository=f"{asked.host}/{AS_MADE}/{self.recipe.name}")
+            asked = replace(asked, repository=f"{asked.parent.removeprefix('oci://')}/{AS_MADE}/{asked.name}")
         before = registry.resolve(asked.path, asked.tag)
         self.bundler.push(self.recipe, self.shape, asked, self.target)
         published = _there(registry, asked, before)
@@ -128,10 +128,9 @@ class Ordered:
 
 
 def publication(
-    bundler: Bundler, recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: str, directory: Path
+    bundler: Bundler, recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: Address, directory: Path
 ) -> Publication:
-    """The bundle of `shape` on its way to `registry`, as controllers call it ("localhost:5500"); packed where its
-    bundler does not push.
+    """The bundle of `shape` on its way to `registry`, as controllers call it; packed where its bundler does not push.
 
     `reference` is the same recipe's bundle of the helm shape; `directory` is where the files will be.
     """
@@ -143,7 +142,7 @@ def publication(
 
 
 def packed(
-    bundler: Bundler, recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: str, directory: Path
+    bundler: Bundler, recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: Address, directory: Path
 ) -> Packed:
     """The bundle of `shape` made at `directory`, packed and checked; arguments are those of `publication`.
 
@@ -158,16 +157,8 @@ def packed(
     return Packed(target, artifact, delivery, directory)
 
 
-def _target(recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: str) -> Target:
-    _require_reachable(recipe, registry)
-    tag = tag_for(lane, content_of(reference.directory), chart=pulled(shape).is_chart)
-    return Target(f"{registry}/{NAMESPACE}/{recipe.name}", tag, plain_http=True)
-
-
-def _require_reachable(recipe: Recipe, registry: str) -> None:
-    """Controllers that do not find their registry on this machine run elsewhere: a loopback address is their own."""
-    if on_this_machine(f"oci://{registry}"):
-        return
+def require_reachable(recipe: Recipe) -> None:
+    """For controllers that do not run on this machine: raise DataError where a chart is at one of its addresses."""
     for component in recipe.components:
         if on_this_machine(component.source):
             raise DataError(
@@ -176,6 +167,11 @@ def _require_reachable(recipe: Recipe, registry: str) -> None:
                 where=recipe.name,
                 do="name a mirror that they reach (`mirrors`), or use RUNTIME=host",
             )
+
+
+def _target(recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: Address) -> Target:
+    tag = tag_for(lane, content_of(reference.directory), chart=pulled(shape).is_chart)
+    return Target(registry.repository(recipe.name), tag, plain_http=registry.plain_http)
 
 
 def _pack(directory: Path, shape: str, target: Target) -> Artifact:

@@ -9,25 +9,24 @@ import os
 import re
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import sh
+
 RUNS = 5
-HARNESS = [sys.executable, "-m", "harness"]
 ROOT = Path(__file__).resolve().parents[2]
+python = sh.Command(sys.executable).bake(_cwd=str(ROOT), _tty_out=False)
 
 
 def call(environment: Mapping[str, str], *words: str) -> str:
-    done = subprocess.run(
-        [*HARNESS, *words], env=dict(environment), cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"{' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    try:
+        return str(python("-m", "harness", *words, _env=dict(environment)))
+    except sh.ErrorReturnCode as error:
+        sys.exit(f"{' '.join(words)}: {error.exit_code}\n{error.stdout.decode()}{error.stderr.decode()}")
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -89,10 +88,8 @@ def python_alone(environment: Mapping[str, str]) -> tuple[float, float]:
         "own = resource.getrusage(resource.RUSAGE_SELF);"
         "print('OWN', own.ru_utime + own.ru_stime, own.ru_maxrss / 1024, file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=dict(environment), cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    _, cpu, memory = next(line for line in done.stderr.splitlines() if line.startswith("OWN")).split()
+    said = python("-c", script, _env=dict(environment), _return_cmd=True).stderr.decode()
+    _, cpu, memory = next(line for line in said.splitlines() if line.startswith("OWN")).split()
     return float(cpu), float(memory)
 
 

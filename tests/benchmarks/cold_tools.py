@@ -7,11 +7,12 @@ For all tools of the lane that takes twice as long as a cold preparation: a quar
 """
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import sh
 
 from harness.settings import load
 from harness.tools.toolbox import WRAPPERS
@@ -25,20 +26,20 @@ def main() -> None:
     tools = tuple(sys.argv[1:]) or TOOLS
     pins = load(environment={}).tools.pins
     for wrapper in sorted({pins[name].wrapper for name in tools}):
-        subprocess.run(["go", "mod", "download"], cwd=WRAPPERS / wrapper, check=True)
+        sh.go("mod", "download", _cwd=str(WRAPPERS / wrapper), _fg=True)
     with tempfile.TemporaryDirectory() as name:
         environment = {**os.environ, "XDG_CACHE_HOME": f"{name}/cache", "GOCACHE": f"{name}/build"}
         begun = time.monotonic()
-        subprocess.run(
-            [sys.executable, "-m", "harness", "tools", "prepare", *tools], env=environment, cwd=ROOT, check=True
+        sh.Command(sys.executable)(
+            "-m", "harness", "tools", "prepare", *tools, _env=environment, _cwd=str(ROOT), _fg=True
         )
         harness = time.monotonic() - begun
     with tempfile.TemporaryDirectory() as name:
         environment = {**os.environ, "CGO_ENABLED": "0", "GOCACHE": f"{name}/build", "GOFLAGS": "-buildvcs=false"}
         begun = time.monotonic()
         for tool in tools:
-            words = ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{name}/{tool}", pins[tool].package]
-            subprocess.run(words, cwd=WRAPPERS / pins[tool].wrapper, env=environment, check=True)
+            words = ("-trimpath", "-ldflags", "-s -w", "-o", f"{name}/{tool}", pins[tool].package)
+            sh.go("build", *words, _cwd=str(WRAPPERS / pins[tool].wrapper), _env=environment, _fg=True)
         plain = time.monotonic() - begun
     print(f"{len(tools)} tools, cold: {harness / 60:.1f} min; go build of the same packages: {plain / 60:.1f} min")
     print(f"ratio: {harness / plain:.2f}")

@@ -8,16 +8,16 @@ cannot be read), after the cell, with its controllers.
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import psutil
+import sh
 
 ROOT = Path(__file__).resolve().parents[2]
-HARNESS = [sys.executable, "-m", "harness"]
+ANY = tuple(range(256))  # a cell that fails is measured too
 RECIPE = "eks-training"
 LANES = ("helm", "flux-oci", "argocd-oci", "argocd-helm-oci")
 
@@ -59,16 +59,18 @@ def measure(runtime: str, environment: dict[str, str], home: str) -> None:
 def harness(environment: dict[str, str], *words: str) -> tuple[float, str]:
     """Seconds, and what the command printed."""
     begun = time.monotonic()
-    done = subprocess.run([*HARNESS, *words], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    return time.monotonic() - begun, done.stdout
+    python = sh.Command(sys.executable)
+    out = python(
+        "-m", "harness", *words, _env=environment, _cwd=str(ROOT), _tty_out=False, _err=sys.stderr, _ok_code=ANY
+    )
+    return time.monotonic() - begun, str(out)
 
 
 def memory(home: str) -> int:
     """Bytes of the processes that belong to the cluster: those of the node container, or those of the directory."""
-    node = subprocess.run(
-        ["docker", "inspect", "--format", "{{.State.Pid}}", "bench-control-plane"],
-        capture_output=True, text=True, check=False,
-    ).stdout.strip() if os.access("/var/run/docker.sock", os.W_OK) else ""  # fmt: skip
+    node = ""
+    if os.access("/var/run/docker.sock", os.W_OK):
+        node = str(sh.docker("inspect", "--format", "{{.State.Pid}}", "bench-control-plane", _ok_code=ANY)).strip()
     if node.isdigit():
         first = psutil.Process(int(node))
         members = [first, *first.children(recursive=True)]

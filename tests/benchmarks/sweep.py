@@ -7,16 +7,16 @@ meanwhile, for control planes are nobody's children.
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import psutil
+import sh
 
 ROOT = Path(__file__).resolve().parents[2]
-HARNESS = [sys.executable, "-m", "harness"]
+ANY = tuple(range(256))  # cells may fail
 
 
 def busy() -> float:
@@ -31,20 +31,20 @@ def swept(words: list[str], *more: str) -> tuple[float, float, str]:
         environment = {**os.environ, "XDG_STATE_HOME": home, "KWOK_DEBUG_ARTIFACTS_DIR": f"{home}/artifacts"}
         environment["KWOK_CLUSTER"] = "bench"
         cpu, begun = busy(), time.monotonic()
-        done = subprocess.run(
-            [*HARNESS, "sweep", *words, *more, "--json"],
-            env=environment, cwd=ROOT, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        sweep = sh.Command(sys.executable).bake(
+            "-m", "harness", "sweep", _cwd=str(ROOT), _env=environment, _ok_code=ANY
+        )
+        done = sweep(*words, *more, "--json", _tty_out=False, _return_cmd=True)
         seconds, spent = time.monotonic() - begun, busy() - cpu
         if not done.stdout:
-            sys.exit(done.stderr)
+            sys.exit(done.stderr.decode())
         cells = [cell["outcome"] for cell in json.loads(done.stdout)["cells"]]
         passed = [outcome for outcome in cells if outcome and outcome["passed"]]
         for outcome in cells:
             if outcome and not outcome["passed"]:
                 print(f"  {outcome['recipe']}/{outcome['deployer']} ended with {outcome['exit']}: {outcome['reason']}")
         longest = max((outcome["seconds"] for outcome in cells if outcome), default=0.0)
-        first = next(line for line in done.stderr.splitlines() if "side by side" in line)
+        first = next(line for line in done.stderr.decode().splitlines() if "side by side" in line)
         print(f"  {first.partition(' ')[2]}")
         return seconds, spent, f"{len(passed)} of {len(cells)} passed, the longest took {longest:.1f} s"
 

@@ -11,6 +11,7 @@ import pytest
 
 from harness.bundles.bundlers.aicr import AicrBundler
 from harness.processes.ports import free_ports
+from harness.publishing.oci.address import Address
 from harness.publishing.publication import publication
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
@@ -35,8 +36,9 @@ def test_real_bundles_go_through_the_registry(running: Running, name: str, tmp_p
         path.chmod(0o755 if path.is_dir() else 0o644)
     bundler, recipe = AicrBundler(StandIn(tmp_path, answer).binary), resolve(Catalog.load(REAL), name)
     reference = bundler.make(recipe, "helm", tmp_path / "reference")
+    registry = Address(running.host, "aicr", plain_http=True)
     for shape, lane in LANES.items():
-        made = publication(bundler, recipe, shape, lane, reference, running.host, tmp_path / shape)
+        made = publication(bundler, recipe, shape, lane, reference, registry, tmp_path / shape)
         pushed = made.push(running.registry())
         assert running.registry().resolve(f"aicr/{name}", made.target.tag) == pushed.published.digest
         assert len(pushed.delivery.names) == len(reference.folders)

@@ -23,7 +23,7 @@ ALLOWED = {
 
 
 def test_no_other_unit_test_reads_the_clock_or_sleeps() -> None:
-    """A test that needs time to pass moves the clock of tests.fakes.clock; a reason that is not needed any more goes."""
+    """A test that needs time to pass moves the clock of tests.fakes.clock; a reason that nothing needs goes."""
     files = [*(TESTS / "unit").rglob("*.py"), *(TESTS / "fakes").rglob("*.py")]
     found = {file.relative_to(TESTS).as_posix() for file in files if _READS_OR_SLEEPS.search(file.read_text())}
     assert found - {"unit/test_time_in_tests.py"} == ALLOWED.keys()

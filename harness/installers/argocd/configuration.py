@@ -6,13 +6,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.errors import RepositorySecretRefused
 from harness.evidence.collect import Collector
 from harness.evidence.collectors import EvidenceSite
 from harness.formats.addresses import plain_http
 from harness.gates.argocd import APPLICATIONS
 from harness.installers import manifests
 from harness.objects import Kind
+from harness.publishing.oci.address import Access
 from harness.tools.toolchain import FILES
+
+AUTHORITIES = "argocd-tls-certs-cm"  # a ConfigMap: certificates of authorities, by the name of a server
+_NO_TLS = {"insecureOCIForceHttp": "true"}
+
+
+def authorities(access: Access) -> dict[str, str]:
+    """The certificate that the registry's is to be verified with, as Argo CD wants it: by the server's name."""
+    return {access.address.hostname: access.authority.read_text()} if access.authority else {}
+
+
+def _login(access: Access) -> dict[str, str]:
+    credentials = access.credentials
+    if credentials is None:
+        return {}
+    if credentials.identity_token:
+        raise RepositorySecretRefused(
+            "Argo CD takes a user name and a password, and there is an identity token",
+            where=f"{access.address}, {credentials.source}",
+            do=f"log in with a user name and a password: docker login {access.address.host}",
+        )
+    return {"username": credentials.username, "password": credentials.password}
+
 
 NAMESPACE = "argocd"
 PROJECTS = Kind("argoproj.io/v1alpha1", "appprojects", "AppProject")
@@ -80,13 +104,17 @@ def default_project() -> dict[str, Any]:
     }
 
 
-def repository_credentials(registry: str, mirrors: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Tell Argo CD which addresses have no TLS: below oci://`registry`/aicr every bundle, and charts in OCI `mirrors`
-    on this machine. A Secret is how it wants to be told; there is nothing secret in it.
+def repository_credentials(access: Access, mirrors: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Tell Argo CD how to get at addresses that begin so: who asks there, and which have no TLS. These are the registry
+    of every bundle, and charts in OCI `mirrors` on this machine.
+
+    Raises RepositorySecretRefused for an identity token, which Argo CD cannot make use of.
     """
     charts = sorted({mirror for mirror in mirrors.values() if plain_http(mirror)})
-    addresses = {CREDENTIALS: f"oci://{registry}/aicr"}
-    addresses |= {f"{MIRROR_CREDENTIALS}-{number}": url for number, url in enumerate(charts, start=1)}
+    told = {CREDENTIALS: {"url": access.address.url} | _login(access)}
+    if access.address.plain_http:
+        told[CREDENTIALS] |= _NO_TLS
+    told |= {f"{MIRROR_CREDENTIALS}-{number}": {"url": url, **_NO_TLS} for number, url in enumerate(charts, start=1)}
     return [
         {
             "apiVersion": "v1",
@@ -96,9 +124,9 @@ def repository_credentials(registry: str, mirrors: Mapping[str, str]) -> list[di
                 "namespace": NAMESPACE,
                 "labels": {"argocd.argoproj.io/secret-type": "repo-creds"},
             },
-            "data": encoded({"type": "oci", "url": url, "insecureOCIForceHttp": "true"}),
+            "data": encoded({"type": "oci"} | data),
         }
-        for name, url in addresses.items()
+        for name, data in told.items()
     ]
 
 

@@ -20,6 +20,7 @@ from harness.installers.argocd.configuration import (
     REDIS,
     REPO_SERVER,
     SERVICES,
+    authorities,
     configured,
     crds,
     default_project,
@@ -44,7 +45,7 @@ def install(site: Site) -> None:
     git = shutil.which("git")  # which bundles in a registry do without
     commands = {name: tools[name] for name in ("helm", "kustomize")} | ({"git": Path(git)} if git else {})
     definitions, configuration = crds(tools["argocd"]), configured(tools["argocd"], site.running.identity)
-    deadlines, cluster = site.settings.deadlines, site.cluster
+    deadlines, cluster, access = site.settings.deadlines, site.cluster, registry_configuration.access(site.settings)
     deadline = Deadline.after(deadlines.argocd_install)
     with task(site.progress, "argocd"):
         with failing_as(ArgocdInstallFailed):
@@ -58,23 +59,28 @@ def install(site: Site) -> None:
             # Before the controller looks for it, and not before its kind is served: it would stay unfound for minutes.
             cluster.apply(PROJECTS, default_project())
         with failing_as(RepositorySecretRefused):
-            manifests.apply(
-                cluster, repository_credentials(registry_configuration.address(site.settings), site.settings.mirrors)
-            )
+            manifests.apply(cluster, repository_credentials(access, site.settings.mirrors))
         with failing_as(ArgocdInstallFailed):
             site.services.ensure(
-                lambda ports: plan(tools, commands, ports, site.services.directory, site.running.kubeconfig),
+                lambda ports: plan(
+                    tools, commands, ports, site.services.directory, site.running.kubeconfig, authorities(access)
+                ),
                 deadline.remaining,
                 ports=PORTS,
             )
 
 
 def plan(
-    tools: Mapping[str, Path], commands: Mapping[str, Path], ports: Ports, directory: Path, kubeconfig: Path
+    tools: Mapping[str, Path],
+    commands: Mapping[str, Path],
+    ports: Ports,
+    directory: Path,
+    kubeconfig: Path,
+    trusted: Mapping[str, str] | None = None,
 ) -> Sequence[Service]:
     """Redis, the repo server and the controller as services; `directory` is that of all services.
 
-    `commands` are those that the repo server renders with.
+    `commands` are those that the repo server renders with, `trusted` certificates of authorities by server.
     """
     cache, repo_server, repo_metrics, metrics = (ports[purpose] for purpose in PORTS)
     return [
@@ -100,6 +106,7 @@ def plan(
             probes=(Probe(repo_server), Probe(repo_metrics, "/healthz")),
             environment=_environment(directory / REPO_SERVER, kubeconfig),
             commands=commands,
+            files=trusted or {},
         ),
         Service(
             name=CONTROLLER,

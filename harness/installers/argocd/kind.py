@@ -17,6 +17,7 @@ from harness.gates.rollouts import Workload
 from harness.helm.client import Helm
 from harness.installers import manifests
 from harness.installers.argocd.configuration import (
+    AUTHORITIES,
     CONTROLLER,
     ENVIRONMENT,
     NAMESPACE,
@@ -24,6 +25,7 @@ from harness.installers.argocd.configuration import (
     PROJECTS,
     REDIS,
     REPO_SERVER,
+    authorities,
     configured,
     crds,
     default_project,
@@ -33,7 +35,7 @@ from harness.installers.argocd.configuration import (
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import available, rolled_out, stop
 from harness.installers.installer import KindSite, failing_as
-from harness.installers.registry.kind import ADDRESS
+from harness.installers.registry.kind import access as registry_access
 from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_LABEL
 from harness.objects import DEPLOYMENTS, STATEFULSETS
 from harness.progress import task
@@ -63,6 +65,8 @@ def install(site: KindSite) -> None:
     Raises ArgocdInstallFailed (30), ArgocdCrdMissing (31) or RepositorySecretRefused (40).
     """
     settings, cluster, identity = site.settings, site.cluster, site.running.identity
+    access = registry_access(settings)
+    trusted = authorities(access)
     program = site.tools(MANIFESTS)
     definitions, chart = crds(program), settings.kind.argocd == "chart"
     with task(site.progress, "argocd"):
@@ -72,10 +76,11 @@ def install(site: KindSite) -> None:
             manifests.apply(cluster, [manifests.namespace(NAMESPACE)])
             if chart:
                 by_chart(site, settings.kind.argocd_chart, deadline.remaining)
+                manifests.apply(cluster, [_trusting(trusted)] if trusted else [])
             else:
                 if not manifests.defined(cluster, definitions):
                     stop(cluster, WORKLOADS, deadline)  # those that run look for a kind that went only much later
-                own = [*fenced(configured(program, identity)), redis_password(identity), *plain(program)]
+                own = [*fenced(configured(program, identity), trusted), redis_password(identity), *plain(program)]
                 manifests.apply(cluster, [*definitions, *own])
         with failing_as(ArgocdCrdMissing):
             manifests.until_served(cluster, definitions, deadline.within(settings.deadlines.argocd_crd))
@@ -83,7 +88,7 @@ def install(site: KindSite) -> None:
             # Before the controller looks for it, and not before its kind is served: it would stay unfound for minutes.
             cluster.apply(PROJECTS, default_project())
         with failing_as(RepositorySecretRefused):
-            manifests.apply(cluster, repository_credentials(ADDRESS, settings.mirrors))
+            manifests.apply(cluster, repository_credentials(access, settings.mirrors))
         with failing_as(ArgocdInstallFailed):
             if chart:
                 available(site, WORKLOADS, deadline)
@@ -113,15 +118,25 @@ def _escaped(key: str) -> str:
     return key.replace(".", r"\.")
 
 
-def fenced(configuration: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def fenced(
+    configuration: Iterable[dict[str, Any]], trusted: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Any]]:
     """The configuration, which also says that the fence's selector is not in the manifests: else a DaemonSet that
-    selects nodes by itself would be out of sync for ever.
+    selects nodes by itself would be out of sync for ever. `trusted` are certificates of authorities by server.
     """
     for each in configuration:
         if each["metadata"]["name"] == "argocd-cm":
             yield {**each, "data": {**(each.get("data") or {}), **FENCED}}
+        elif each["metadata"]["name"] == AUTHORITIES and trusted:
+            yield {**each, "data": dict(trusted)}
         else:
             yield each
+
+
+def _trusting(trusted: Mapping[str, str]) -> dict[str, Any]:
+    """The ConfigMap that the chart has made, with certificates in it."""
+    metadata = {"name": AUTHORITIES, "namespace": NAMESPACE}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(trusted)}
 
 
 def plain(program: Path) -> list[dict[str, Any]]:

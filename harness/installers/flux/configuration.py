@@ -1,5 +1,6 @@
 """How Flux behaves, whatever it runs in: options, CRDs, and the evidence that it leaves."""
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,36 @@ from harness.evidence.collect import Collector
 from harness.evidence.collectors import EvidenceSite
 from harness.gates.flux import releases
 from harness.installers import manifests
+from harness.publishing.oci.address import Access
 from harness.settings import Retries
 from harness.tools.toolchain import FILES
 
+CREDENTIALS, AUTHORITY = "aicr-registry", "aicr-registry-authority"  # Secrets, of a registry that is not the run's
+
+
 NAMESPACE = "flux-system"
+
+
+def registry_secrets(access: Access) -> list[dict[str, Any]]:
+    """The Secrets that the OCIRepository refers to: who asks the registry, and the authority of its certificate."""
+    found = {}
+    if access.credentials is not None:
+        config = access.credentials.docker_config(access.address.host)
+        found[CREDENTIALS] = ("kubernetes.io/dockerconfigjson", {".dockerconfigjson": config})
+    if access.authority is not None:
+        found[AUTHORITY] = ("Opaque", {"ca.crt": access.authority.read_text()})
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": kind,
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
+        }
+        for name, (kind, data) in found.items()
+    ]
+
+
 TOOLS = CONTROLLERS = ("source-controller", "kustomize-controller", "helm-controller", "source-watcher")
 REQUEUE_DEPENDENCY = "1s"
 LONGEST_RETRY = "10s"

@@ -11,8 +11,9 @@ from pathlib import Path
 from harness.deadline import Deadline
 from harness.errors import FluxCrdMissing, FluxInstallFailed, FluxRolloutFailed
 from harness.installers import manifests
-from harness.installers.flux.configuration import CONTROLLERS, NAMESPACE, crds, options, persistently
+from harness.installers.flux.configuration import CONTROLLERS, NAMESPACE, crds, options, persistently, registry_secrets
 from harness.installers.installer import Site, failing_as
+from harness.installers.registry import configuration as registry_configuration
 from harness.processes.services import Ports, Probe, Service
 from harness.progress import task
 
@@ -30,12 +31,13 @@ def install(site: Site) -> None:
     programs = {controller: site.tools(controller) for controller in CONTROLLERS}
     definitions = [each for program in programs.values() for each in crds(program)]
     deadlines = site.settings.deadlines
+    secrets = registry_secrets(registry_configuration.access(site.settings))
     with task(site.progress, "flux"):
         with failing_as(FluxInstallFailed):
             if not manifests.defined(site.cluster, definitions):
                 site.services.stop(*CONTROLLERS)  # those that run look for a kind that went only after half a minute
             persistently(site.settings.retries)(
-                manifests.apply, site.cluster, [manifests.namespace(NAMESPACE), *definitions]
+                manifests.apply, site.cluster, [manifests.namespace(NAMESPACE), *secrets, *definitions]
             )
         with failing_as(FluxCrdMissing):
             manifests.until_served(site.cluster, definitions, Deadline.after(deadlines.flux_crd))

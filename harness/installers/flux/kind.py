@@ -15,11 +15,12 @@ from harness.deadline import Deadline
 from harness.errors import FluxCrdMissing, FluxInstallFailed, FluxRolloutFailed
 from harness.gates.rollouts import Workload
 from harness.installers import manifests
-from harness.installers.flux.configuration import CONTROLLERS, NAMESPACE, crds, options, persistently
+from harness.installers.flux.configuration import CONTROLLERS, NAMESPACE, crds, options, persistently, registry_secrets
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import rolled_out, stop
 from harness.installers.installer import KindSite, failing_as
 from harness.installers.manifests import DEFINITIONS
+from harness.installers.registry.kind import access
 from harness.objects import DEPLOYMENTS, Object
 from harness.processes import commands
 from harness.progress import task
@@ -40,6 +41,7 @@ def install(site: KindSite) -> None:
     """
     settings, cluster = site.settings, site.cluster
     deadlines = settings.deadlines
+    secrets = registry_secrets(access(settings))
     with task(site.progress, "flux"):
         with failing_as(FluxInstallFailed):
             images = site.images(CONTROLLERS)
@@ -48,7 +50,7 @@ def install(site: KindSite) -> None:
             if not manifests.defined(cluster, definitions):
                 stop(cluster, WORKLOADS, Deadline.after(deadlines.flux_rollout))
             again = persistently(settings.retries)
-            again(manifests.apply, cluster, [manifests.namespace(NAMESPACE), *definitions])
+            again(manifests.apply, cluster, [manifests.namespace(NAMESPACE), *secrets, *definitions])
             again(manifests.apply, cluster, others)
         with failing_as(FluxCrdMissing):
             manifests.until_served(cluster, definitions, Deadline.after(deadlines.flux_crd))

@@ -2,14 +2,18 @@
 
 import http.client
 import socket
+import ssl
+from pathlib import Path
 
 import yaml
 
 from harness.deadline import Deadline
-from harness.errors import RegistryUnreachable
+from harness.errors import RegistryUnreachable, SettingsError
 from harness.evidence.collect import Collector
 from harness.evidence.collectors import EvidenceSite
 from harness.processes.ports import ANOTHER_PORT
+from harness.publishing.oci.address import Access, Address
+from harness.publishing.oci.credentials import find
 from harness.settings import Settings
 
 NAME = "registry"
@@ -19,9 +23,42 @@ _PROBE_SECONDS = 2.0
 _LOOK_SECONDS = 0.2
 
 
-def address(settings: Settings) -> str:
-    """Where programs on this machine reach the cluster's registry, on either runtime: "localhost:5500"."""
-    return f"localhost:{settings.ports.registry}"
+def address(settings: Settings) -> Address:
+    """Where programs on this machine push artifacts to, on either runtime: "localhost:5500/aicr"."""
+    return elsewhere(settings) or Address(f"localhost:{settings.ports.registry}", NAMESPACE, plain_http=True)
+
+
+NAMESPACE = "aicr"  # of every recipe's repository in the registry of a run
+
+
+def elsewhere(settings: Settings) -> Address | None:
+    """The registry of the user's own that the settings name; None where it is the run's. Raises SettingsError."""
+    text = settings.registry.address
+    return Address.parse(text, where="registry.address") if text else None
+
+
+def access(settings: Settings) -> Access:
+    """How programs on this machine get there. Credentials are looked for only where the registry is the user's own.
+
+    Raises SettingsError.
+    """
+    there = elsewhere(settings)
+    if there is None:
+        return Access(address(settings))
+    return Access(there, find(there.host), _authority(settings.registry.ca))
+
+
+def _authority(file: str) -> Path | None:
+    if not file:
+        return None
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # ssl.SSLError is one
+        what = (
+            "no certificate was found in it" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
+        )
+        raise SettingsError(what, where=f"registry.ca={file}", do="name a file with certificates in PEM") from error
+    return Path(file).absolute()
 
 
 def collectors(site: EvidenceSite) -> list[Collector]:

@@ -7,7 +7,7 @@ may lead to another registry: each answer carries the cluster's identity, since 
 from harness.deadline import Deadline
 from harness.errors import RegistryNotReady
 from harness.installers.installer import Site, failing_as
-from harness.installers.registry.configuration import NAME, address, configuration, until_reachable
+from harness.installers.registry.configuration import NAME, configuration, until_reachable
 from harness.processes.ports import require_free
 from harness.processes.services import Probe, Service, ServiceDied
 from harness.progress import task
@@ -16,7 +16,7 @@ _CONFIGURATION = "config.yml"
 
 
 def install(site: Site) -> str:
-    """Have the cluster's registry running and reachable; its address, as programs on this machine write it.
+    """Have the cluster's registry running and reachable; where, as programs on this machine write it.
 
     Raises RegistryNotReady (20) or RegistryUnreachable (21).
     """
@@ -41,4 +41,4 @@ def install(site: Site) -> str:
                     require_free(port)
                 raise
         until_reachable(port, site.running.identity, Deadline.after(deadlines.registry_reachable))
-    return address(site.settings)
+    return f"localhost:{port}"

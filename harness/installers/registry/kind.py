@@ -4,6 +4,7 @@ Those who push call it localhost, with the port of the settings; the controllers
 What is stored goes with its pod.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from harness.deadline import Deadline
@@ -13,9 +14,13 @@ from harness.installers import manifests
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import rolled_out
 from harness.installers.installer import KindSite, failing_as
-from harness.installers.registry.configuration import NAME, configuration, until_reachable
+from harness.installers.registry.configuration import NAME, configuration, elsewhere, until_reachable
+from harness.installers.registry.configuration import NAMESPACE as REPOSITORIES
+from harness.installers.registry.configuration import access as access_from_here
 from harness.objects import CONFIGMAPS, DEPLOYMENTS
 from harness.progress import task
+from harness.publishing.oci.address import Access, Address
+from harness.settings import Settings
 
 NAMESPACE = "aicr-registry"
 PORT, NODE_PORT = 5000, 30500
@@ -26,6 +31,16 @@ _DIRECTORY = "/var/lib/registry"
 _CONFIGURATION = "/etc/kwok-harness"
 _REVISION = "kwok-harness.io/configuration"  # which one a pod was started with: another means another pod
 _LABELS = {"app.kubernetes.io/name": NAME}
+
+
+def address(settings: Settings) -> Address:
+    """Where controllers in the cluster pull artifacts from."""
+    return elsewhere(settings) or Address(ADDRESS, REPOSITORIES, plain_http=True)
+
+
+def access(settings: Settings) -> Access:
+    """How controllers in the cluster get there. Raises SettingsError."""
+    return replace(access_from_here(settings), address=address(settings))
 
 
 def install(site: KindSite) -> None:

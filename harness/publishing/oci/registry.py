@@ -1,19 +1,18 @@
-"""The one place that talks to an OCI registry: push, look up, read back.
+"""The one place that pushes to an OCI registry, looks up and reads back.
 
-Written on urllib3 and the distribution API (docs/adr/0008-oci-client.md). What is promised: a tag appears when all
-that it stands for is there, and never before; a tag is never moved; what the registry says it holds is what was sent.
+What is promised: a tag appears when all that it stands for is there, and never before; a tag is never moved; what the
+registry says it holds is what was sent. The client is oras's: docs/adr/0015-oras.md.
 """
 
 import json
 import re
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import urllib3
-
-from harness.formats.media_types import HELM_CONFIG, MANIFEST
+from harness.formats.media_types import HELM_CONFIG
+from harness.publishing.oci.address import Access
 from harness.publishing.oci.artifact import (
     VERSION,
     Artifact,
@@ -24,10 +23,13 @@ from harness.publishing.oci.artifact import (
     pack_directory,
     tag_for,
 )
-from harness.publishing.oci.connection import Connection, NoConnection, RegistryError
+from harness.publishing.oci.connection import Connection
+from harness.publishing.oci.credentials import Credentials
+from harness.publishing.oci.errors import AccessRefused, DigestMismatch, NoConnection, RegistryError
 from harness.settings import Retries
 
 __all__ = [
+    "AccessRefused",
     "Artifact",
     "DigestMismatch",
     "NoConnection",
@@ -54,10 +56,6 @@ class TagTaken(RegistryError):
     """The tag stands for something else already."""
 
 
-class DigestMismatch(RegistryError):
-    """What the registry holds, or says it holds, is not what was sent or asked for."""
-
-
 @dataclass(frozen=True)
 class Published:
     """An artifact in a registry. `digest`, of its manifest, is the identity for everything after; the tag is a name."""
@@ -76,25 +74,54 @@ class Published:
 class Registry:
     """The registry at `host` ("localhost:5500"), over plain HTTP, which is for loopback addresses, or HTTPS.
 
-    5xx, 429 and broken connections are tried again as `retries` say, anything else is raised at once. Setting
-    `cancelled` ends the pauses between attempts. Safe to use from many threads.
+    `authority` is the file with the certificate of an authority that the system does not know. 5xx, 429 and broken
+    connections are tried again as `retries` say, anything else is raised at once. Setting `cancelled` ends the pauses
+    between attempts. Safe to use from many threads.
     """
 
     def __init__(
-        self, host: str, *, retries: Retries, plain_http: bool = True, cancelled: threading.Event | None = None
+        self,
+        host: str,
+        *,
+        retries: Retries,
+        plain_http: bool = True,
+        cancelled: threading.Event | None = None,
+        credentials: Credentials | None = None,
+        authority: Path | None = None,
     ) -> None:
         self.host = host
         self._connection = Connection(
-            host, retries, plain_http=plain_http, cancelled=cancelled if cancelled is not None else threading.Event()
+            host,
+            retries,
+            plain_http=plain_http,
+            cancelled=cancelled if cancelled is not None else threading.Event(),
+            credentials=credentials,
+            authority=authority,
+        )
+
+    @classmethod
+    def at(cls, access: Access, *, retries: Retries, cancelled: threading.Event | None = None) -> "Registry":
+        """The registry that `access` describes."""
+        return cls(
+            access.address.host,
+            retries=retries,
+            plain_http=access.address.plain_http,
+            cancelled=cancelled,
+            credentials=access.credentials,
+            authority=access.authority,
         )
 
     def ready(self) -> bool:
         """Whether it answers as a registry right now. An open port proves nothing."""
         try:
-            self._connection.ask("GET", "/v2/", seconds=READY_SECONDS)
+            self._ping(READY_SECONDS)
         except RegistryError:
             return False
         return True
+
+    def require(self) -> None:
+        """Raise RegistryError unless it answers as a registry, and takes the credentials."""
+        self._connection.again(self._ping)
 
     def push(self, artifact: Artifact, repository: str, tag: str) -> Published:
         """Make `tag` stand for `artifact`. Again with the same artifact is fine, and heals what is missing.
@@ -102,7 +129,7 @@ class Registry:
         The manifest goes last, when the registry has confirmed both blobs: a push that is cut off leaves no tag.
         Raises TagTaken where the tag stands for another artifact, RegistryError for everything else.
         """
-        again, where = self._connection.again, f"{self.host}/{repository}:{tag}"
+        connection, where = self._connection, f"{self.host}/{repository}:{tag}"
         _check(artifact, repository, tag, where)
         there = self.resolve(repository, tag)
         if there not in (None, artifact.digest):
@@ -111,13 +138,15 @@ class Registry:
                 where=where,
                 do="push under a new tag: consumers that have seen this one do not look again",
             )
-        for blob in (artifact.config, artifact.layer):
-            again(self._upload, repository, blob)
-        for blob in (artifact.config, artifact.layer):
-            if not again(self._holds, repository, blob):
+        target = connection.container(repository, tag)
+        blobs = (artifact.config, artifact.layer)
+        for blob in blobs:
+            connection.again(connection.upload, blob, target)
+        for blob in blobs:
+            if not connection.again(connection.blob_exists, {"digest": digest_of(blob), "size": len(blob)}, target):
                 raise RegistryError(f"the registry took {digest_of(blob)}, and does not have it", where=where)
         if there is None:
-            again(self._tag, repository, tag, artifact)
+            connection.again(connection.upload_manifest, artifact.manifest, target)
         published = self.published(repository, tag)
         if published.digest != artifact.digest:
             raise DigestMismatch(f"{artifact.digest} was pushed, the tag stands for {published.digest}", where=where)
@@ -144,9 +173,9 @@ class Registry:
 
     def manifest(self, repository: str, reference: str) -> tuple[dict[str, Any], str]:
         """(manifest, its digest) by tag or digest. The digest is computed from the bytes that came."""
-        target = f"/v2/{repository}/manifests/{reference}"
-        data = self._fetch(target, reference if ":" in reference else "")
-        where = self._connection.where("GET", target)
+        url = self._connection.url(self._connection.container(repository, reference).manifest_url())
+        data = self._connection.again(self._connection.fetch, url)
+        where = self._connection.where("GET", url)
         try:
             document = json.loads(data)
         except ValueError as error:
@@ -157,54 +186,11 @@ class Registry:
 
     def blob(self, repository: str, digest: str) -> bytes:
         """The content of a config or a layer, which is what `digest` says."""
-        return self._fetch(f"/v2/{repository}/blobs/{digest}", digest)
+        url = self._connection.url(self._connection.container(repository).get_blob_url(digest))
+        return self._connection.again(self._connection.fetch, url)
 
-    def _fetch(self, target: str, digest: str) -> bytes:
-        """What is at `target`, whose digest is the one that the registry names and, if any, `digest`."""
-        answer = self._connection.again(self._connection.ask, "GET", target, headers={"Accept": f"{MANIFEST}, */*"})
-        found = digest_of(answer.data)
-        self._same(answer, found, "GET", target)
-        if digest not in ("", found):
-            where = self._connection.where("GET", target)
-            raise DigestMismatch(f"the content that came has digest {found}", where=where)
-        return answer.data
-
-    def _upload(self, repository: str, blob: bytes) -> None:
-        """Make sure that a blob is there. Tried again as a whole: nobody knows the state of a session that broke."""
-        if self._holds(repository, blob):
-            return
-        digest, sessions = digest_of(blob), f"/v2/{repository}/blobs/uploads/"
-        session = self._connection.follow(self._connection.ask("POST", sessions, expect=(202,)), sessions)
-        target = f"{session}{'&' if '?' in session else '?'}digest={quote(digest, safe='')}"
-        binary = {"Content-Type": "application/octet-stream"}
-        answer = self._connection.ask("PUT", target, expect=(201,), body=blob, headers=binary)
-        self._same(answer, digest, "PUT", target)
-
-    def _holds(self, repository: str, blob: bytes) -> bool:
-        digest = digest_of(blob)
-        target = f"/v2/{repository}/blobs/{digest}"
-        answer = self._connection.ask("HEAD", target, expect=(200, 404))
-        if answer.status == 404:
-            return False
-        self._same(answer, digest, "HEAD", target)
-        length = answer.headers.get("Content-Length", "")
-        if length != str(len(blob)):
-            where = self._connection.where("HEAD", target)
-            raise DigestMismatch(f"the registry has {length or 'no'} bytes of a blob of {len(blob)}", where=where)
-        return True
-
-    def _tag(self, repository: str, tag: str, artifact: Artifact) -> None:
-        target = f"/v2/{repository}/manifests/{tag}"
-        document = {"Content-Type": MANIFEST}
-        answer = self._connection.ask("PUT", target, expect=(201,), body=artifact.manifest, headers=document)
-        self._same(answer, artifact.digest, "PUT", target)
-
-    def _same(self, answer: urllib3.BaseHTTPResponse, digest: str, method: str, target: str) -> None:
-        """The header is optional in the specification; where it is there, it has to be right."""
-        named = answer.headers.get("Docker-Content-Digest", digest)
-        if named != digest:
-            where = self._connection.where(method, target)
-            raise DigestMismatch(f"the registry speaks of {named}, and the content has digest {digest}", where=where)
+    def _ping(self, seconds: float | None = None) -> None:
+        self._connection.do_request(self._connection.url(self._connection.api), seconds=seconds)
 
 
 def _check(artifact: Artifact, repository: str, tag: str, where: str) -> None:

@@ -22,6 +22,8 @@ from harness.installers.installer import Installer
 from harness.parity.check import ParityBroken
 from harness.processes import commands
 from harness.progress import Silent
+from harness.publishing.oci.address import Address
+from harness.publishing.oci.credentials import Credentials
 from harness.results.journal import Journal
 from harness.results.outcome import Cause, Outcome
 from harness.settings import load
@@ -122,7 +124,8 @@ class World:
             bundler=cast(Any, Bundler()),
             platform=fake(
                 runtime=fake(name="host", tools=(), logs=lambda running: {}),
-                registry="localhost:5500",
+                registry=Address("localhost:5500", "aicr", plain_http=True),
+                here=True,
                 infrastructure=lambda *_: Services(),
             ),
             stay=cast(Any, Stay()),
@@ -188,6 +191,44 @@ def test_evidence_is_taken_before_anything_is_cleaned(world: World) -> None:
     assert written["phases"][-1]["name"] == "teardown"
     assert written["reason"] == outcome.reason
     assert "no node fits" in (Path(outcome.evidence) / "summary.txt").read_text()
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["evidence", "recording"])
+def test_nothing_that_is_left_has_the_registrys_password(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """Whoever repeats it: a controller in a verdict, here. It is known from the start, not only from the cluster."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text(Credentials("me", "hunter2-hunter2").docker_config("registry.example.com"))
+    overrides = {"artifacts": str(tmp_path / "artifacts"), "registry.address": "registry.example.com/x"}
+    world.settings = load(environment={}, overrides=overrides)
+    world.install = lambda: None
+    world.story = lambda: Passed("hunter2-hunter2 is in")
+    if fails:
+        world.story = failing(VerdictFailed("denied: hunter2-hunter2"))
+    outcome = world.carry_out()
+    assert outcome.exit is (Exit.FAILURE if fails else Exit.OK)
+    left = [file for file in (tmp_path / "artifacts").rglob("*") if file.is_file()]
+    assert {"run.json", "run.jsonl"} <= {file.name for file in left}
+    assert [file for file in left if "hunter2" in file.read_text()] == []
+    assert "hunter2" not in outcome.reason
+
+
+def test_credentials_that_cannot_be_had_are_told_before_a_cluster_is_made(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code 10, where the lane delivers from a registry; another one does not ask for them."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text("{")
+    overrides = {"artifacts": str(tmp_path / "artifacts"), "registry.address": "registry.example.com/x"}
+    world.settings = load(environment={}, overrides=overrides)
+    assert world.carry_out().exit is Exit.OK
+    world.events.clear()
+    world.install = lambda: None
+    outcome = world.cell().carry_out()
+    assert outcome.exit is Exit.SETTINGS
+    assert "is not valid JSON" in outcome.reason
+    assert "begin" not in world.events
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The command line: what it prints, where, and with which exit code. No cluster, no tool, no network."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from harness.__main__ import run
 from harness.cli import cli
 from harness.errors import DataError, Terminated
 from harness.exits import Exit
+from tests.fakes.registry import FakeRegistry
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +147,40 @@ def test_a_bundle_for_a_registry_says_its_address_and_digest(
     assert found[0] == found[1]
     assert found[0][0].startswith("oci://localhost:5500/aicr/eks-training:")
     assert found[0][1].startswith("sha256:")
+
+
+def test_a_bundle_is_pushed_where_the_settings_say(
+    machine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`bundle --push`: what is printed is there, and the bundle names that address."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(machine))
+    with FakeRegistry() as fake:
+        monkeypatch.setenv("KWOK_REGISTRY_ADDRESS", f"http://{fake.host}/team")
+        words = ["bundle", "eks-training", "--output", str(machine / "out"), "-d", "argocd-oci", "--push", "--json"]
+        assert run(words) is Exit.OK
+        document = json.loads(capsys.readouterr().out)
+        address, _, tag = document["address"].rpartition(":")
+        assert (address, document["pushed"]) == (f"oci://{fake.host}/team/eks-training", True)
+        assert fake.tags("team/eks-training") == {tag}
+        digest = hashlib.sha256(fake.manifests["team/eks-training", tag]).hexdigest()
+        assert document["digest"] == f"sha256:{digest}"
+    assert address in (machine / "out" / "app-of-apps.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["-d", "flux-oci"], "-o registry.address=registry.example.com/team"),
+        (["-d", "helm"], "--deployer flux-oci"),
+    ],
+)
+def test_nothing_to_push_or_nowhere_to(
+    machine: Path, capsys: pytest.CaptureFixture[str], words: list[str], what: str
+) -> None:
+    """Code 64, with what to write; nothing is made."""
+    assert run(["bundle", "eks-training", "--output", str(machine / "out"), "--push", *words]) is Exit.USAGE
+    assert what in capsys.readouterr().err
+    assert not (machine / "out").exists()
 
 
 def test_a_bundle_is_not_written_over_anything(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -247,6 +247,19 @@ def test_secret_parts_of_a_configuration_file_are_known() -> None:
     assert not any("timeout" in value for value in known)
 
 
+def test_passwords_of_a_docker_configuration_are_known() -> None:
+    """By themselves too, as a controller's log could have them: user and password, and an identity token."""
+    auths = {
+        "a.example": {"auth": encoded("me:hunter2-x")},
+        "b.example": {"auth": encoded("0:"), "identitytoken": "identity"},
+    }
+    config = json.dumps({"auths": auths})
+    known = secret_values([{"data": {".dockerconfigjson": encoded(config)}}])
+    assert {"hunter2-x", encoded("me:hunter2-x"), "identity"} <= known
+    assert Redactor(known).text("denied: hunter2-x of me") == f"denied: {REDACTED} of me"
+    assert secret_values([{"data": {".dockerconfigjson": encoded('{"auths": [{}]}')}}])
+
+
 def test_binary_values_are_known_as_they_are_encoded() -> None:
     """Bytes that are no text can only show in base64, and are found so."""
     blob = base64.b64encode(bytes(range(200, 232))).decode()

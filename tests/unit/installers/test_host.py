@@ -29,9 +29,11 @@ from harness.installers.installer import failing_as
 from harness.installers.registry import configuration as registry_configuration
 from harness.processes.ports import require_free
 from harness.processes.services import Ports, Service
+from harness.publishing.oci.address import Access, Address
 from harness.settings import load
 
 DIRECTORY, KUBECONFIG = Path("/state/clusters/one/services"), Path("/state/clusters/one/kubeconfig.yaml")
+OWN = Access(Address("localhost:5500", "aicr", plain_http=True))
 ADDRESS = re.compile(r"(?:\d+\.){3}\d+|localhost|\[?::")
 
 
@@ -208,9 +210,7 @@ def test_argo_cd_stays_out_of_shared_places(servers: Mapping[str, Service]) -> N
 
 def test_the_repository_secret_is_the_documented_one() -> None:
     """A prefix for all recipes, of type oci, over plain HTTP; the flag is text, since Argo CD drops a boolean."""
-    [secret] = argocd_configuration.repository_credentials(
-        "localhost:5500", {"https://charts.example": "http://127.0.0.1:8080"}
-    )
+    [secret] = argocd_configuration.repository_credentials(OWN, {"https://charts.example": "http://127.0.0.1:8080"})
     data = {key: base64.b64decode(text).decode() for key, text in secret["data"].items()}
     assert data == {"type": "oci", "url": "oci://localhost:5500/aicr", "insecureOCIForceHttp": "true"}
     assert secret["metadata"] == {
@@ -230,12 +230,11 @@ def test_argocd_is_told_of_every_chart_mirror_without_tls() -> None:
         "https://e.example": "http://127.0.0.1:8080/charts",
     }
     told = {
-        each["metadata"]["name"]: each["data"]
-        for each in argocd_configuration.repository_credentials("localhost:1", mirrors)
+        each["metadata"]["name"]: each["data"] for each in argocd_configuration.repository_credentials(OWN, mirrors)
     }
     urls = {name: base64.b64decode(data["url"]).decode() for name, data in told.items()}
     assert urls == {
-        "aicr-oci-repo-creds": "oci://localhost:1/aicr",
+        "aicr-oci-repo-creds": "oci://localhost:5500/aicr",
         "chart-mirror-1": "oci://127.0.0.1:5002/c",
         "chart-mirror-2": "oci://localhost:5001/charts",
     }

@@ -14,15 +14,16 @@ from harness.bundles.kustomization import flux_name
 from harness.bundles.mirrors.addresses import mirrored
 from harness.bundles.model import Bundle, as_delivered
 from harness.errors import DataError, HarnessError, UsageError
+from harness.publishing.oci.address import Address
 from harness.publishing.oci.registry import Registry, TagTaken
-from harness.publishing.publication import Ordered, Publication, Pushed, packed, publication
+from harness.publishing.publication import Ordered, Publication, Pushed, packed, publication, require_reachable
 from harness.settings import Retries
 from tests.fakes.aicr import LANES, StandIn, options, trees
 from tests.fakes.bundles import NAME, small
 from tests.fakes.registry import FakeRegistry
 
 SHAPES = sorted(LANES)
-INSIDE = "registry.aicr-registry.svc.cluster.local:5000"  # by what name controllers in a cluster know it
+INSIDE = Address("registry.aicr-registry.svc.cluster.local:5000", "aicr", plain_http=True)  # as pods know it
 MIRRORS = {"https://charts.example.com": "http://127.0.0.1:8080", "oci://registry.example.com": "oci://localhost:1/x"}
 
 
@@ -30,6 +31,10 @@ MIRRORS = {"https://charts.example.com": "http://127.0.0.1:8080", "oci://registr
 def fake() -> Iterator[FakeRegistry]:
     with FakeRegistry() as fake:
         yield fake
+
+
+def here(fake: FakeRegistry) -> Address:
+    return Address(fake.host, "aicr", plain_http=True)
 
 
 def client(fake: FakeRegistry) -> Registry:
@@ -49,7 +54,7 @@ def answer(made: Path, tmp_path: Path) -> Path:
 
 def ordered(bundler: AicrBundler, shape: str, fake: FakeRegistry, directory: Path) -> Publication:
     reference = bundler.make(small(), "helm", directory / "reference")
-    return publication(bundler, small(), shape, LANES[shape], reference, fake.host, directory / shape)
+    return publication(bundler, small(), shape, LANES[shape], reference, here(fake), directory / shape)
 
 
 def reference(directory: Path) -> Bundle:
@@ -84,23 +89,18 @@ def test_controllers_may_call_the_registry_by_another_name(
     made = publication(bundler, small(), shape, LANES[shape], reference(tmp_path / "r"), INSIDE, tmp_path / shape)
     pushed = made.push(client(fake))
     assert pushed.published.registry == fake.host
-    assert pushed.target.url == f"oci://{INSIDE}/aicr/{NAME}"
+    assert pushed.target.url == f"{INSIDE.url}/{NAME}"
     named = "".join(file.read_text() for file in pushed.directory.rglob("*.yaml"))
     assert fake.host not in named
-    assert (INSIDE in named) is (shape == "argocd")
+    assert (INSIDE.host in named) is (shape == "argocd")
 
 
-@pytest.mark.parametrize("pushes", [True, False], ids=["aicr", "builtin"])
-def test_a_chart_on_this_machine_is_refused_where_controllers_are_pods(
-    pushes: bool, answer: Path, tmp_path: Path
-) -> None:
-    """Before anything is pushed, with the component and its address; controllers on this machine may have it."""
+def test_a_chart_on_this_machine_is_refused_where_controllers_are_pods() -> None:
+    """With the component and its address; other charts are fine."""
     local = mirrored(small(), {"https://charts.example.com": "http://127.0.0.1:8080/charts"})
-    bundler = AicrBundler(StandIn(tmp_path, answer).binary) if pushes else BuiltinBundler()
-    made = reference(tmp_path)
     with pytest.raises(DataError, match=r"chart of \S+ is at http://127\.0\.0\.1:8080/charts\S*, an address of this"):
-        publication(bundler, local, "flux", LANES["flux"], made, INSIDE, tmp_path / "in-a-cluster")
-    publication(bundler, local, "flux", LANES["flux"], made, "localhost:5500", tmp_path / "here")
+        require_reachable(local)
+    require_reachable(small())
 
 
 @pytest.mark.parametrize(
@@ -199,8 +199,8 @@ def test_with_mirrors_what_was_pushed_is_rewritten_and_pushed_under_its_own_name
     aicr = StandIn(tmp_path, answer)
     made = ordered(AicrBundler(aicr.binary, mirrors=MIRRORS), shape, fake, tmp_path)
     pushed = made.push(client(fake))
-    assert options(aicr.calls[-1], "--output") == [f"oci://{fake.host}/aicr-as-made/{NAME}:{made.target.tag}"]
-    assert fake.tags(f"aicr/{NAME}") == fake.tags(f"aicr-as-made/{NAME}") == {made.target.tag}
+    assert options(aicr.calls[-1], "--output") == [f"oci://{fake.host}/aicr/as-made/{NAME}:{made.target.tag}"]
+    assert fake.tags(f"aicr/{NAME}") == fake.tags(f"aicr/as-made/{NAME}") == {made.target.tag}
     assert pushed.published.digest == client(fake).resolve(f"aicr/{NAME}", made.target.tag)
     sources = [file for file in pushed.directory.rglob("*.yaml") if file.name != "recipe.yaml"]
     text = "".join(file.read_text() for file in sources)
@@ -222,7 +222,7 @@ def test_what_the_built_in_bundler_makes_is_ready_before_there_is_a_registry(
     shape: str, fake: FakeRegistry, tmp_path: Path
 ) -> None:
     """Packed and checked; the push sends those bytes."""
-    made = packed(BuiltinBundler(), small(), shape, LANES[shape], reference(tmp_path), fake.host, tmp_path / shape)
+    made = packed(BuiltinBundler(), small(), shape, LANES[shape], reference(tmp_path), here(fake), tmp_path / shape)
     pushed = made.push(client(fake))
     assert isinstance(pushed, Pushed)
     assert pushed.published.digest == made.artifact.digest
@@ -233,7 +233,7 @@ def test_the_command_line_makes_no_pulled_shape_on_disk(tmp_path: Path, answer: 
     """With a directory for output it writes a bundle for Git: to ask for one is a mistake of use."""
     bundler = AicrBundler(StandIn(tmp_path, answer).binary)
     with pytest.raises(UsageError, match="only as it pushes") as caught:
-        packed(bundler, small(), "flux", "flux-oci", reference(tmp_path), fake.host, tmp_path / "out")
+        packed(bundler, small(), "flux", "flux-oci", reference(tmp_path), here(fake), tmp_path / "out")
     assert "bundler: builtin" in caught.value.do
 
 
