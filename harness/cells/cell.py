@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from harness.bundles.model import Bundler
 from harness.cells.aftermath import Aftermath
 from harness.cells.budget import Budget
 from harness.cells.lane import Lane
-from harness.cells.prepare import Prepared, prepare
+from harness.cells.prepare import Installed, Prepared, prepare
 from harness.cells.run import Run, Watched, unwatched
 from harness.cells.upgrade import BEFORE, converged, deliver_first, require_change
 from harness.cells.webhooks import unexercised
@@ -149,13 +150,23 @@ class Cell:
         all_done(booting, preparing)
         before, prepared = preparing.result()
         cluster, services = booting.result()
+        helm = self._helm(work, cluster.kubeconfig)
+        with self.journal.phase("render on cluster") as phase:
+            before = before and before.on(cluster, helm)
+            prepared = prepared.on(cluster, helm)
+            phase.detail = f"{len(prepared.expectation.expected.workloads)} workloads expected"
+
+        @cache
+        def installed() -> Installed:
+            return prepared.installed(cluster, helm, upgraded=before is not None)
+
         run = Run(
             recipe=self.recipe,
             settings=self.settings,
             bundle=prepared.bundle,
             expectation=prepared.expectation,
             cluster=cluster,
-            helm=self._helm(work, cluster.kubeconfig),
+            helm=helm,
             journal=self.journal,
             scope=self._scope,
             services=services,
@@ -167,6 +178,7 @@ class Cell:
             facts=self._facts,
             budget=self.budget,
             watched=self.watched,
+            installed=lambda: installed().expectation,
         )
         try:
             if before is not None:
@@ -182,11 +194,20 @@ class Cell:
                 self.journal.note(note)
         if self.parity:
             with self.journal.phase("parity") as phase:
-                report = parity.check(cluster, prepared.bundle, prepared.rendered)
+                now = installed()
+                report = parity.check(
+                    cluster,
+                    prepared.bundle,
+                    prepared.rendered,
+                    again=now.again,
+                    released=now.made,
+                    served=now.served,
+                )
                 for note in report.notes():
                     self.journal.note(note)
                 report.require()
-                phase.detail = f"{report.compared} objects are those that helm would make"
+                count = "1 object is the one" if report.compared == 1 else f"{report.compared} objects are those"
+                phase.detail = f"{count} that helm would make"
 
     def _access(self) -> Access | None:
         """How to get at the registry, where the lane delivers from one; what is secret of it is told to nobody."""

@@ -51,7 +51,8 @@ class Run:
     `publication` is what a lane that delivers through a registry has to push, with `access` to that registry;
     `services` are what it delivers through.
     `name` is what its root objects are called after, and `replaces` the bundle that runs there already: an upgrade
-    changes the recipe and keeps the name. `passed` is every expectation that has passed, in order.
+    changes the recipe and keeps the name. `passed` is every expectation that has passed, in order. `installed` says
+    what is expected once everything is installed, since charts may have asked the cluster meanwhile.
     """
 
     recipe: Recipe
@@ -72,6 +73,7 @@ class Run:
     budget: Budget = field(default_factory=Budget)
     watched: Watched = unwatched
     passed: list[tuple[tuple[Kind, ...], Gate, float]] = field(default_factory=list)
+    installed: Callable[[], Expectation] | None = None
     _pushed: Pushed | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -218,6 +220,8 @@ class Run:
         """Expect every workload of the bundle on its nodes; what a pass does not cover becomes notes."""
         seen: list[Snapshot] = []
         with self.journal.phase("verify") as phase:
+            if self.installed is not None:
+                self.expectation = self.installed()
             try:
                 passed = self.expect(
                     workloads.KINDS,

@@ -18,7 +18,7 @@ from harness.cells.prepare import Prepared
 from harness.cells.run import Run
 from harness.errors import DataError, SyncDeadline, VerdictFailed
 from harness.expected import objects as expected_objects
-from harness.gates import absence, argocd
+from harness.gates import absence, argocd, typed
 from harness.gates.absence import Member
 from harness.gates.catalog import described
 from harness.gates.flux import releases, sources
@@ -66,6 +66,7 @@ def deliver_first(run: Run, lane: Lane, before: Prepared) -> dict[str, Any]:
         replaces=None,
         facts={},
         passed=[],
+        installed=lambda: before.installed(run.cluster, run.helm, upgraded=False).expectation,
     )
     lane.story(first)
     return {"recipe": before.recipe.name, **first.facts}
@@ -77,9 +78,10 @@ def vanished(before: Prepared, after: Prepared, kinds: Collection[Kind]) -> Vani
     later = expected_objects.expected(after.rendered, after.bundle, kinds)
     members, kept = set[Member](), set[str]()
     left = {reference: earlier[reference] for reference in earlier.keys() - later.keys()}
-    groups = {one.item["spec"]["group"] for one in left.values() if one.kind.kind == "CustomResourceDefinition"}
+    definitions = {reference.name for reference, one in left.items() if one.kind.kind == "CustomResourceDefinition"}
+    groups = {name.partition(".")[2] for name in definitions}  # each is called plural.group
     for reference, one in left.items():
-        annotations = (one.item.get("metadata") or {}).get("annotations") or {}
+        annotations = typed.annotations(one.item)
         if _HOOK in annotations or one.kind.group in groups:
             continue  # gone or not, it is its own policy's business, or that of its CRD
         if one.kind.kind in _STAYS or annotations.get(_POLICY) == "keep":

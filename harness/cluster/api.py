@@ -1,6 +1,6 @@
 """What is asked of a Kubernetes API server, by kinds and names; everything else sees plain dicts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -164,12 +164,31 @@ class Cluster(Connection):
                 _discover(group, found)
         return found
 
+    def api_versions(self) -> frozenset[str]:
+        """What a chart may ask for here: each "group/version" that is served, and each "group/version/Kind" of it."""
+        found: set[str] = set()
+        for root in ("/api", "/apis"):
+            for group in self.request("GET", root, accept=_DISCOVERY).get("items") or []:
+                found.update(_served(group))
+        return frozenset(found)
+
 
 def address(kind: Kind, namespace: str = "", name: str = "") -> str:
     """The path of a collection, or of an object."""
     root = "/apis" if kind.group else "/api"
     middle = f"/namespaces/{quote(namespace, safe='')}" if namespace and kind.namespaced else ""
     return f"{root}/{kind.api_version}{middle}/{kind.plural}" + (f"/{quote(name, safe='')}" if name else "")
+
+
+def _served(group: Mapping[str, Any]) -> Iterator[str]:
+    """As Helm counts them: the kinds of subresources (Scale, Eviction) are among those of the group version."""
+    name = group.get("metadata", {}).get("name", "")
+    for version in group.get("versions", []):
+        api_version = f"{name}/{version['version']}" if name else version["version"]
+        yield api_version
+        for resource in version.get("resources", []):
+            for each in (resource, *resource.get("subresources", [])):
+                yield f"{api_version}/{each['responseKind']['kind']}"
 
 
 def _namespace(obj: Mapping[str, Any]) -> str:

@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -52,14 +51,6 @@ _ENDS: tuple[tuple[type[BaseException], str], ...] = (
     (Cancelled, "cancelled"),
     (BaseException, "broken"),
 )
-
-
-class _Redactor(Redactor):
-    """Remembers: the texts of an object that changed are mostly those that it had before."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = lru_cache(maxsize=1 << 16)(super().text)  # type: ignore[method-assign]
 
 
 @dataclass
@@ -100,7 +91,7 @@ class Recorder:
         self._clock = clock
         self._begun = clock()
         self._numbers = itertools.count(1)
-        self._redactor = _Redactor()
+        self._redactor = Redactor()
         self._queue: SimpleQueue[Event | _Seen | None] = SimpleQueue()
         self._closed = False
         header = {"format": FORMAT, "run": run_id, "recipe": recipe, "deployer": deployer, "cluster": cluster}

@@ -14,6 +14,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from harness.objects import Object
@@ -105,6 +106,8 @@ class Redactor:
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._known = sorted({value for value in known if value}, key=lambda value: (-len(value), value))
+        # Documents are of the same texts again and again: an object that changed has mostly those that it had before.
+        self._remembered = lru_cache(maxsize=1 << 16)(self.text)
 
     def text(self, text: str) -> str:
         """`text` without its secrets. Applying it twice changes nothing more."""
@@ -126,7 +129,7 @@ class Redactor:
     def document(self, document: Any) -> Any:
         """JSON-ready data without its secrets; other than redacted text it is sure to stay what it is, JSON."""
         if isinstance(document, str):
-            return self.text(document)
+            return self._remembered(document)
         if isinstance(document, Mapping):
             return {key: self._entry(key, value) for key, value in document.items()}
         if isinstance(document, list | tuple):
@@ -135,9 +138,14 @@ class Redactor:
 
     def _entry(self, key: Any, value: Any) -> Any:
         scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
-        if scalar and str(value) and _SECRET_NAME.fullmatch(str(key)) and not _HARMLESS.fullmatch(str(value)):
+        if scalar and str(value) and _names_a_secret(str(key)) and not _HARMLESS.fullmatch(str(value)):
             return REDACTED
         return self.document(value)
+
+
+@lru_cache(maxsize=1 << 14)
+def _names_a_secret(key: str) -> bool:
+    return _SECRET_NAME.fullmatch(key) is not None
 
 
 def secret_values(secrets: Iterable[Object]) -> set[str]:
@@ -198,7 +206,7 @@ def _value(match: re.Match[str]) -> str:
         match.re is _WITHIN_LINE
         and name.lower() in ("secret", "token", "pass")
         and before[-1] == " "
-        and bare.isalpha()
+        and bare.rstrip(":").isalpha()
     ):
         return match[0]
     return f"{before}{quote[0]}{REDACTED}{quote[0]}" if quote else before + REDACTED

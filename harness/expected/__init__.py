@@ -1,1 +1,1 @@
-"""What a bundle should lead to: rendered manifests, workloads and objects."""
+"""What a bundle should lead to: rendered charts, and what helm has kept of its releases."""

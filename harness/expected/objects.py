@@ -5,13 +5,20 @@ from dataclasses import dataclass, replace
 
 from harness.bundles.model import Bundle
 from harness.errors import DataError
-from harness.gates.workloads.manifest import flatten
+from harness.gates import typed
+from harness.gates.workloads.manifest import flatten, misnamed
 from harness.objects import Kind, Object, Reference
+
+Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Expected:
-    """One object of the reference. `optional`: a hook or a Job that may be gone; `scaled`: bounds of an autoscaler."""
+    """One object of the reference. `optional`: a hook or a Job that may be gone; `scaled`: bounds of an autoscaler.
+
+    `varies` are fields that come out otherwise each time that the chart is rendered (the empty path: the object as a
+    whole). Then `again` is another rendering of it, and `made` the object as helm made it, where it did.
+    """
 
     release: str
     kind: Kind
@@ -19,6 +26,9 @@ class Expected:
     optional: bool = False
     standing_hook: bool = False
     scaled: tuple[int, int] | None = None
+    varies: frozenset[Path] = frozenset()
+    again: Object | None = None
+    made: Object | None = None
 
 
 _HOOK, _POLICY = "helm.sh/hook", "helm.sh/hook-delete-policy"
@@ -36,8 +46,10 @@ def expected(
     for folder in bundle.folders:
         for item in flatten(rendered[folder.release]):
             kind = _kind(item, served)
-            metadata = item.get("metadata") or {}
+            metadata = typed.metadata(item)
             if not metadata.get("name"):
+                if misnamed(item) or _HOOK in typed.annotations(item):
+                    continue  # what the API server refuses, and what it names itself
                 raise DataError(f"renders a {kind.kind} without a name", where=f"release {folder.release}")
             namespace = (metadata.get("namespace") or folder.namespace) if kind.namespaced else ""
             reference = Reference(str(kind), namespace, metadata["name"])
@@ -48,16 +60,17 @@ def expected(
 
 def _kind(item: Object, served: Mapping[tuple[str, str], Kind]) -> Kind:
     """At the version of the object, which need not be the one that the server prefers."""
-    version, name = item["apiVersion"], item["kind"]
+    version, name = str(item.get("apiVersion")), str(item.get("kind"))
     known = served.get((version.rpartition("/")[0], name))
     return replace(known, api_version=version) if known else Kind(version, name.lower(), name)
 
 
 def _expected(release: str, kind: Kind, item: Object) -> Expected:
-    annotations = item["metadata"].get("annotations") or {}
-    job, spec = kind.kind in ("Job", "Pod") and kind.group in ("batch", ""), item.get("spec") or {}
+    annotations = typed.annotations(item)
+    job = kind.kind in ("Job", "Pod") and kind.group in ("batch", "")
     if _HOOK not in annotations:
-        return Expected(release, kind, item, optional=job and spec.get("ttlSecondsAfterFinished") is not None)
+        passing = job and typed.workload_spec(item).get("ttlSecondsAfterFinished") is not None
+        return Expected(release, kind, item, optional=passing)
     events = {word.strip() for word in annotations[_HOOK].split(",")}
     policy = {word.strip() for word in annotations.get(_POLICY, "").split(",")}
     before, after = events & {"pre-install", "crd-install"}, "post-install" in events
@@ -71,9 +84,11 @@ def _scaled(
     for reference, one in found.items():
         if one.kind.kind != "HorizontalPodAutoscaler":
             continue
-        spec = one.item["spec"]
-        target = spec["scaleTargetRef"]
+        spec = typed.scaler_spec(one.item)
+        target = spec.get("scaleTargetRef")
+        if target is None or "maxReplicas" not in spec:
+            continue
         kind = served.get((target.get("apiVersion", "apps/v1").rpartition("/")[0], target["kind"]))
         scaled = Reference(str(kind), reference.namespace, target["name"])
         if scaled in found:
-            yield scaled, replace(found[scaled], scaled=(int(spec.get("minReplicas") or 1), int(spec["maxReplicas"])))
+            yield scaled, replace(found[scaled], scaled=(spec.get("minReplicas") or 1, spec["maxReplicas"]))

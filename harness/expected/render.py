@@ -1,41 +1,120 @@
-"""What the releases of a bundle render to, before anything is installed."""
+"""What the releases of a bundle render to: before there is a cluster, and on it.
 
-from collections.abc import Sequence
+helm, installing, asks the cluster which API versions it serves and which objects it holds. So a chart that asks is
+rendered once more as soon as there is a cluster to ask, and those that come out otherwise each time are rendered again
+when they are to be compared.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
 
 from harness.bundles.model import Bundle, Folder
+from harness.expected.charts import Dependence, dependence
 from harness.helm.client import Helm
 
 Objects = list[dict[str, Any]]
+T = TypeVar("T")
 
-SIDE_BY_SIDE = 4  # helm processes at once
+SIDE_BY_SIDE = max(4, os.cpu_count() or 1)  # helm processes at once; some wait for a download
 
 
-def render(helm: Helm, bundle: Bundle, *, kube_version: str) -> dict[str, Objects]:
-    """The decoded manifests of each release, by release. Raises RenderFailed for the first that does not render.
+@dataclass(frozen=True)
+class _Chart:
+    """A release whose chart is on disk, what its rendering depends on, and how it comes out by itself."""
 
-    A chart may ask which API versions there are. helm, installing, would ask the cluster, which by then has the CRDs of
-    the releases that this one depends on; so those are told to it here, in a second pass over the charts that ask.
+    folder: Folder
+    depends: Dependence
+    objects: Objects
+
+
+class Renderer:
+    """Renders one bundle. `kube_version` is that of the cluster to come; charts that are elsewhere are fetched, once,
+    into `directory`, which does not exist before.
+
+    All methods raise RenderFailed for the first release that does not render.
     """
+
+    def __init__(self, helm: Helm, bundle: Bundle, *, kube_version: str, directory: Path) -> None:
+        self._helm = helm
+        self._bundle = bundle
+        self._kube_version = kube_version
+        self._directory = directory
+        self._charts: dict[str, _Chart] = {}
+
+    def alone(self) -> dict[str, Objects]:
+        """The decoded manifests of each release, by release, without a cluster.
+
+        A chart that asks which API versions there are is told those of the releases that it depends on, in a second
+        pass, since these will be there when it is installed.
+        """
+        self._charts = _all(self._bundle.folders, self._first)
+        rendered = {release: chart.objects for release, chart in self._charts.items()}
+        versions = _brought(self._bundle, rendered)
+
+        def told(folder: Folder) -> Objects:
+            return self._helm.template(folder, kube_version=self._kube_version, api_versions=versions[folder.release])
+
+        return rendered | _all(self._those(lambda chart: chart.depends.kinds and versions[chart.folder.release]), told)
+
+    def before(
+        self, rendered: Mapping[str, Objects], helm: Helm, *, kube_version: str, served: Collection[str]
+    ) -> dict[str, Objects]:
+        """`rendered` without a cluster, as it comes out on the cluster of `helm`, before anything is installed.
+
+        `served` are its API versions, "group/version" and "group/version/Kind".
+        """
+        versions = _brought(self._bundle, rendered)
+        other = kube_version.removeprefix("v") != self._kube_version.removeprefix("v")
+
+        def here(folder: Folder) -> Objects:
+            told = sorted({*served, *versions[folder.release]})
+            return helm.template(folder, kube_version=kube_version, api_versions=told, lookup=True)
+
+        asking = self._those(lambda chart: chart.depends.kinds or (other and chart.depends.version))
+        return {**rendered, **_all(asking, here)}
+
+    def after(
+        self,
+        before: Mapping[str, Objects],
+        helm: Helm,
+        *,
+        kube_version: str,
+        served: Collection[str],
+        upgraded: bool = False,
+    ) -> dict[str, Objects]:
+        """As it comes out once everything is installed, and, where `upgraded`, for charts that are there already."""
+
+        def here(folder: Folder) -> Objects:
+            told = sorted(served)
+            return helm.template(folder, kube_version=kube_version, api_versions=told, lookup=True, upgrade=upgraded)
+
+        return {**before, **_all(self._those(lambda chart: chart.depends.kinds or chart.depends.moment), here)}
+
+    def _first(self, folder: Folder) -> _Chart:
+        if folder.chart.path is None:
+            path = self._helm.fetch(folder, self._directory / folder.release)
+            folder = replace(folder, chart=replace(folder.chart, path=path))
+        return _Chart(folder, dependence(folder), self._helm.template(folder, kube_version=self._kube_version))
+
+    def _those(self, wanted: Callable[[_Chart], object]) -> list[Folder]:
+        return [chart.folder for chart in self._charts.values() if wanted(chart)]
+
+
+def _all(folders: Iterable[Folder], work: Callable[[Folder], T]) -> dict[str, T]:
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="render") as pool:
-
-        def all_of(folders: Sequence[Folder], versions: dict[str, list[str]]) -> dict[str, Objects]:
-            work = {
-                folder.release: pool.submit(
-                    helm.template, folder, kube_version=kube_version, api_versions=versions.get(folder.release, ())
-                )
-                for folder in folders
-            }
-            return {release: future.result() for release, future in work.items()}
-
-        rendered = all_of(bundle.folders, {})
-        versions = _brought(bundle, rendered)
-        curious = [folder for folder in bundle.folders if versions[folder.release] and _asks(folder)]
-        return rendered | all_of(curious, versions)
+        futures = {folder.release: pool.submit(work, folder) for folder in folders}
+        try:
+            return {release: future.result() for release, future in futures.items()}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def _brought(bundle: Bundle, rendered: dict[str, Objects]) -> dict[str, list[str]]:
+def _brought(bundle: Bundle, rendered: Mapping[str, Objects]) -> dict[str, list[str]]:
     """By release, what the CRDs of all releases below it serve: "group/version" and "group/version/Kind"."""
     own = {release: {version for item in objects for version in _served(item)} for release, objects in rendered.items()}
     below: dict[str, set[str]] = {}
@@ -45,18 +124,12 @@ def _brought(bundle: Bundle, rendered: dict[str, Objects]) -> dict[str, list[str
 
 
 def _served(item: dict[str, Any]) -> list[str]:
-    if item["kind"] != "CustomResourceDefinition":
+    """Nothing, of a CRD that is not as it should be: the API server will say so."""
+    if item.get("kind") != "CustomResourceDefinition":
         return []
-    spec = item["spec"]
-    versions = [f"{spec['group']}/{version['name']}" for version in spec.get("versions", ()) if version.get("served")]
-    return [*versions, *(f"{version}/{spec['names']['kind']}" for version in versions)]
-
-
-def _asks(folder: Folder) -> bool:
-    """Whether the chart looks at API versions; of a chart that is elsewhere nothing is known."""
-    if folder.chart.path is None:
-        return True
-    files = (
-        file for file in folder.chart.path.rglob("*") if file.is_file() and file.suffix in (".yaml", ".tpl", ".tgz")
-    )
-    return any(file.suffix == ".tgz" or b"APIVersions" in file.read_bytes() for file in files)
+    try:
+        spec = item["spec"]
+        versions = [f"{spec['group']}/{version['name']}" for version in spec["versions"] if version.get("served")]
+        return [*versions, *(f"{version}/{spec['names']['kind']}" for version in versions)]
+    except (KeyError, TypeError, AttributeError):
+        return []

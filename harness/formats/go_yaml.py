@@ -2,20 +2,71 @@
 
 Read by PyYAML, 22:22 is a number of base 60, 2026-01-01 a date, 1e3 a text, and a plain `=`, which the CRDs of the
 Prometheus operator contain, an error. Written by PyYAML, the texts 1e3 and y are plain words, a number and true to Go.
+Keys are text whatever they look like, because what is read becomes JSON (sigs.k8s.io/yaml).
+
+A recipe's manifests are megabytes. libyaml parses them, but most of the time goes into what PyYAML does for each value
+afterwards, so the most frequent kinds of values are made here.
 """
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
+
+_TAG = "tag:yaml.org,2002:"
+_TEXT, _MAP, _LIST, _MERGE = f"{_TAG}str", f"{_TAG}map", f"{_TAG}seq", f"{_TAG}merge"
 
 
 class _Loader(yaml.CSafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's own way of declaring it)
 
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
+        """The tag of a node that has none of its own."""
+        if kind is yaml.ScalarNode:
+            return _tag(value or "") if implicit[0] else _TEXT
+        return _MAP if kind is yaml.MappingNode else _LIST
 
-for _tag, _pattern, _first in (
+    def construct_document(self, node: yaml.Node) -> Any:
+        return self._value(node, {})
+
+    def _value(self, node: yaml.Node, made: dict[int, Any]) -> Any:
+        """`made` are the lists and mappings of this document, by node: an alias is the same node again."""
+        if node.tag == _TEXT and isinstance(node, yaml.ScalarNode):
+            return node.value
+        if isinstance(node, yaml.ScalarNode):
+            return self.construct_object(node, deep=True)
+        if id(node) in made:
+            if made[id(node)] is None:
+                raise ConstructorError(None, None, "found an alias within what it stands for", node.start_mark)
+            return made[id(node)]
+        made[id(node)] = None
+        value: Any
+        if node.tag == _MAP and isinstance(node, yaml.MappingNode):
+            if any(key.tag == _MERGE for key, _ in node.value):
+                self.flatten_mapping(node)
+            value = {self._key(key): self._value(item, made) for key, item in node.value}
+        elif node.tag == _LIST and isinstance(node, yaml.SequenceNode):
+            value = [self._value(item, made) for item in node.value]
+        else:
+            value = self.construct_object(node, deep=True)
+        made[id(node)] = value
+        return value
+
+    def _key(self, node: yaml.Node) -> str:
+        if node.tag == _TEXT and isinstance(node, yaml.ScalarNode):
+            return str(node.value)
+        value = self.construct_object(node, deep=True) if isinstance(node, yaml.ScalarNode) else None
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int | float | str):
+            return f"{value:g}" if isinstance(value, float) else str(value)
+        raise ConstructorError("in a mapping", node.start_mark, "expected a text or a number as key", node.start_mark)
+
+
+for _name, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     (
         "bool",
@@ -34,7 +85,7 @@ for _tag, _pattern, _first in (
     ),
     ("merge", "<<", ["<"]),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+    _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
 def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
@@ -43,7 +94,14 @@ def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
     return int(f"{octal[1]}0o{octal[2]}" if octal else text, 0)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+@lru_cache(maxsize=1 << 14)
+def _tag(text: str) -> str:
+    """What a plain word is."""
+    resolvers = _Loader.yaml_implicit_resolvers.get(text[:1], ())
+    return next((tag for tag, pattern in resolvers if pattern.match(text)), _TEXT)
+
+
+_Loader.add_constructor(f"{_TAG}int", _integer)
 # yaml.v2 knows y and n as words for true and false, PyYAML does not.
 _Loader.bool_values = {**yaml.CSafeLoader.bool_values, "y": True, "n": False}
 
@@ -59,12 +117,12 @@ class Dumper(yaml.SafeDumper):
 
 def _plain_is_text(text: str) -> bool:
     """Whether Go reads `text`, unquoted, as that text."""
-    return not any(pattern.match(text) for _, pattern in _Loader.yaml_implicit_resolvers.get(text[:1], ()))
+    return _tag(text) == _TEXT
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text else None if _plain_is_text(text) else "'"
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    return dumper.represent_scalar(_TEXT, text, style=style)
 
 
 Dumper.add_representer(str, _text)

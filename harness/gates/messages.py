@@ -78,6 +78,7 @@ _MESSAGES = tuple(
                 r"tasks are not valid",
                 r"invalid ownership metadata|already exists",
                 r"Apply failed with|dry-run failed|the object has been modified",
+                r"cannot be handled as an? |cannot unmarshal|strict decoding error",
             ),
         ),
         (CauseKind.RECONCILE, (r"failed (?:pre|post)-\w+", r"\bhook \S+ failed", r"failed to compare desired state")),
@@ -86,7 +87,7 @@ _MESSAGES = tuple(
             (
                 r"code = Unavailable",
                 r"failed to load live state|failed to sync cluster",
-                r"Kubernetes cluster unreachable",
+                r"Kubernetes cluster unreachable|failed to download openapi",
             ),
         ),
         (

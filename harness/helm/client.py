@@ -8,15 +8,17 @@ that happens to be called like a chart to the chart in the repository.
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from harness.bundles.model import Folder
+from harness.bundles.model import Chart, Folder
 from harness.errors import VerdictFailed
 from harness.formats import go_yaml
 from harness.formats.addresses import plain_http
@@ -56,13 +58,37 @@ class Helm:
         self._kubeconfig = kubeconfig.absolute() if kubeconfig else Path(os.devnull)
         self._scope = scope
 
-    def template(self, folder: Folder, *, kube_version: str, api_versions: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def fetch(self, folder: Folder, directory: Path) -> Path:
+        """The archive of a chart that is elsewhere, put into `directory`. Raises RenderFailed."""
+        directory.mkdir(parents=True)
+        words = ["pull", *_source(folder.chart), "--destination", str(directory.absolute())]
+        try:
+            self._run(words, timeout=_RENDER_TIMEOUT)
+        except CommandFailed as error:
+            message, do = explain(error)
+            raise RenderFailed(message, where=_where(folder), do=do) from error
+        (archive,) = directory.iterdir()
+        return archive
+
+    def template(
+        self,
+        folder: Folder,
+        *,
+        kube_version: str,
+        api_versions: Sequence[str] = (),
+        lookup: bool = False,
+        upgrade: bool = False,
+    ) -> list[dict[str, Any]]:
         """The objects that a release consists of, CRDs and hooks included, tests left out, Lists taken apart.
 
-        `api_versions` ("apps/v1", "example.com/v1/Widget") are what charts may ask for beyond the built-in ones. No
-        cluster is needed, and none is asked. Raises RenderFailed.
+        `api_versions` ("apps/v1", "example.com/v1/Widget") are what charts may ask for beyond the built-in ones.
+        With `lookup`, charts look up objects in the cluster of the kubeconfig; else no cluster is asked, and they find
+        none. With `upgrade` the chart is told that it is installed already. Objects that are returned twice are the
+        same objects: they are not to be changed. Raises RenderFailed.
         """
         words = ["template", *_chart(folder), "--include-crds", "--skip-tests", "--kube-version", kube_version]
+        words += ["--dry-run=server"] if lookup else []
+        words += ["--is-upgrade"] if upgrade else []
         for version in api_versions:
             words += ["--api-versions", version]
         try:
@@ -70,7 +96,7 @@ class Helm:
         except CommandFailed as error:
             message, do = explain(error)
             raise RenderFailed(f"the chart does not render: {message}", where=_where(folder), do=do) from error
-        return list(_objects(completed.stdout, folder))
+        return objects(completed.stdout, folder)
 
     def install(self, folder: Folder, *, timeout: float) -> Completed:
         """Install or upgrade a release, in a namespace that is made where it is missing.
@@ -175,36 +201,49 @@ def _where(folder: Folder) -> str:
 
 def _chart(folder: Folder) -> list[str]:
     """Release, chart, namespace and values: the words that rendering and installing have in common."""
-    chart = folder.chart
-    if chart.path is not None:
-        source = [str(chart.path.absolute())]
-    elif chart.repository.startswith("oci://"):
-        source = [f"{chart.repository}/{chart.name}", "--version", chart.version]
-        if plain_http(chart.repository):
-            source.append("--plain-http")
-    else:
-        source = [chart.name, "--repo", chart.repository, "--version", chart.version]
     path = folder.path.absolute()
     values = ["--values", str(path / "values.yaml"), "--values", str(path / "cluster-values.yaml")]
-    return [folder.release, *source, "--namespace", folder.namespace, *values]
+    return [folder.release, *_source(folder.chart), "--namespace", folder.namespace, *values]
 
 
-def _objects(text: str, folder: Folder) -> Iterator[dict[str, Any]]:
+def _source(chart: Chart) -> list[str]:
+    if chart.path is not None:
+        return [str(chart.path.absolute())]
+    if chart.repository.startswith("oci://"):
+        plain = ["--plain-http"] if plain_http(chart.repository) else []
+        return [f"{chart.repository}/{chart.name}", "--version", chart.version, *plain]
+    return [chart.name, "--repo", chart.repository, "--version", chart.version]
+
+
+def objects(manifest: str, folder: Folder) -> list[dict[str, Any]]:
+    """What a manifest consists of that helm printed or kept, Lists taken apart. Raises RenderFailed.
+
+    Most of a recipe is rendered more than once, and most of that comes out as before: what was read once is not read
+    again, so nobody may change it.
+    """
     try:
-        documents = go_yaml.load_all(text)
+        documents = [document for part in _BETWEEN.split(manifest) for document in _read(part)]
     except yaml.YAMLError as error:
         raise RenderFailed(f"the chart renders to invalid YAML: {error}", where=_where(folder)) from error
-    for document in documents:
-        if document is not None:
-            yield from _flat(document, folder)
+    return [item for document in documents if document is not None for item in _flat(document, folder)]
+
+
+_BETWEEN = re.compile(r"^---(?=\s)", re.MULTILINE)  # at the start of a line it is nothing else
+_read = lru_cache(maxsize=1 << 12)(go_yaml.load_all)
 
 
 def _flat(document: Any, folder: Folder) -> Iterator[dict[str, Any]]:
-    if not isinstance(document, dict) or not document.get("kind") or not document.get("apiVersion"):
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not kind or not document.get("apiVersion"):
         raise RenderFailed(
             f"the chart renders something that is no Kubernetes object: {str(document)[:200]}", where=_where(folder)
         )
-    if document["kind"].endswith("List") and isinstance(document.get("items"), list):
+    if not isinstance(kind, str) or not isinstance(document["apiVersion"], str):
+        raise RenderFailed(
+            f"the chart renders an object whose kind or apiVersion is no text: {str(document)[:200]}",
+            where=_where(folder),
+        )
+    if kind.endswith("List") and isinstance(document.get("items"), list):
         for item in document["items"]:
             yield from _flat(item, folder)
     else:

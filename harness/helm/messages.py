@@ -49,6 +49,11 @@ _KNOWN = tuple(
             "run `helm dependency build` on the chart, and commit charts/",
         ),
         (
+            r"failed to download openapi",
+            "the API server did not answer in time",
+            "this machine may be too busy for it",
+        ),
+        (
             r"incompatible with Kubernetes",
             "the chart does not support this Kubernetes version",
             "",

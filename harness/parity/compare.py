@@ -5,33 +5,32 @@ where defaults are possible, and a difference where an addition would have a mea
 
 | what                                        | how it is compared                                                     |
 |---------------------------------------------|------------------------------------------------------------------------|
-| null, {}, [], "", 0 and false               | as if absent, where the live object has nothing                        |
+| null                                        | asks for nothing: as if the field were absent                          |
+| {}, [], "", 0 and false                     | as if absent, where the live object has nothing                        |
 | lists of named things                       | by their name (`MERGE_KEYS`), other lists by position; nothing may be  |
 |                                             | lost or added                                                          |
 | quantities of built-in kinds                | by value: 1000m is 1                                                   |
 | Secret.stringData                           | as the data that the server makes of it                                |
-| Secret data, caBundle                       | equal, or of the same shape (keys, PEM blocks, length): such a release |
-|                                             | has values made at random, and the report names the objects            |
 | the labels helm.sh/chart and chart          | may end in the digest that Flux appends to a local chart's version     |
-| annotations checksum/...                    | by shape where the release has either of these two, else by value      |
+| annotations checksum/...                    | where a label has that digest: by length, as they may follow from it   |
 | replicas under a HorizontalPodAutoscaler    | anything between its bounds                                            |
-| a field that the API server does not keep   | asked of the server by a dry run; named in the report, no difference   |
 | nodeSelector type: kwok of DaemonSets and   | may be there besides: the fence of Kind clusters adds it               |
 | Pods                                        |                                                                        |
 | hooks: Jobs and Pods, those that a delete   | need not be there; the report names standing ones that are not         |
 | policy removes, those made after install    |                                                                        |
 | status, uid, managedFields and the like     | not at all: the server's own                                           |
+
+What differs still may be the server's own doing (defaults, admission, another notation): `harness.parity.check` asks.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import DataError
-from harness.expected.objects import Expected
+from harness.expected.objects import Expected, Path
 from harness.formats.quantity import parse
 from harness.names import KWOK_NODE_LABEL
 from harness.objects import Kind, Object, Reference
@@ -43,7 +42,6 @@ class _Absent:
 
 
 ABSENT = _Absent()
-Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -114,23 +112,63 @@ _ADDED_TO_PODS = re.compile(
 _DIGEST = re.compile(r"_[0-9a-f]{12}")  # helm-controller appends +DIGEST to the version; charts make a + a _
 _LABEL = 63  # characters of a label, to which charts cut
 _CHART_LABELS = frozenset({"helm.sh/chart", "chart"})
-_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
 
 
 def differences(reference: Reference, one: Expected, live: Object) -> Iterator[Difference]:
     """Every field in which `live` does not hold what the reference says, whatever the reason."""
-    item: dict[str, Any] = dict(one.item)
-    if one.kind.kind == "Secret" and not one.kind.group and item.get("stringData"):
-        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in item["stringData"].items()}
-        item["data"] = {**(item.get("data") or {}), **encoded}
     fenced = one.kind.kind in ("DaemonSet", "Pod")
     comparison = _Comparison(_built_in(one.kind), one.kind.kind == "Pod", fenced)
-    for path, expected, actual in comparison.maps((), item, live):
+    for path, expected, actual in comparison.maps((), normalised(one.kind, one.item), live):
         if path == ("spec", "replicas") and one.scaled and isinstance(actual, int):
             least, most = one.scaled
             if least <= actual <= most:
                 continue
         yield Difference(reference, path, expected, actual)
+
+
+def normalised(kind: Kind, item: Object) -> dict[str, Any]:
+    """Without what is null, and a Secret with the data that the server makes of its stringData."""
+    found: dict[str, Any] = _without_nulls(item)
+    texts = found.get("stringData")
+    if kind.kind == "Secret" and not kind.group and isinstance(texts, Mapping):
+        del found["stringData"]
+        encoded = {
+            key: base64.b64encode(value.encode()).decode() for key, value in texts.items() if isinstance(value, str)
+        }
+        data = found.get("data")
+        found["data"] = {**(data if isinstance(data, Mapping) else {}), **encoded}
+    return found
+
+
+def _without_nulls(value: Any) -> Any:
+    """Items of lists stay, also as null: it is by them that the others are counted."""
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(entry) for key, entry in value.items() if entry is not None}
+    if isinstance(value, list):
+        return [_without_nulls(entry) for entry in value]
+    return value
+
+
+def variations(path: Path, one: Any, other: Any) -> Iterator[Path]:
+    """Where two values differ, whatever the difference means."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        pairs = {key: (one.get(key, ABSENT), other.get(key, ABSENT)) for key in [*one, *(other.keys() - one.keys())]}
+        for key, (ours, theirs) in pairs.items():
+            yield from variations((*path, str(key)), ours, theirs)
+    elif isinstance(one, list) and isinstance(other, list):
+        keyed, others = (_keyed(path, items) if path else None for items in (one, other))
+        if keyed is None or others is None:
+            keyed, others = dict(enumerate(one)), dict(enumerate(other))
+        for key in [*keyed, *(others.keys() - keyed.keys())]:
+            label = (*path, f"[{_label(key)}]")
+            yield from variations(label, keyed.get(key, ABSENT), others.get(key, ABSENT))
+    elif type(one) is not type(other) or one != other:
+        yield path
+
+
+def touches(path: Path, others: Collection[Path]) -> bool:
+    """Whether `path` is one of `others`, within one of them, or around one."""
+    return any(path[: len(each)] == each[: len(path)] for each in others)
 
 
 @dataclass(frozen=True)
@@ -180,7 +218,8 @@ class _Comparison:
             return False
         if expected == actual:
             return True
-        if self.built_in and (path[-1] in _QUANTITY or (len(path) > 1 and path[-2] in _QUANTITIES)):
+        quantity = path[-1] in _QUANTITY or (len(path) > 1 and path[-2] in _QUANTITIES)
+        if self.built_in and quantity and all(isinstance(each, str | int | float) for each in (expected, actual)):
             try:
                 return parse(expected) == parse(actual)
             except DataError:
@@ -215,9 +254,8 @@ def _label(key: Hashable) -> str:
 
 @dataclass
 class Judge:
-    """Takes away the differences between values that charts make at random, and what follows from those."""
+    """Takes away the digest that Flux appends to the version of a chart, and what follows from it."""
 
-    by_shape: set[Reference] = field(default_factory=set)
     altered: set[str] = field(default_factory=set)  # releases
 
     def judge(self, found: Sequence[tuple[Expected, Difference]]) -> list[tuple[Expected, Difference]]:
@@ -227,13 +265,8 @@ class Judge:
     def _meaningless(self, one: Expected, each: Difference) -> bool:
         if not isinstance(each.expected, str) or not isinstance(each.actual, str):
             return False
-        label = each.path[-1] in _CHART_LABELS and each.path[-2] == "labels"
+        label = each.path[-2:-1] == ("labels",) and each.path[-1] in _CHART_LABELS
         if label and _digest_appended(each.expected, each.actual):
-            self.altered.add(one.release)
-            return True
-        secret = one.kind.kind == "Secret" and each.path[:1] == ("data",)
-        if (secret or each.path[-1] == "caBundle") and same_shape(each.expected, each.actual):
-            self.by_shape.add(each.reference)
             self.altered.add(one.release)
             return True
         return False
@@ -251,17 +284,6 @@ def _derived(each: Difference) -> bool:
     annotation = each.path[-2:-1] == ("annotations",) and each.path[-1].startswith("checksum/")
     values = (each.expected, each.actual)
     return annotation and all(re.fullmatch(r"[0-9a-f]+", str(v)) for v in values) and len({len(v) for v in values}) == 1
-
-
-def same_shape(expected: str, actual: str) -> bool:
-    """Of two base64 values: the same PEM blocks and about the same length, or no PEM and nearly the same length."""
-    try:
-        ours, theirs = (base64.b64decode(value, validate=True) for value in (expected, actual))
-    except (binascii.Error, ValueError):
-        return False
-    blocks, others = (_PEM.findall(value.decode("ascii", "replace")) for value in (ours, theirs))
-    slack = len(ours) // 10 if blocks else len(ours) // 50
-    return bool(ours) and blocks == others and abs(len(ours) - len(theirs)) <= slack
 
 
 def dotted(path: Path) -> str:

@@ -23,6 +23,7 @@ from functools import cached_property
 from typing import Any
 
 from harness.errors import DataError
+from harness.gates import typed
 from harness.gates.scheduling.fit import daemon
 from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS, Kind, Object
 
@@ -111,12 +112,14 @@ def expected_workloads(releases: Iterable[Rendered]) -> Expected:
     hooks: set[Identity] = set()
     for release in releases:
         for kind, item in _workload_objects(release):
-            metadata = item.get("metadata") or {}
+            metadata = typed.metadata(item)
             identity = (kind.kind, metadata.get("namespace") or release.namespace, metadata.get("name") or "")
             if _passing(kind, item):
                 hooks.add(identity)
                 continue
             if not identity[2]:
+                if misnamed(item):
+                    continue
                 raise DataError(f"renders a {kind.kind} without a name", where=f"release {release.release}")
             workload = _workload(kind, item, release, identity, scalers.get(identity, 0))
             if identity in found:
@@ -133,9 +136,16 @@ def flatten(objects: Iterable[Object]) -> Iterator[Object]:
     """The objects themselves, out of the Lists that some charts wrap them in."""
     for item in objects:
         if item.get("kind") == "List" and item.get("apiVersion") == "v1":
-            yield from flatten(item.get("items") or ())
+            items = item.get("items")
+            yield from flatten(each for each in (items if isinstance(items, list) else ()) if isinstance(each, Mapping))
         else:
             yield item
+
+
+def misnamed(item: Object) -> bool:
+    """Whether there is a name, but not a text: the API server says so when it is told of it."""
+    metadata = item.get("metadata")
+    return isinstance(metadata, Mapping) and bool(metadata.get("name")) and "name" not in typed.metadata(item)
 
 
 def _workload_objects(release: Rendered) -> Iterator[tuple[Kind, Object]]:
@@ -148,7 +158,7 @@ def _workload_objects(release: Rendered) -> Iterator[tuple[Kind, Object]]:
 
 def _passing(kind: Kind, item: Object) -> bool:
     """Whether it is a hook that does not stand: it has its time during install and need not be there afterwards."""
-    annotations = (item.get("metadata") or {}).get("annotations") or {}
+    annotations = typed.annotations(item)
     if _HOOK not in annotations:
         return False
     events = {word.strip() for word in annotations[_HOOK].split(",")}
@@ -160,25 +170,24 @@ def _scalers(release: Rendered) -> Iterator[tuple[Identity, int]]:
     """What each HorizontalPodAutoscaler scales, and to how many at least."""
     for item in flatten(release.objects):
         if item.get("kind") == "HorizontalPodAutoscaler":
-            spec, namespace = item["spec"], (item["metadata"].get("namespace") or release.namespace)
-            target = spec["scaleTargetRef"]
-            yield (target["kind"], namespace, target["name"]), int(spec.get("minReplicas") or 1)
+            spec, namespace = typed.scaler_spec(item), typed.metadata(item).get("namespace") or release.namespace
+            if target := spec.get("scaleTargetRef"):
+                yield (target["kind"], namespace, target["name"]), spec.get("minReplicas") or 1
 
 
 def _workload(kind: Kind, item: Object, release: Rendered, identity: Identity, least: int) -> ExpectedWorkload:
     """`least` is the minimum that an autoscaler keeps, 0 without one."""
-    spec: Mapping[str, Any] = item.get("spec") or {}
+    spec = typed.pod_spec(item) if kind == PODS else typed.workload_spec(item)
     replicas, elastic = 1, False
     if kind in (DEPLOYMENTS, STATEFULSETS, REPLICASETS, REPLICATIONCONTROLLERS):
         stated = spec.get("replicas")
-        replicas = 1 if stated is None else int(stated)
+        replicas = 1 if stated is None else stated
         elastic = stated is None
         if least and stated != 0:  # an autoscaler leaves what is scaled to zero alone
             replicas, elastic = least, True
     if kind == JOBS:
-        parallelism, completions = spec.get("parallelism"), spec.get("completions")
-        parallelism = 1 if parallelism is None else int(parallelism)
-        replicas = parallelism if completions is None else min(parallelism, int(completions))
+        parallelism: int = spec.get("parallelism", 1)
+        replicas = min(parallelism, spec.get("completions", parallelism))
     if kind == CRONJOBS:
         replicas = 0
     return ExpectedWorkload(

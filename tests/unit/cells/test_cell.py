@@ -50,7 +50,12 @@ class World:
         self.settings = load(environment={}, overrides={"artifacts": str(artifacts), "deadlines.evidence": "5s"})
 
     def cell(self) -> Cell:
-        cluster = SimpleNamespace(kubeconfig=Path("kubeconfig"), list=lambda *a, **k: SimpleNamespace(items=[]))
+        cluster = SimpleNamespace(
+            kubeconfig=Path("kubeconfig"),
+            list=lambda *a, **k: SimpleNamespace(items=[]),
+            version=lambda: "v1.34.10",
+            api_versions=frozenset,
+        )
         world = self
 
         class Stay:
@@ -142,11 +147,12 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World(tmp_path / "artifacts")
-    expectation = SimpleNamespace(expected=SimpleNamespace(workloads=()))
-    monkeypatch.setattr(prepare, "render", lambda *a, **k: {})
+    expectation = SimpleNamespace(expected=SimpleNamespace(workloads=()), empty_allowed=frozenset())
+    nothing = SimpleNamespace(alone=dict, before=lambda *a, **k: {}, after=lambda *a, **k: {})
+    monkeypatch.setattr(prepare, "Renderer", lambda *a, **k: nothing)
     monkeypatch.setattr(prepare, "expect", lambda *a, **k: expectation)
 
-    def compared(*arguments: object) -> object:
+    def compared(*arguments: object, **sources: object) -> object:
         made.events.append("parity")
         return SimpleNamespace(notes=tuple, require=made.parity, compared=81)
 

@@ -293,3 +293,24 @@ def test_below_the_floor_controllers_are_not_waited_for(run: Run, monkeypatch: p
     run.budget = Budget(119.0, clock=lambda: 0.0)
     with pytest.raises(SyncDeadline, match="leaves 119 s"):
         run.expect((NODES,), lambda snapshot: Passed("x"), within=500.0, late=SyncDeadline)
+
+
+def test_what_is_installed_says_what_is_verified(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts may have asked the cluster meanwhile: the gate is that of what they made of it, and not the one before."""
+    later: Any = SimpleNamespace(
+        namespaces=frozenset(),
+        gate=lambda snapshot: Passed("as installed"),
+        notes=lambda snapshot: (),
+        facts=lambda snapshot: {},
+    )
+
+    def wait(cluster: object, kinds: object, gate: Any, *rest: object, observe: Any, **how: object) -> Passed:
+        snapshot = Snapshot({NODES: {}})
+        passed: Passed = gate(snapshot)
+        observe(Judged(snapshot, passed, 0.0, 0.0))
+        return passed
+
+    monkeypatch.setattr(lane, "wait", wait)
+    monkeypatch.setattr(run, "installed", lambda: later)
+    assert run.verify() == Passed("as installed")
+    assert run.expectation is later

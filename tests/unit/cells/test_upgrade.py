@@ -34,6 +34,7 @@ def prepared(*objects: dict[str, Any], delivery: Delivery | None = None, directo
         {"a": list(objects)},
         cast(Any, None),
         cast(Any, publication),
+        cast(Any, None),
     )
 
 

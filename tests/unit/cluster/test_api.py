@@ -274,6 +274,21 @@ def test_discovery_keeps_the_preferred_version_of_what_can_be_listed(api: FakeAp
     assert found.unavailable == ["away.io/v1"]
 
 
+def test_the_api_versions_are_those_that_helm_would_find(api: FakeApi, cluster: Cluster) -> None:
+    """Every version that is served, preferred or not, with each kind: those of subresources and unlistable ones too."""
+
+    def resource(kind: str, *subresources: str) -> dict[str, object]:
+        below = [{"subresource": "x", "responseKind": {"kind": each}} for each in subresources]
+        return {"resource": kind.lower(), "responseKind": {"kind": kind}, "subresources": below}
+
+    api.documents["/api"] = {"items": [{"versions": [{"version": "v1", "resources": [resource("Pod", "Eviction")]}]}]}
+    versions = [{"version": "v2", "resources": [resource("A")]}, {"version": "v1", "resources": [resource("A")]}]
+    away = {"metadata": {"name": "away.io"}, "versions": [{"version": "v1", "freshness": "Stale"}]}
+    api.documents["/apis"] = {"items": [{"metadata": {"name": "x.io"}, "versions": versions}, away]}
+    found = {"v1", "v1/Pod", "v1/Eviction", "x.io/v2", "x.io/v2/A", "x.io/v1", "x.io/v1/A", "away.io/v1"}
+    assert cluster.api_versions() == found
+
+
 def test_watch_tells_events_and_bookmarks_until_the_server_ends_it(api: FakeApi, cluster: Cluster) -> None:
     """A stream replays what came after its revision, then ends without an error."""
     start = cluster.revision(PODS)

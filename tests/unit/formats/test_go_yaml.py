@@ -68,6 +68,46 @@ def test_keys_are_sorted() -> None:
     assert dump({"b": {"d": 1, "c": 2}, "a": 1}) == b"a: 1\nb:\n  c: 2\n  d: 1\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("8080: a", {"8080": "a"}),
+        ("0x10: a", {"16": "a"}),
+        ("true: a", {"true": "a"}),
+        ("off: a", {"false": "a"}),
+        ("1.5: a", {"1.5": "a"}),
+        ("'8080': a", {"8080": "a"}),
+        ("2026-01-01: a", {"2026-01-01": "a"}),
+    ],
+)
+def test_keys_are_text(text: str, value: object) -> None:
+    """What is read becomes JSON, whose keys are texts, whatever they look like."""
+    assert load_all(text) == [value]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: &x {b: 1}\nc: *x", {"a": {"b": 1}, "c": {"b": 1}}),
+        ("a: &x {b: 1, c: 2}\nd: {<<: *x, c: 3}", {"a": {"b": 1, "c": 2}, "d": {"b": 1, "c": 3}}),
+        ("a: &x [1]\nb: [*x, *x]", {"a": [1], "b": [[1], [1]]}),
+        ("a: !!str 5\nb: !!int '5'\nc: !!binary YWI=", {"a": "5", "b": 5, "c": b"ab"}),
+        ("a: '5'\nb: \"yes\"\nc: |\n  no", {"a": "5", "b": "yes", "c": "no"}),
+        ("a: '='\nb: =", {"a": "=", "b": "="}),
+    ],
+)
+def test_anchors_merge_keys_and_tags(text: str, value: object) -> None:
+    """As YAML has them: an alias is the same again, a merge key fills in, a tag or quotes say what a word is."""
+    assert load_all(text) == [value]
+
+
+@pytest.mark.parametrize("text", ["a: &x [*x]", "a: &x {b: *x}", "[1]: a", "{b: c}: a", "~: a", "a: !unknown b"])
+def test_what_has_no_json_is_a_yaml_error(text: str) -> None:
+    """Loops, keys that are no texts, and tags that nobody knows."""
+    with pytest.raises(yaml.YAMLError):
+        load_all(text)
+
+
 def test_invalid_yaml_is_a_yaml_error() -> None:
     """Callers need to catch one kind of error."""
     with pytest.raises(yaml.YAMLError, match=re.escape("mapping values are not allowed")):

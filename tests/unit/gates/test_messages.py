@@ -60,6 +60,26 @@ MESSAGES = [
         '"nvidia.com/v1"\nensure CRDs are installed first',
     ),
     (APPLY, "one or more synchronization tasks are not valid (retried 3 times)."),
+    (
+        APPLY,
+        'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal string into Go struct'
+        " field DeploymentSpec.spec.replicas of type int32",
+    ),
+    (
+        APPLY,
+        'unable to build kubernetes objects from release manifest: unable to decode "": json: cannot unmarshal number'
+        " into Go struct field ObjectMeta.metadata.name of type string",
+    ),
+    (
+        RENDER,
+        "YAML parse error on db/templates/x.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal"
+        " array into Go struct field .metadata.annotations of type map[string]string",
+    ),
+    (
+        CauseKind.INFRASTRUCTURE,
+        'error validating data: failed to download openapi: Get "https://127.0.0.1:26486/openapi/v2?timeout=32s":'
+        " context deadline exceeded",
+    ),
     (APPLY, 'pods "web-" is forbidden: exceeded quota: few, requested: pods=1, used: pods=0, limited: pods=0'),
     (APPLY, 'Unable to continue with install: ServiceAccount "a" exists and cannot be imported into the current '
             "release: invalid ownership metadata"),

@@ -2,7 +2,7 @@
 
 import base64
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from harness.cluster.api import ApiError, Cluster, Listing, Resources
 from harness.expected.objects import expected
 from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, Kind, Reference
 from harness.parity.check import ParityBroken, ParityReport, check, delivered
-from harness.parity.compare import same_shape
 
 SECRETS = Kind("v1", "secrets", "Secret")
 CLUSTERROLES = Kind("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False)
@@ -37,6 +36,7 @@ KINDS = [
     APPLICATIONS,
     ENDPOINTS,
 ]
+SERVED = {f"{kind.api_version}/{kind.kind}" for kind in KINDS}
 DIGEST = "0123456789ab"
 SUMS = ("a" * 64, "b" * 64)
 GPU = {"key": "nvidia.com/gpu", "operator": "Exists"}
@@ -44,10 +44,15 @@ FAKE = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
 
 
 class FakeCluster(Cluster):
-    """Holds objects; `drops` names the top-level spec fields that its API server does not keep."""
+    """Holds objects; `stores` is what its API server makes of an object that it is sent. `refuses` are methods."""
 
-    def __init__(self, *items: dict[str, Any], drops: frozenset[str] = frozenset(), refuses: bool = False) -> None:
-        self.items, self.drops, self.refuses = items, drops, refuses
+    def __init__(
+        self,
+        *items: dict[str, Any],
+        stores: Callable[[dict[str, Any]], Any] = lambda item: None,
+        refuses: Collection[str] = (),
+    ) -> None:
+        self.items, self.stores, self.refuses = items, stores, refuses
 
     def resources(self) -> Resources:
         return Resources(list(KINDS), [])
@@ -59,13 +64,12 @@ class FakeCluster(Cluster):
         if method == "GET":
             kind = next(kind for kind in KINDS if path.endswith(f"/{kind.plural}"))
             return {"items": [{"metadata": item["metadata"]} for item in self.items if item["kind"] == kind.kind]}
-        assert method == "PATCH"
         assert options["query"]["dryRun"] == "All"
-        if self.refuses:
+        if method in self.refuses:
             raise ApiError(422, "Invalid", "field is immutable", where=path)
+        assert path.endswith("/it") == (method == "PUT") == ("name" in options["body"]["metadata"])
         kept: dict[str, Any] = copy.deepcopy(dict(options["body"]))
-        for name in self.drops:
-            kept["spec"].pop(name, None)
+        self.stores(kept)
         return kept
 
 
@@ -195,7 +199,24 @@ def test_what_changes_meaning_is_found_and_named(path: str, value: Any, named: s
     assert all(each.startswith(named.partition("[0]")[0]) for each in found)
 
 
-@pytest.mark.parametrize("value", [None, {}, [], "", False, 0])
+@pytest.mark.parametrize(
+    ("path", "value", "equal"),
+    [("spec/paused", True, True), (f"{POD}/tolerations", [GPU], False), (f"{POD}/nodeSelector", {"a": "b"}, False)],
+)
+def test_null_asks_for_nothing(path: str, value: Any, equal: bool) -> None:
+    """As if the field were absent: what others may fill in they may fill in, and nothing else."""
+    reference = put(deployment(tolerations=[]), path, "x")
+    *way, last = path.split("/")
+    place = reference
+    for part in way:
+        place = place[part]
+    place[last] = None
+    live = put(alive(reference), path, value)
+    assert compared(reference, live).equal is equal
+    assert compared(reference, put(live, path, None)).equal
+
+
+@pytest.mark.parametrize("value", [{}, [], "", False, 0])
 def test_empty_is_absent(value: Any) -> None:
     """A server that leaves empty values out has not lost anything; one that has another value has changed it."""
     reference = put(deployment(), f"{POD}/some", "x")
@@ -258,67 +279,144 @@ def test_a_digest_elsewhere_is_a_difference() -> None:
     assert not compared(reference, changed).equal
 
 
-PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
+def twice(one: dict[str, Any], other: dict[str, Any], live: dict[str, Any], *made: dict[str, Any]) -> ParityReport:
+    """What is there, beside two renderings of it, and what helm made where it did."""
+    released = {"app": list(made)} if made else {}
+    return check(FakeCluster(live), bundle(), {"app": [one]}, again={"app": [other]}, released=released, served=SERVED)
+
+
+def password(value: Any) -> dict[str, Any]:
+    return thing(SECRETS, data={} if value is None else {"password": value}, type="Opaque")
+
+
+A, B, C = (encoded(letter * 20) for letter in "abc")
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "same"),
+    ("one", "other", "live", "made", "equal", "noted"),
     [
-        ("x" * 20, "y" * 20, True),
-        ("x" * 20, "y" * 19, False),
-        (PEM.format("A" * 1000), PEM.format("B" * 1010), True),
-        (PEM.format("A" * 1000), PEM.format("B" * 100), False),
-        (PEM.format("A" * 1000), PEM.format("B" * 1000).replace("CERTIFICATE", "PRIVATE KEY"), False),
-        (PEM.format("A" * 1000), "B" * 1050, False),
-        ("x", "", False),
+        (A, B, C, C, True, "compared with the release"),
+        (A, B, C, B, False, ""),
+        (A, A, A, C, True, ""),
+        (A, A, C, C, False, ""),
+        (A, B, None, C, False, ""),
+        (A, B, C, None, True, "not compared"),
+        (A, B, "", None, False, ""),
+        (A, B, 7, None, False, ""),
+        (A, B, None, None, False, ""),
+        (A, None, None, None, True, ""),
+        (None, B, C, None, True, "not compared"),
+        (A, A, C, None, False, ""),
+    ],
+    ids=[
+        "as the release has it",
+        "not as the release has it",
+        "as each rendering has it",
+        "as only the release has it: it was made of something else",
+        "lost, though the release has it",
+        "some value, where there is no release",
+        "an empty value",
+        "a value of another type",
+        "no value",
+        "no value, as in one rendering",
+        "some value, as in one rendering",
+        "another value than each rendering has",
     ],
 )
-def test_the_shape_of_random_values(ours: str, theirs: str, same: bool) -> None:
-    """The same PEM blocks and about the same length; without PEM nearly the same length; never nothing."""
-    assert same_shape(encoded(ours), encoded(theirs)) is same
-
-
-def test_secrets_are_compared_by_shape_and_named() -> None:
-    """Another password of the same length is equal, stringData is data, and the report says what was not compared."""
-    reference = thing(SECRETS, stringData={"password": "x" * 20})
-    live = alive(thing(SECRETS, data={"password": encoded("y" * 20)}))
-    report = compared(reference, live)
-    assert report.equal
-    assert report.by_shape == (Reference("secrets", "ns", "it"),)
-    assert "by shape" in report.notes()[0]
-    assert not compared(reference, put(live, "data/other", encoded("z"))).equal
-    assert not compared(reference, put(alive(thing(SECRETS, data={})), "data/passwort", encoded("y" * 20))).equal
-
-
-@pytest.mark.parametrize(("random", "equal"), [(True, True), (False, False)])
-def test_checksums_may_differ_only_where_something_was_random(random: bool, equal: bool) -> None:
-    """A checksum that differs in a release without random values tells of a real difference."""
-    sums = [thing(CONFIGMAPS, annotations={"checksum/secret": each}) for each in SUMS]
-    secret = thing(SECRETS, data={"password": encoded("x" * 20)})
-    other = put(copy.deepcopy(secret), "data/password", encoded("y" * 20)) if random else secret
-    report = check(FakeCluster(alive(sums[1]), alive(other)), bundle(), {"app": [sums[0], secret]})
+def test_what_renderings_do_not_agree_on(
+    one: str | None, other: str | None, live: Any, made: str | None, equal: bool, noted: str
+) -> None:
+    """Values made at random are as the release says that helm made, or at least there; all others are as rendered."""
+    report = twice(password(one), password(other), alive(password(live)), *([password(made)] if made else []))
     assert report.equal is equal
+    assert noted in "".join(report.notes())
 
 
-def test_random_values_of_one_release_excuse_no_other() -> None:
-    """Checksums of a release are judged by its own values."""
-    secret = thing(SECRETS, data={"password": encoded("x" * 20)})
-    other = put(copy.deepcopy(secret), "data/password", encoded("y" * 20))
-    sums = [thing(CONFIGMAPS, annotations={"checksum/secret": each}) for each in SUMS]
-    rendered = {"app": [secret], "next": [sums[0]]}
-    report = check(FakeCluster(alive(other), alive(sums[1])), bundle("app", "next"), rendered)
-    assert [each.reference.resource for each in report.differences] == ["configmaps"]
+@pytest.mark.parametrize("there", [True, False])
+def test_an_object_that_only_one_rendering_has(there: bool) -> None:
+    """Without a release nobody knows whether helm would have made it: both is fine, and told once."""
+    cluster = FakeCluster(*([alive(password(A))] if there else []), alive(thing(CONFIGMAPS)))
+    report = check(cluster, bundle(), {"app": [password(A), thing(CONFIGMAPS)]}, again={"app": [thing(CONFIGMAPS)]})
+    assert report.equal
+    assert report.notes() == (
+        "parity: it depends on when the chart is rendered whether there is secrets ns/it: not expected",
+    )
+
+
+def test_what_does_not_vary_is_compared_in_an_object_that_varies() -> None:
+    """One random value excuses no other one."""
+    one, other = password(A), password(B)
+    live = put(alive(password(C)), "data/other", encoded("z"))
+    report = twice(one, other, live)
+    assert [each.path for each in report.differences] == [("data", "other")]
+
+
+@pytest.mark.parametrize(
+    ("live", "equal"), [({"helm.sh/chart": f"app-1.0.0_{DIGEST}"}, True), ({"helm.sh/chart": "app-1.0.0"}, False)]
+)
+def test_checksums_may_follow_from_the_digest_that_flux_appends(live: dict[str, str], equal: bool) -> None:
+    """A checksum that differs in a release without such a digest tells of a real difference."""
+    sums = [thing(CONFIGMAPS, annotations={"checksum/config": each}) for each in SUMS]
+    for each, labels in zip(sums, ({"helm.sh/chart": "app-1.0.0"}, live), strict=True):
+        each["metadata"]["labels"] = labels
+    assert compared(sums[0], alive(sums[1])).equal is equal
+
+
+def test_a_digest_in_one_release_excuses_no_other() -> None:
+    """Checksums of a release are judged by its own labels."""
+    sums = [thing(CONFIGMAPS, annotations={"checksum/config": each}) for each in SUMS]
+    labelled = [thing(CONFIGMAPS, "other"), thing(CONFIGMAPS, "other")]
+    for each, label in zip(labelled, ("app-1.0.0", f"app-1.0.0_{DIGEST}"), strict=True):
+        each["metadata"]["labels"] = {"chart": label}
+    rendered = {"app": [labelled[0]], "next": [sums[0]]}
+    report = check(FakeCluster(alive(labelled[1]), alive(sums[1])), bundle("app", "next"), rendered)
+    assert [each.reference.name for each in report.differences] == ["it"]
+
+
+LIMITS = {"limits": {"cpu": "1"}}
+SERVER = [  # what a chart renders, what is there, what the server makes of the rendering
+    pytest.param(DEPLOYMENTS, "spec/schedulerName", "", "default", "default", True, id="an empty text for a default"),
+    pytest.param(SCALERS, "spec/averageValue", "1024Mi", "1Gi", "1Gi", True, id="a quantity in another notation"),
+    pytest.param(SECRETS, "data", {"a": "YW\nI="}, {"a": "YWI="}, {"a": "YWI="}, True, id="wrapped base64"),
+    pytest.param(SECRETS, "stringData", {"a": None}, {}, {}, True, id="null in stringData"),
+    pytest.param(PODS, "spec/resources", {}, LIMITS, LIMITS, True, id="what admission adds"),
+    pytest.param(PODS, "spec/resources", {}, LIMITS, {}, False, id="what admission does not add"),
+    pytest.param(DEPLOYMENTS, "spec/schedulerName", "", "other", "default", False, id="another value than the default"),
+    pytest.param(WIDGETS, "spec/a", 1, None, None, True, id="a field that is not kept"),
+    pytest.param(WIDGETS, "spec/a", 1, None, 1, False, id="a field that was lost"),
+]
+
+
+@pytest.mark.parametrize("refuses", [(), ("PUT",)], ids=["replaced", "created"])
+@pytest.mark.parametrize(("kind", "path", "rendered", "live", "stored", "equal"), SERVER)
+def test_what_the_server_makes_of_a_manifest_is_no_difference(
+    kind: Kind, path: str, rendered: Any, live: Any, stored: Any, equal: bool, refuses: tuple[str, ...]
+) -> None:
+    """It is asked to store the reference without storing it: in place of the object, or beside it."""
+
+    def stores(item: dict[str, Any]) -> None:
+        if item["spec" if path.startswith("spec") else path.partition("/")[0]] is not None:
+            put(item, path, stored)
+
+    item = thing(kind, spec={"x": 1})
+    there = alive(put(copy.deepcopy(item), path, live) if live is not None else item)
+    report = compared(put(item, path, rendered), there, stores=stores, refuses=refuses)
+    assert report.equal is equal, report.lines()
+
+
+def test_a_server_that_refuses_excuses_nothing() -> None:
+    """Nothing is known then, so the difference stays."""
+    reference = thing(WIDGETS, spec={"a": 1})
+    live = put(alive(reference), "spec/a", None)
+    assert not compared(reference, live, stores=lambda item: item["spec"].clear(), refuses=("PUT", "POST")).equal
 
 
 def test_a_field_that_the_server_does_not_keep() -> None:
-    """It is named and no difference; one that the server would keep has been lost on the way."""
+    """It is named."""
     reference = thing(WIDGETS, spec={"kept": 1, "unknown": 2})
     live = put(alive(reference), "spec/unknown", None)
-    report = compared(reference, live, drops=frozenset({"unknown"}))
-    assert report.equal
+    report = compared(reference, live, stores=lambda item: item["spec"].pop("unknown"))
     assert [each.path for each in report.dropped] == [("spec", "unknown")]
-    assert not compared(reference, live).equal
-    assert not compared(reference, live, drops=frozenset({"unknown"}), refuses=True).equal
 
 
 def test_what_is_missing_and_what_nobody_rendered() -> None:

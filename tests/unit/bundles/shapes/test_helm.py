@@ -9,7 +9,7 @@ import pytest
 
 from harness.bundles.model import Chart, Folder
 from harness.exits import Exit
-from harness.helm.client import Helm, InstallFailed, RenderFailed
+from harness.helm.client import Helm, InstallFailed, RenderFailed, objects
 from harness.processes.commands import CommandFailed
 
 STAND_IN = """#!{python}
@@ -172,6 +172,66 @@ def test_rendering_asks_for_crds_and_hooks_and_no_tests(tmp_path: Path, folder: 
     assert "--no-hooks" not in words
     assert words[words.index("--kube-version") + 1] == "v1.34.10"
     assert words[-4:] == ["--api-versions", "a/v1", "--api-versions", "a/v1/B"]
+    assert not {"--dry-run=server", "--is-upgrade"} & set(words)
+
+
+def test_rendering_may_look_up_and_be_an_upgrade(tmp_path: Path, folder: Folder) -> None:
+    """Both are asked of helm in its own words."""
+    stand_in = StandIn(tmp_path)
+    helm(stand_in, tmp_path).template(folder, kube_version="v1.34.10", lookup=True, upgrade=True)
+    assert {"--dry-run=server", "--is-upgrade"} < set(stand_in.call["argv"])
+
+
+FETCHED = [
+    (Chart("plugin", "1.0.0", "http://charts.example"), ["plugin", "--repo", "http://charts.example"], []),
+    (Chart("plugin", "1.0.0", "oci://a.example/x"), ["oci://a.example/x/plugin"], []),
+    (Chart("plugin", "1.0.0", "oci://localhost:5500/x"), ["oci://localhost:5500/x/plugin"], ["--plain-http"]),
+]
+
+
+@pytest.mark.parametrize(("chart", "source", "more"), FETCHED)
+def test_a_chart_is_fetched_from_where_it_would_be_installed(
+    tmp_path: Path, folder: Folder, chart: Chart, source: list[str], more: list[str]
+) -> None:
+    """The archive is the one file that helm leaves in the directory."""
+    stand_in = StandIn(tmp_path)
+    into = tmp_path / "charts" / "plugin"
+    with pytest.raises(ValueError, match="not enough values"):  # this one leaves none
+        helm(stand_in, tmp_path).fetch(replace(folder, chart=chart), into)
+    assert stand_in.call["argv"] == ["pull", *source, "--version", "1.0.0", *more, "--destination", str(into)]
+
+
+def test_a_chart_that_cannot_be_fetched_is_told_as_such(tmp_path: Path, folder: Folder) -> None:
+    """With what to look at."""
+    stand_in = StandIn(tmp_path, stderr='Error: chart \\"plugin\\" not found in http://x repository', status=1)
+    remote = replace(folder, chart=Chart("plugin", "1.0.0", "http://x"))
+    with pytest.raises(RenderFailed, match="the chart could not be fetched") as caught:
+        helm(stand_in, tmp_path).fetch(remote, tmp_path / "charts")
+    assert "check repository, name and version" in caught.value.do
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["kind: [A]\napiVersion: v1\n", "kind: A\napiVersion: 1\n", "apiVersion: v1\n", "- a\n", "text\n", "kind: A\n"],
+)
+def test_what_is_no_object_is_an_error_of_rendering(tmp_path: Path, folder: Folder, text: str) -> None:
+    """It is never a defect of the harness."""
+    with pytest.raises(RenderFailed, match=r"007-device-plugin.*the chart renders"):
+        objects(f"---\n# Source: a\n{text}", folder)
+
+
+def test_what_was_read_once_is_not_read_again(folder: Folder) -> None:
+    """A document that two renderings have in common is one object, whatever is around it."""
+    one = "---\n# Source: a\nkind: A\napiVersion: v1\n"
+    ((first,), (other, again)) = objects(one, folder), objects(f"---\nkind: B\napiVersion: v1\n{one}", folder)
+    assert again is first
+    assert other["kind"] == "B"
+
+
+def test_a_line_of_dashes_within_a_text_divides_nothing(folder: Folder) -> None:
+    """Only at the start of a line does it divide documents, which it then does wherever it is."""
+    (found,) = objects("kind: A\napiVersion: v1\ndata:\n  a: |\n    ---\n    b: c\n", folder)
+    assert found["data"]["a"] == "---\nb: c\n"
 
 
 def test_lists_are_taken_apart_and_empty_documents_dropped(tmp_path: Path, folder: Folder) -> None:
@@ -235,6 +295,10 @@ def test_a_chart_that_does_not_render_says_where(tmp_path: Path, folder: Folder)
         ('UPGRADE FAILED: "x" has no deployed releases', "an earlier install of this release failed"),
         ("An error: found in Chart.yaml, but missing in charts/ directory: sub", "not in its charts/ directory"),
         ("chart requires kubeVersion: >=1.99 which is incompatible with Kubernetes v1.34.10", "does not support this"),
+        (
+            'error validating data: failed to download openapi: Get "https://127.0.0.1:1/openapi/v2"',
+            "did not answer in time",
+        ),
         ('looks like "http://x" is not a valid chart repository or cannot be reached', "could not be fetched"),
         ('chart "x" version "9" not found in https://x repository', "could not be fetched"),
         ('Get "https://x/v2/": dial tcp 127.0.0.1:9: connect: connection refused', "could not be fetched"),

@@ -97,6 +97,29 @@ def test_hooks_stand_only_when_helm_neither_waits_for_them_nor_takes_them_away(
     assert found.hooks == (frozenset() if stands else {(kind, "apps", "h")})
 
 
+@pytest.mark.parametrize("policy", [None, 1, ["hook-succeeded"], ""])
+def test_a_delete_policy_that_is_no_text_is_none(policy: object) -> None:
+    """null is what an empty value that is not quoted comes to; helm takes it for the empty text."""
+    hook = manifest("Deployment", "h", hook="post-install")
+    hook["metadata"]["annotations"]["helm.sh/hook-delete-policy"] = policy
+    assert [workload.name for workload in expected(hook).workloads] == ["h"]
+
+
+@pytest.mark.parametrize("replicas", ["two", "2", True, 2.5, [], {}])
+def test_replicas_that_are_no_number_are_left_to_the_api_server(replicas: object) -> None:
+    """It refuses the manifest in its own words; until then it counts as one that says nothing."""
+    (workload,) = expected(manifest("Deployment", replicas=replicas)).workloads
+    assert (workload.replicas, workload.elastic) == (1, True)
+
+
+@pytest.mark.parametrize("name", [123, True, ["a"], {"a": "b"}])
+def test_a_name_that_is_no_text_is_left_to_the_api_server(name: object) -> None:
+    """The workload is not expected under a name that it cannot have."""
+    item = manifest("Deployment")
+    item["metadata"]["name"] = name
+    assert not expected(item).workloads
+
+
 def test_custom_resources_with_the_names_of_workloads_are_none() -> None:
     """A Volcano Job has no controller here that would make pods; nor have other kinds."""
     assert not expected(manifest("Job", api="batch.volcano.sh/v1alpha1"), manifest("ConfigMap", api="v1")).workloads
