@@ -1,8 +1,8 @@
 """Names that other programs know too: labels, taints, namespaces. A change here is a change of contract."""
 
-
-def volume_name(index: int) -> str:
-    return f"volume-{index}"
+# A volume that nobody can claim. That any volume changes has the scheduler look again at what it has refused for claims
+# (harness/waiting/claims.py), and one that is always there needs not be looked for.
+BELL = "kwok-harness-bell"
 
 
 NODE_TYPE_LABEL = "aicr.nvidia.com/node-type"  # system | accelerated
@@ -12,6 +12,10 @@ KWOK_NODE_ANNOTATION = "kwok.x-k8s.io/node"  # "fake" hands a node to the KWOK c
 KWOK_TAINT = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
 GPU_RESOURCE = "nvidia.com/gpu"
+DEFAULT_SCHEDULER = "default-scheduler"
+# Annotations by which the simulation says what it has changed in an object as it was made.
+SCHEDULER_ANNOTATION = "kwok-harness/scheduler"  # of a pod: the scheduler that it asked for
+CONVERSION_ANNOTATION = "kwok-harness/conversion"  # of a CRD: the strategy that it asked for
 INFRASTRUCTURE_NODE = ("kwok-harness.io/node", "infrastructure")  # label of a Kind cluster's real node
 
 # Never cleaned, never counted: the cluster's own and the harness's infrastructure (behaviour of the bash harness).

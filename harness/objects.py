@@ -54,6 +54,9 @@ class Kind:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
+STORAGE_CLASSES = Kind("storage.k8s.io/v1", "storageclasses", "StorageClass", namespaced=False)
+
+
 SERVICE_ACCOUNTS = Kind("v1", "serviceaccounts", "ServiceAccount")
 
 
@@ -77,6 +80,7 @@ PODS = Kind("v1", "pods", "Pod")
 EVENTS = Kind("v1", "events", "Event")
 NAMESPACES = Kind("v1", "namespaces", "Namespace", namespaced=False)
 CONFIGMAPS = Kind("v1", "configmaps", "ConfigMap")
+CLAIMS = Kind("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 DEPLOYMENTS = Kind("apps/v1", "deployments", "Deployment")
 DAEMONSETS = Kind("apps/v1", "daemonsets", "DaemonSet")
 STATEFULSETS = Kind("apps/v1", "statefulsets", "StatefulSet")

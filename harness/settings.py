@@ -104,11 +104,6 @@ class Deadlines(_Closed):
     evidence: Duration
 
 
-class Volumes(_Closed):
-    count: int = Field(ge=0)
-    size: str
-
-
 class Archive(_Closed):
     """An official release file: `sha256` is of the file, `member` the path in a tar (empty: the file is it)."""
 
@@ -181,6 +176,7 @@ class Settings(_Closed):
     constraints: Literal["note", "enforce"]
     webhooks: Literal["skip", "refuse"]
     mirrors: Annotated[dict[str, str], BeforeValidator(_mirrors)]
+    schedulers: Literal["stand-in", "refuse"]
     empty_daemonsets: tuple[str, ...]
     nodes: Nodes
     ports: Ports
@@ -190,7 +186,6 @@ class Settings(_Closed):
     artifacts: Path
     images: dict[str, str]
     kind: Kind
-    volumes: Volumes
     tools: Tools
 
 

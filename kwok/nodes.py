@@ -1,4 +1,4 @@
-"""Simulated nodes: what they look like, and making a cluster have exactly these.
+"""Simulated nodes: what they look like, and making a cluster have exactly these, with their provider's StorageClasses.
 
 A node is made without the condition Ready. KWOK sets that, so a Ready node proves that the simulation works; a node
 that claimed it from the start would prove only that the API server can store it. (Ready=False would be worse: the
@@ -7,9 +7,11 @@ controller manager answers it with a NoExecute taint that it takes away only at 
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.formats.quantity import parse
 from harness.isolation.nodes import DIGEST_ANNOTATION
 from harness.names import (
     ACCELERATED,
@@ -20,12 +22,13 @@ from harness.names import (
     NODE_TYPE_LABEL,
     SYSTEM,
 )
+from harness.objects import Object
 from harness.recipes.profiles import Gpu, NodeProfile, Selection
 from harness.settings import Nodes
 
 _PODS = {SYSTEM: 110, ACCELERATED: 250}
 _PREFIX = {SYSTEM: "system", ACCELERATED: "gpu"}
-_ZONES = "ab"
+_ZONES = "abc"  # as many as a region of AWS, Azure or Google Cloud has for a cluster to be spread over
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class NodePlan:
         return f"{self.system} × {self.profiles.system} + {self.accelerated} × {self.profiles.accelerated}"
 
 
+def simulated_objects(plan: NodePlan) -> list[Object]:
+    """What a cluster is to have: the nodes of a plan, and the StorageClasses of their provider."""
+    return [*node_objects(plan), *plan.profiles.storage_classes]
+
+
 def node_objects(plan: NodePlan) -> list[dict[str, Any]]:
     """The Node objects system-0, …, gpu-0, … of a plan: its function and nothing else's."""
     wanted = ((plan.profiles.system, plan.system), (plan.profiles.accelerated, plan.accelerated))
@@ -60,15 +68,19 @@ def _node(plan: NodePlan, profile: NodeProfile, index: int) -> dict[str, Any]:
         "memory": spec.resources.memory,
         "ephemeral-storage": spec.resources.storage,
         "pods": str(_PODS[profile.node_type]),
+        **spec.resources.further,
     }
+    zone = plan.region + _ZONES[index % len(_ZONES)]
     labels = {
+        **(spec.labels or {}),
+        **dict.fromkeys(spec.zoneLabels or (), zone),
         KWOK_NODE_LABEL[0]: KWOK_NODE_LABEL[1],
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": spec.arch,
         "node.kubernetes.io/instance-type": spec.instanceType,
         "topology.kubernetes.io/region": plan.region,
-        "topology.kubernetes.io/zone": plan.region + _ZONES[index % len(_ZONES)],
+        "topology.kubernetes.io/zone": zone,
         NODE_TYPE_LABEL: profile.node_type,
         # What the controller manager would add by itself, at the price of a write per node.
         "beta.kubernetes.io/os": "linux",
@@ -85,10 +97,10 @@ def _node(plan: NodePlan, profile: NodeProfile, index: int) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": name, "labels": labels, "annotations": annotations},
-        "spec": {"taints": [dict(KWOK_TAINT)]},
+        "spec": {"taints": [dict(KWOK_TAINT), *spec.all_taints]},
         "status": {
             "capacity": resources,
-            "allocatable": dict(resources),
+            "allocatable": _allocatable(resources),
             "nodeInfo": {
                 "architecture": spec.arch,
                 "bootID": "",
@@ -111,6 +123,14 @@ def _node(plan: NodePlan, profile: NodeProfile, index: int) -> dict[str, Any]:
     }
     annotations[DIGEST_ANNOTATION] = hashlib.sha256(json.dumps(node, sort_keys=True).encode()).hexdigest()[:16]
     return node
+
+
+def _allocatable(capacity: Mapping[str, str]) -> dict[str, str]:
+    """Everything; but what is set aside as huge pages is no longer there as memory (the kubelet's own rule)."""
+    pages = [parse(amount) for name, amount in capacity.items() if name.startswith("hugepages-")]
+    if not pages:
+        return dict(capacity)
+    return {**capacity, "memory": f"{int(parse(capacity['memory']) - sum(pages)) // 1024}Ki"}
 
 
 def _gpu_labels(gpu: Gpu) -> dict[str, str]:

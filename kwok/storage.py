@@ -1,71 +1,86 @@
-"""Storage that binds without a provisioner: a default StorageClass and volumes made beforehand.
+"""Storage as a provider's drivers give it: volumes made to measure for claims, by the rules of their class.
 
-Charts ask for volumes of the default class; on a control plane without nodes of its own nobody would ever make one.
-Claims take these instead, since made beforehand they bind in a moment.
+A claim of a class that binds at once gets its volume at once; one of a class that waits for its consumer gets it when
+the scheduler has chosen a node for a pod that uses it. Any size, access mode and volume mode: what a driver would
+refuse is not known here. Claims of a class without a provisioner (`kubernetes.io/no-provisioner`) are left to whoever
+makes volumes for them.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
-from harness.cluster.api import Cluster
-from harness.names import volume_name
-from harness.objects import PERSISTENT_VOLUMES, Kind
-from harness.settings import Volumes
+from harness.names import BELL
+from harness.objects import CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, Object, Snapshot
 
-STORAGE_CLASSES = Kind("storage.k8s.io/v1", "storageclasses", "StorageClass", namespaced=False)
-CLASS_NAME = "standard"
-_UNCHANGEABLE = ("provisioner", "reclaimPolicy", "volumeBindingMode")
+KINDS = (STORAGE_CLASSES, CLAIMS, PERSISTENT_VOLUMES)
+
+PROVISIONER = "simulated.kwok-harness"  # what the volumes say made them: the volume controller leaves those alone
+_NO_PROVISIONER = "kubernetes.io/no-provisioner"
+_PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
+_SELECTED_NODE = "volume.kubernetes.io/selected-node"  # by the scheduler, for a claim that waits for its consumer
 
 
-def storage_class() -> dict[str, Any]:
+def volumes_due(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
+    """The volumes that are missing: one for each claim that is to have its own now. `snapshot` is over KINDS."""
+    classes = {each["metadata"]["name"]: each for each in snapshot.all(STORAGE_CLASSES)}
+    for claim in snapshot.all(CLAIMS):
+        spec, metadata = claim["spec"], claim["metadata"]
+        of = classes.get(spec.get("storageClassName") or "")
+        if of is None or spec.get("volumeName") or "deletionTimestamp" in metadata or spec.get("selector"):
+            continue
+        waits = of.get("volumeBindingMode") == "WaitForFirstConsumer"
+        chosen = _SELECTED_NODE in (metadata.get("annotations") or {})
+        if of["provisioner"] != _NO_PROVISIONER and (chosen or not waits):
+            volume = _volume(claim, of)
+            if snapshot.get(PERSISTENT_VOLUMES, "", volume["metadata"]["name"]) is None:
+                yield volume
+
+
+def volumes_spent(snapshot: Snapshot) -> Iterator[str]:
+    """The names of our volumes whose claim is gone, where their class has them deleted then."""
+    for volume in snapshot.all(PERSISTENT_VOLUMES):
+        metadata, spec = volume["metadata"], volume["spec"]
+        ours = (metadata.get("annotations") or {}).get(_PROVISIONED_BY) == PROVISIONER
+        released = (volume.get("status") or {}).get("phase") == "Released" and "deletionTimestamp" not in metadata
+        if ours and released and spec.get("persistentVolumeReclaimPolicy") == "Delete":
+            yield metadata["name"]
+
+
+def _volume(claim: Object, of: Object) -> dict[str, Any]:
+    """The volume that a driver of the class would make for a claim."""
+    metadata, spec = claim["metadata"], claim["spec"]
     return {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {"name": CLASS_NAME, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
-        "provisioner": "kubernetes.io/no-provisioner",
-        "reclaimPolicy": "Retain",
-        "volumeBindingMode": "Immediate",
+        "apiVersion": PERSISTENT_VOLUMES.api_version,
+        "kind": PERSISTENT_VOLUMES.kind,
+        "metadata": {"name": f"pvc-{metadata['uid']}", "annotations": {_PROVISIONED_BY: PROVISIONER}},
+        "spec": {
+            "storageClassName": of["metadata"]["name"],
+            "capacity": {"storage": spec["resources"]["requests"]["storage"]},
+            "accessModes": spec["accessModes"],
+            "volumeMode": spec.get("volumeMode") or "Filesystem",
+            "persistentVolumeReclaimPolicy": of.get("reclaimPolicy") or "Delete",
+            "claimRef": {
+                "apiVersion": CLAIMS.api_version,
+                "kind": CLAIMS.kind,
+                "namespace": metadata["namespace"],
+                "name": metadata["name"],
+                "uid": metadata["uid"],
+            },
+            "hostPath": {"path": f"/simulated/{metadata['uid']}"},  # nothing is ever mounted
+        },
     }
 
 
-def volumes(settings: Volumes) -> list[dict[str, Any]]:
-    """`settings.count` volumes; each offers every access mode, so any claim up to its size can have it."""
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": volume_name(index)},
-            "spec": {
-                "storageClassName": CLASS_NAME,
-                "capacity": {"storage": settings.size},
-                "accessModes": ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"],
-                "persistentVolumeReclaimPolicy": "Retain",
-                "hostPath": {"path": f"/simulated/volume-{index}"},  # nothing is ever mounted
-            },
-        }
-        for index in range(settings.count)
-    ]
-
-
-def furnish(cluster: Cluster, settings: Volumes) -> None:
-    """Make the class and the volumes that are missing, and free those whose claim is gone.
-
-    A class of that name which others have made is replaced: none of what it says can be changed.
-    """
-    wanted = storage_class()
-    found = cluster.get(STORAGE_CLASSES, "", CLASS_NAME)
-    if found is not None and any(found.get(key) != wanted[key] for key in _UNCHANGEABLE):
-        cluster.delete(STORAGE_CLASSES, "", CLASS_NAME)
-    cluster.apply(STORAGE_CLASSES, wanted)
-    there = {item["metadata"]["name"]: item for item in cluster.list(PERSISTENT_VOLUMES).items}
-
-    def ensure(volume: dict[str, Any]) -> None:
-        name = volume["metadata"]["name"]
-        if name not in there:
-            cluster.apply(PERSISTENT_VOLUMES, volume)
-        elif there[name].get("status", {}).get("phase") == "Released":
-            cluster.patch_merge(PERSISTENT_VOLUMES, "", name, {"spec": {"claimRef": None}})
-
-    with ThreadPoolExecutor(max_workers=8, thread_name_prefix="volumes") as pool:
-        for done in [pool.submit(ensure, volume) for volume in volumes(settings)]:
-            done.result()
+def bell() -> dict[str, Any]:
+    return {
+        "apiVersion": PERSISTENT_VOLUMES.api_version,
+        "kind": PERSISTENT_VOLUMES.kind,
+        "metadata": {"name": BELL},
+        "spec": {
+            "capacity": {"storage": "1"},
+            "accessModes": ["ReadOnlyMany"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "claimRef": {"namespace": "kube-system", "name": BELL},  # which nobody makes
+            "hostPath": {"path": "/simulated/bell"},
+        },
+    }

@@ -13,14 +13,14 @@ from harness.gates import argocd, combining
 from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
 from harness.installers.catalog import ARGOCD, REGISTRY
-from harness.objects import key_of
+from harness.objects import CLAIMS, key_of
 from harness.publishing.oci.registry import Published
 from harness.verdict import Passed
 from harness.waiting.nudges import Hasten
 
 REFRESH = "argocd.argoproj.io/refresh"
-SERVED_WITHIN = 1.0  # seconds that a CRD may take until an operation that still waits for it is looked at
-KINDS = (*argocd.KINDS, *workloads.SCHEDULING_KINDS)
+SERVED_WITHIN = 1.0  # seconds that Argo CD may take to see that what its operation waits for is there
+KINDS = (*argocd.KINDS, CLAIMS, *workloads.SCHEDULING_KINDS)
 
 
 def story(run: Run) -> Passed:
@@ -47,7 +47,7 @@ def synced(run: Run, published: Published) -> Passed:
         within=deadlines.argocd_sync,
         late=SyncDeadline,
         observe=run.timeline.observing(argocd.progress),
-        hasten=Hasten(argocd.waiting_for_crds, REFRESH, lambda: "normal", after=SERVED_WITHIN),
+        hasten=Hasten(argocd.waiting_for_nothing, REFRESH, lambda: "normal", after=SERVED_WITHIN),
     )
 
 

@@ -34,7 +34,7 @@ from harness.installers.installer import Infrastructure
 from harness.installers.platform import Platform
 from harness.installers.registry import configuration as registry_configuration
 from harness.isolation.reservation import Stay
-from harness.objects import Object
+from harness.objects import NODES, Object
 from harness.parity import check as parity
 from harness.processes import commands
 from harness.processes.commands import Scope
@@ -56,7 +56,7 @@ def new_run_id() -> str:
 
 @dataclass
 class Cell:
-    """A recipe under a lane on a cluster. `nodes` are the Node objects; `keep` leaves the cluster as it ends up
+    """A recipe under a lane on a cluster. `nodes` are its Node and StorageClass objects; `keep` leaves it as it ends up
     (`keep_failed`: where the cell fails); `budget` is what the job leaves; `watched` hears what is waited for;
     `parity` compares what the lane made with what helm would make; `upgrade_from` is delivered first, and then `recipe`
     in its place.
@@ -225,7 +225,7 @@ class Cell:
             phase.detail = f"{len(self.platform.runtime.tools)} for the cluster"
         with self.journal.phase("cluster") as phase:
             running, cluster = self.stay.begin(self.nodes)
-            phase.detail = f"{self.stay.name}, {len(self.nodes)} nodes"
+            phase.detail = f"{self.stay.name}, {sum(each['kind'] == NODES.kind for each in self.nodes)} nodes"
         services = self._services = self.platform.infrastructure(running, cluster, self.tools, self.journal.progress)
         if self.lane.infrastructure:
             with self.journal.phase("infrastructure"):

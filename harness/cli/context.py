@@ -26,7 +26,7 @@ from harness.runtime import Runtime
 from harness.settings import ROOT, Settings, load
 from harness.terminal.console import Console
 from harness.tools.toolbox import Toolbox, cache_directory
-from kwok.nodes import NodePlan, node_objects
+from kwok.nodes import NodePlan, simulated_objects
 from kwok.platforms import RUNTIMES, Choice, choose, platform_of
 from lanes import find
 
@@ -123,9 +123,9 @@ class Context:
         return Profiles(self.catalog.root / "profiles", SAMPLES.parent / "profiles", nodes.profile, nodes.generic)
 
     def nodes(self, criteria: Criteria) -> list[Object]:
-        """The Node objects for a recipe's criteria."""
+        """The nodes for a recipe's criteria, and the StorageClasses that come with them."""
         chosen = self.profiles.of(criteria.service, criteria.accelerator)
-        return list(node_objects(NodePlan.of(chosen, self.settings.nodes)))
+        return simulated_objects(NodePlan.of(chosen, self.settings.nodes))
 
     def history(self, directories: Iterable[Path]) -> list[Results]:
         """Every run below the directories, the earliest first; a file that cannot be read is told."""

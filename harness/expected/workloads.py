@@ -5,12 +5,13 @@ components. Nothing is asked of the cluster here: gate, notes and facts judge sn
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from harness.bundles.model import Bundle
 from harness.errors import DataError, did_you_mean
+from harness.expected.schedulers import asked, brought
 from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
 from harness.gates.workloads.manifest import Declared, Expected, Rendered, expected_workloads
@@ -67,6 +68,8 @@ def expect(
         objects = rendered[folder.release]
         releases.append(Rendered(folder.release, folder.namespace, objects, scheduling))
     expected = expected_workloads(releases)
+    schedulers = brought(asked(expected.workloads), entries, releases, expected.workloads)
+    expected = replace(expected, schedulers=schedulers)
     return Expectation(
         expected,
         frozenset({folder.namespace for folder in bundle.folders} | {w.namespace for w in expected.workloads}),

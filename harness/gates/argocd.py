@@ -25,6 +25,7 @@ manifest digests; of charts at HTTP repositories, versions) and an operation mus
 | the same, since the API server denied an object or calls it invalid   | Failed from the second retry |
 | a hook of the operation failed                                        | Waiting, doomed; Failed from the third retry |
 | an operation that will go on: to a hook, or once workloads are ready  | Waiting         |
+| an operation that waits for a claim, which waits for its consumer     | Waiting, doomed |
 
 An operation that waits for operands alone (a Prometheus, an Ingress) is one that never ends here, and passes with the
 hooks that it never comes to. Any other is waited for: in sync before its hooks have run is not what helm calls done.
@@ -42,18 +43,19 @@ from harness.formats.versions import exact
 from harness.gates.combining import there
 from harness.gates.findings import Doubt, Finding, Gate, Level, listed, overall, shortened, subject
 from harness.gates.messages import diagnose, said
-from harness.objects import Key, Kind, Object, Snapshot, key_of
+from harness.objects import CLAIMS, Key, Kind, Object, Snapshot, key_of, phase
 from harness.verdict import CauseKind, Failed, Passed, Verdict
 
 APPLICATIONS = Kind("argoproj.io/v1alpha1", "applications", "Application")
-KINDS: tuple[Kind, ...] = (APPLICATIONS,)
+KINDS: tuple[Kind, ...] = (APPLICATIONS,)  # and CLAIMS, where claims are to be looked at
 NAMESPACE = "argocd"
 
 _PASS = {("Synced", "Healthy"), ("Synced", "Progressing")}
 _PASS_AFTER_SUCCESS = {("OutOfSync", "Healthy"), ("Synced", "Degraded")}
 _RETRIES_FORGIVEN = 2  # a chart's own CRDs and namespaces take one or two
 _RETRY_NOTE = re.compile(r"\.? Retrying attempt #\d+ at .*$")  # has a time of day in it
-_WAITS_FOR_CRD = "waiting for healthy state of apiextensions.k8s.io/CustomResourceDefinition/"
+_WAITS_FOR = "waiting for healthy state of "
+_WAITS_FOR_CRD = f"{_WAITS_FOR}apiextensions.k8s.io/CustomResourceDefinition/"
 _NEW_KIND = "unable to resolve parseableType"  # Argo CD learns of the fields of a new CRD's objects seconds later
 _TOO_EARLY = "tasks are not valid"  # a kind that is not served yet
 _READIED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod")  # by KWOK, as fast as they are bound
@@ -92,6 +94,8 @@ def synced(root: str, children: Collection[str], digest: str) -> Gate:
         ]
         for name, app in sorted(found.items()):
             if name != root and (doubt := bundle.doubt(app)):
+                if starved := _starved(app, snapshot):
+                    doubt = Doubt(Level.DOOMED, starved, CauseKind.RECONCILE)
                 findings.append(doubt.of(subject(APPLICATIONS, app)))
         if findings:
             return overall(findings)
@@ -112,10 +116,51 @@ def progress(snapshot: Snapshot) -> dict[str, bool]:
     return found
 
 
-def waiting_for_crds(snapshot: Snapshot) -> dict[tuple[Kind, Key], str]:
-    """Applications whose operation waits for CRDs, which are healthy in no time: Argo CD notices at its next resync."""
-    found = ((key_of(app), str(_operation(app).get("message"))) for app in snapshot.all(APPLICATIONS))
-    return {(APPLICATIONS, key): message for key, message in found if message.startswith(_WAITS_FOR_CRD)}
+def waiting_for_nothing(snapshot: Snapshot) -> dict[tuple[Kind, Key], str]:
+    """Applications whose operation waits for CRDs, which are healthy in no time, or for claims that are bound by now:
+    Argo CD notices at its next resync.
+    """
+    found: dict[tuple[Kind, Key], str] = {}
+    for app in snapshot.all(APPLICATIONS):
+        message = str(_operation(app).get("message"))
+        claims = [phase(claim) for claim in _awaited_claims(app, snapshot)]
+        if message.startswith(_WAITS_FOR_CRD) or (claims and all(each == "Bound" for each in claims)):
+            found[APPLICATIONS, key_of(app)] = message
+    return found
+
+
+def _awaited_claims(app: Object, snapshot: Snapshot) -> list[Object]:
+    """The claims that a running operation waits for, as they are now."""
+    operation = _operation(app)
+    if (
+        CLAIMS not in snapshot.kinds
+        or operation.get("phase") != "Running"
+        or not str(operation.get("message")).startswith(_WAITS_FOR)
+    ):
+        return []
+    results = (operation.get("syncResult") or {}).get("resources") or ()
+    names = [
+        (each.get("namespace") or "", each.get("name") or "")
+        for each in results
+        if each.get("kind") == CLAIMS.kind and each.get("hookPhase") == "Running"
+    ]
+    return [claim for name in names if (claim := snapshot.get(CLAIMS, *name)) is not None]
+
+
+def _starved(app: Object, snapshot: Snapshot) -> str:
+    """Why an operation never ends that waits for a claim which nobody uses yet; empty where there is none such.
+
+    A class that binds at once has bound it by the time that a doubt stands; one that waits for a consumer waits for a
+    pod, and where that pod is not of the claim's wave, for ever.
+    """
+    pending = [claim for claim in _awaited_claims(app, snapshot) if phase(claim) == "Pending"]
+    if not pending:
+        return ""
+    claims = listed([f"{CLAIMS.kind} {'/'.join(key_of(claim))}" for claim in pending])
+    return (
+        f"its operation waits for {claims} to be bound, which waits for a pod that uses it, of this wave or an earlier "
+        "one: put the claim and its pod into one sync wave, or name a StorageClass that binds at once"
+    )
 
 
 def _root(top: Object, bundle: "_Bundle", children: Collection[str]) -> Iterator[Finding]:

@@ -74,7 +74,8 @@ def _data(value: Any) -> Any:
         case Described():
             return value.data()
         case Expected():
-            return {"workloads": [asdict(each) for each in value.workloads], "hooks": _data(value.hooks)}
+            workloads = [asdict(each) for each in value.workloads]
+            return {"workloads": workloads, "hooks": _data(value.hooks), "schedulers": _data(value.schedulers)}
         case None | str() | int() | float():
             return value
         case list() | tuple():
@@ -89,8 +90,9 @@ def _value(data: Any) -> Any:
     match data:
         case {"gate": _}:
             return built(data)
-        case {"workloads": workloads, "hooks": hooks}:
-            return Expected(tuple(_workload(each) for each in workloads), frozenset(_value(hooks)))
+        case {"workloads": workloads, "hooks": hooks, **rest}:
+            schedulers = frozenset(_value(rest.get("schedulers", [])))  # which older recordings do not have
+            return Expected(tuple(_workload(each) for each in workloads), frozenset(_value(hooks)), schedulers)
         case list():
             return tuple(_value(each) for each in data)
     return data

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.gates.nodes import nodes_ready
+from harness.isolation.classes import apply_classes
 from harness.names import KWOK_NODE_LABEL
-from harness.objects import NODES, Object
+from harness.objects import NODES, STORAGE_CLASSES, Object
 from harness.progress import Progress, task
 from harness.waiting.loop import wait
 
@@ -18,13 +19,16 @@ _Item = TypeVar("_Item")
 
 
 def apply_nodes(cluster: Cluster, objects: Sequence[Object], deadline: Deadline, progress: Progress) -> None:
-    """Make the simulated nodes of `cluster` exactly `objects`, and wait until each is Ready and takes pods.
+    """Make the simulated nodes of `cluster` and its provider's classes exactly those among `objects`, and wait until
+    each node is Ready and takes pods.
 
     Nodes that are as planned stay; those of another plan go. Raises Expired at the deadline.
     """
-    with task(progress, "nodes", f"{len(objects)} nodes"):
+    nodes = [each for each in objects if each["kind"] == NODES.kind]
+    with task(progress, "nodes", f"{len(nodes)} nodes"):
+        apply_classes(cluster, [each for each in objects if each["kind"] == STORAGE_CLASSES.kind])
         there = {node["metadata"]["name"]: _digest_of(node) for node in _simulated(cluster)}
-        planned = {node["metadata"]["name"]: node for node in objects}
+        planned = {node["metadata"]["name"]: node for node in nodes}
         as_planned = {name for name, node in planned.items() if there.get(name) == _digest_of(node)}
         _delete(cluster, sorted(there.keys() - as_planned))
         missing = [node for name, node in planned.items() if name not in as_planned]

@@ -143,6 +143,8 @@ def _made_of(state: State, found: Resolution) -> Iterator[tuple[Path, str]]:
         return  # the recipe does not run, and the selection says so
     yield nodes.system.file, f"system nodes {nodes.system}"
     yield nodes.accelerated.file, f"accelerated nodes {nodes.accelerated}"
+    for path in nodes.further:
+        yield path, f"what clusters of {nodes.accelerated.provider} have besides"
 
 
 def _files(catalog: Catalog, component: Component) -> Iterator[tuple[Path, str]]:

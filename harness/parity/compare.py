@@ -16,6 +16,7 @@ where defaults are possible, and a difference where an addition would have a mea
 | replicas under a HorizontalPodAutoscaler    | anything between its bounds                                            |
 | nodeSelector type: kwok of DaemonSets and   | may be there besides: the fence of Kind clusters adds it               |
 | Pods                                        |                                                                        |
+| conversion of a CRD, schedulerName of a Pod | not where the cluster's own policies changed it (kwok/admission.py)    |
 | hooks: Jobs and Pods, those that a delete   | need not be there; the report names standing ones that are not         |
 | policy removes, those made after install    |                                                                        |
 | status, uid, managedFields and the like     | not at all: the server's own                                           |
@@ -32,7 +33,7 @@ from typing import Any
 from harness.errors import DataError
 from harness.expected.objects import Expected, Path
 from harness.formats.quantity import parse
-from harness.names import KWOK_NODE_LABEL
+from harness.names import CONVERSION_ANNOTATION, KWOK_NODE_LABEL, SCHEDULER_ANNOTATION
 from harness.objects import Kind, Object, Reference
 
 
@@ -123,7 +124,15 @@ def differences(reference: Reference, one: Expected, live: Object) -> Iterator[D
             least, most = one.scaled
             if least <= actual <= most:
                 continue
-        yield Difference(reference, path, expected, actual)
+        if not any(path[: len(each)] == each for each in simulated(live)):
+            yield Difference(reference, path, expected, actual)
+
+
+def simulated(live: Object) -> tuple[Path, ...]:
+    """The fields that the simulated cluster itself changed as the object was made, by the annotations that say so."""
+    annotations = live["metadata"].get("annotations") or {}
+    changed = {CONVERSION_ANNOTATION: ("spec", "conversion"), SCHEDULER_ANNOTATION: ("spec", "schedulerName")}
+    return tuple(path for annotation, path in changed.items() if annotation in annotations)
 
 
 def normalised(kind: Kind, item: Object) -> dict[str, Any]:

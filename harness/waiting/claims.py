@@ -3,19 +3,19 @@
 That a claim is bound reaches the scheduler's queue and its memory of claims side by side. A pod that the one makes it
 try before the other has heard is refused once more, and stays so until another volume changes or five minutes are over
 (Kubernetes 1.34: plugins/volumebinding and util/assumecache). Seen in 2 of some 100 cells, at a load of 11 on 2 cores:
-claims bound, and pods refused for the 20 s that a verdict is patient. So one of our volumes is changed a little.
+claims bound, and pods refused for the 20 s that a verdict is patient. So a volume is changed a little.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from harness.gates.findings import listed
-from harness.names import volume_name
+from harness.names import BELL
 from harness.objects import PERSISTENT_VOLUMES, PODS, Snapshot, scheduled_condition
 from harness.waiting.nudges import Hasten, Subject
 
 _BELIEVED = "unbound immediate PersistentVolumeClaims"
-_VOLUME: Subject = (PERSISTENT_VOLUMES, ("", volume_name(0)))  # any does: the scheduler does not ask whose it is
+_VOLUME: Subject = (PERSISTENT_VOLUMES, ("", BELL))  # any does: the scheduler does not ask whose it is
 
 
 def refused(snapshot: Snapshot) -> Mapping[Subject, str]:

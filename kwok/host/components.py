@@ -65,7 +65,8 @@ def configuration(
         "disableQPSLimits": True,
         # Heartbeats every 1,000 s, a grace of 4,000 s: a thousand nodes write nothing while a cell runs.
         "heartbeatFactor": 100,
-        "kubeRuntimeConfig": "resource.k8s.io/v1beta1=true",  # what charts with DRA still ask for
+        # What charts with DRA still ask for, and what admission policies are served by, as on the Kind runtime.
+        "kubeRuntimeConfig": "resource.k8s.io/v1beta1=true,admissionregistration.k8s.io/v1beta1=true",
         "kubectlBinary": str(kubectl),
         **{_BINARY_OPTIONS[component]: str(binaries[component]) for component in PROGRAMS},
         **{option: ports[option] for option in PORTS},
@@ -74,6 +75,7 @@ def configuration(
         "advertise-address": ADVERTISED,
         "disable-admission-plugins": ",".join(disabled_admission(webhooks)),
         "egress-selector-config-file": str(directory / EGRESS),
+        "feature-gates": "MutatingAdmissionPolicy=true",  # kwok/admission.py
         "service-cluster-ip-range": SERVICE_RANGE,
     }
     alone = {"leader-elect": "false"}

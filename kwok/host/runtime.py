@@ -17,17 +17,19 @@ from harness.processes.ports import FreePorts, free_ports
 from harness.progress import Progress, task
 from harness.runtime import RunningCluster
 from harness.settings import Settings
+from kwok import admission
 from kwok import record as state
+from kwok.cloud import LOG, RECORD
 from kwok.clusters import Clusters, file_errors
+from kwok.furnishing import furnish
 from kwok.host import launch
 from kwok.host.boot import Boot
 from kwok.host.components import CONFIGURATION, EGRESS, PORTS, PROGRAMS, files
 from kwok.host.launch import KUBECONFIG, ComponentDied
-from kwok.storage import furnish
 
 _TASK = "control plane"
 _HEALTHY_SECONDS = 5.0  # a server that does not answer for so long is made anew
-_MADE_BY_KWOKCTL = {CONFIGURATION, EGRESS, KUBECONFIG, "kwok.yaml", "bin", "etcd", "logs", "pids", "pki"}
+_HALF_MADE = {CONFIGURATION, EGRESS, KUBECONFIG, LOG, RECORD, "kwok.yaml", "bin", "etcd", "logs", "pids", "pki"}
 _OTHERS_SECONDS = 60.0  # what somebody else may take beyond the time for a boot, before waiting is given up
 
 
@@ -42,7 +44,7 @@ class HostRuntime:
     ) -> None:
         self._settings = settings
         self._path_of = tools
-        self._clusters = Clusters(home, _MADE_BY_KWOKCTL, _stop)
+        self._clusters = Clusters(home, _HALF_MADE, _stop)
         self._choose_ports = choose_ports
         self._patience = settings.deadlines.cluster_ready + _OTHERS_SECONDS
 
@@ -76,6 +78,7 @@ class HostRuntime:
 
     def logs(self, cluster: RunningCluster) -> Mapping[str, Path]:
         found = {component: launch.log_file(cluster.directory, component) for component in PROGRAMS}
+        found |= {"simulated-cloud": cluster.directory / LOG}
         return {component: log for component, log in found.items() if log.exists()}
 
     def _running(self, record: state.Record) -> RunningCluster:
@@ -92,7 +95,7 @@ class HostRuntime:
         if not cluster.healthy(_HEALTHY_SECONDS):
             return None
         require_ours(cluster, running)
-        furnish(cluster, self._settings.volumes)
+        furnish(cluster, self._settings, running.directory)
         return running
 
     def _ports(self, reserved: set[int]) -> dict[str, int]:
@@ -100,10 +103,10 @@ class HostRuntime:
 
     def _made_with(self) -> dict[str, str]:
         """What cannot be changed while a cluster runs."""
-        pins, volumes = self._settings.tools.pins, self._settings.volumes
+        pins = self._settings.tools.pins
         return {
             "webhooks": self._settings.webhooks,
-            "volumes": f"{volumes.count} of {volumes.size}",
+            "schedulers": self._settings.schedulers,
             **{tool: pins[tool].version for tool in PROGRAMS.values() if tool in pins},
         }
 
@@ -138,10 +141,11 @@ class HostRuntime:
             boot = Boot(directory, components, start_again, deadline)
             boot.until_serving(cluster)
             progress.step(_TASK, "the API server is ready")
-            with ThreadPoolExecutor(1, thread_name_prefix="volumes") as pool:
-                furnishing = pool.submit(furnish, cluster, self._settings.volumes)
+            with ThreadPoolExecutor(1, thread_name_prefix="furnishing") as pool:
+                furnishing = pool.submit(furnish, cluster, self._settings, directory)
                 boot.until_working(cluster)
                 furnishing.result()
+            admission.until_in_force(cluster, self._settings, deadline)
             running = self._running(record)
             cluster.apply(CONFIGMAPS, marker(running))
             state.write(directory, record.seen_ready(boot.components))

@@ -1,22 +1,37 @@
 """From a cluster that kind has just made to a simulated one: what goes into it, and when it is ready."""
 
+from pathlib import Path
+
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.names import INFRASTRUCTURE_NODE
-from harness.objects import DAEMONSETS, DEPLOYMENTS, NODES, SERVICE_ACCOUNTS, Object, Snapshot, condition, holds
-from harness.settings import Volumes
+from harness.objects import (
+    DAEMONSETS,
+    DEPLOYMENTS,
+    NODES,
+    SERVICE_ACCOUNTS,
+    STORAGE_CLASSES,
+    Object,
+    Snapshot,
+    condition,
+    holds,
+)
+from harness.settings import Settings
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import Expired, wait
+from kwok import admission
+from kwok.furnishing import furnish
 from kwok.kind import controller, fence
 from kwok.kind.config import REAL_POD_RANGE
-from kwok.storage import furnish
 
 KINDS = (NODES, DEPLOYMENTS, DAEMONSETS, SERVICE_ACCOUNTS)
 _SERVING_SECONDS = 30.0  # kind has just had its answers; a server that is silent for so long has died
 
 
-def furnish_cluster(cluster: Cluster, node: str, kwok_image: str, volumes: Volumes, deadline: Deadline) -> None:
+def furnish_cluster(
+    cluster: Cluster, node: str, kwok_image: str, settings: Settings, directory: Path, deadline: Deadline
+) -> None:
     """Make of a fresh Kind cluster one that simulates, and wait until all of it is ready. Raises ClusterError."""
     if not cluster.healthy(deadline.within(_SERVING_SECONDS).remaining):
         raise ClusterError("kind has made the cluster, but its API server does not answer", where=cluster.server)
@@ -26,8 +41,11 @@ def furnish_cluster(cluster: Cluster, node: str, kwok_image: str, volumes: Volum
     fence.fence(cluster)
     for kind, obj in controller.objects(kwok_image):
         cluster.apply(kind, obj)
-    furnish(cluster, volumes)
+    for each in cluster.list(STORAGE_CLASSES).items:  # kind's own, whose volumes would be on the real node
+        cluster.delete(STORAGE_CLASSES, "", each["metadata"]["name"])
+    furnish(cluster, settings, directory)
     fence.until_in_force(cluster, deadline)
+    admission.until_in_force(cluster, settings, deadline)
     try:
         wait(cluster, KINDS, everything_ready, deadline)
     except Expired as expired:

@@ -17,10 +17,9 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_LABEL
 from harness.objects import DAEMONSETS, DEPLOYMENTS, PODS, Kind
+from kwok import admission
+from kwok.admission import BINDINGS, POLICIES
 
-_GROUP = "admissionregistration.k8s.io/v1beta1"
-POLICIES = Kind(_GROUP, "mutatingadmissionpolicies", "MutatingAdmissionPolicy", namespaced=False)
-BINDINGS = Kind(_GROUP, "mutatingadmissionpolicybindings", "MutatingAdmissionPolicyBinding", namespaced=False)
 _LOOK_SECONDS = 0.2
 _NAMESPACE = "kube-system"
 
@@ -37,24 +36,7 @@ def policy(kind: Kind, operations: list[str], spec: str) -> dict[str, Any]:
         "selects-no-node-of-its-own": f"!has({spec}.nodeSelector) || "
         f"!('{INFRASTRUCTURE_NODE[0]}' in {spec}.nodeSelector || '{key}' in {spec}.nodeSelector)",
     }
-    rule = {
-        "apiGroups": [kind.group],
-        "apiVersions": ["v1"],
-        "operations": operations,
-        "resources": [kind.plural],
-    }
-    return {
-        "apiVersion": POLICIES.api_version,
-        "kind": POLICIES.kind,
-        "metadata": {"name": f"simulated-{kind.plural}"},
-        "spec": {
-            "failurePolicy": "Fail",
-            "reinvocationPolicy": "IfNeeded",
-            "matchConstraints": {"resourceRules": [rule]},
-            "matchConditions": [{"name": name, "expression": each} for name, each in conditions.items()],
-            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": added}}],
-        },
-    }
+    return admission.policy(f"simulated-{kind.plural}", kind, operations, conditions, added)
 
 
 def policies() -> list[dict[str, Any]]:
@@ -62,15 +44,6 @@ def policies() -> list[dict[str, Any]]:
         policy(PODS, ["CREATE"], "object.spec"),
         policy(DAEMONSETS, ["CREATE", "UPDATE"], "object.spec.template.spec"),
     ]
-
-
-def binding(name: str) -> dict[str, Any]:
-    return {
-        "apiVersion": BINDINGS.api_version,
-        "kind": BINDINGS.kind,
-        "metadata": {"name": name},
-        "spec": {"policyName": name},
-    }
 
 
 def pin(cluster: Cluster) -> None:
@@ -87,7 +60,7 @@ def fence(cluster: Cluster) -> None:
     """Have the policies in the cluster; they come into force a moment later."""
     for each in policies():
         cluster.apply(POLICIES, each)
-        cluster.apply(BINDINGS, binding(each["metadata"]["name"]))
+        cluster.apply(BINDINGS, admission.binding(each["metadata"]["name"]))
 
 
 def until_in_force(cluster: Cluster, deadline: Deadline) -> None:

@@ -19,21 +19,23 @@ from harness.cluster.ownership import marker, require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError, NotOurs, UsageError
 from harness.objects import CONFIGMAPS
-from harness.processes import commands
+from harness.processes import commands, daemons
 from harness.processes.commands import CommandFailed
+from harness.processes.service import MARK
 from harness.progress import Progress, task
 from harness.runtime import RunningCluster
 from harness.settings import Settings
 from kwok import record as state
+from kwok.cloud import LOG, RECORD
 from kwok.clusters import Clusters, file_errors
 from kwok.engine.client import Container, Engine, EngineMissing
 from kwok.engine.images import Images
+from kwok.furnishing import furnish
 from kwok.kind import config, preflight
 from kwok.kind import node as kind_node
 from kwok.kind.boot import furnish_cluster
 from kwok.kind.config import node_container
 from kwok.kind.node_images import load
-from kwok.storage import furnish
 
 _TASK = "control plane"
 _KUBECONFIG = "kubeconfig.yaml"
@@ -66,7 +68,7 @@ class KindRuntime:
         self._path_of = tools
         self._connect = connect
         self._environment = environment
-        half_made = {_KUBECONFIG, f"{_KUBECONFIG}.lock", _CONFIGURATION, _OWNER, _LOGS}
+        half_made = {_KUBECONFIG, f"{_KUBECONFIG}.lock", _CONFIGURATION, _OWNER, _LOGS, LOG, RECORD}
         self._clusters = Clusters(home / "kind", half_made, self._stop)
         self._patience = settings.deadlines.cluster_ready + _OTHERS_SECONDS
 
@@ -115,7 +117,8 @@ class KindRuntime:
     def logs(self, cluster: RunningCluster) -> Mapping[str, Path]:
         """The ends of them, 2 MB each, fetched now; nothing of a node that has stopped."""
         with file_errors():
-            return kind_node.save_logs(self._connect(), node_container(cluster.name), cluster.directory / _LOGS)
+            found = kind_node.save_logs(self._connect(), node_container(cluster.name), cluster.directory / _LOGS)
+        return {**found, "simulated-cloud": cluster.directory / LOG} if found else {}
 
     def load(self, cluster: RunningCluster, names: Sequence[str], progress: Progress) -> dict[str, str]:
         """Have images in the cluster's node: by logical name, what a pod spec must say. Loaded once; pulled if need be.
@@ -169,6 +172,7 @@ class KindRuntime:
     def _stop(self, directory: Path, record: state.Record | None) -> None:
         """What is called before a directory is deleted."""
         self._remove(self._connect(), directory.name)
+        daemons.stop(daemons.carrying(MARK, str(directory)), grace=0.0)
 
     def _healthy(self, engine: Engine, name: str) -> RunningCluster | None:
         """The cluster if it can be used as it is, None if it is to be made. Raises where a person must decide."""
@@ -183,7 +187,7 @@ class KindRuntime:
             return None
         require_ours(cluster, running)
         kind_node.refuse_traffic(engine, container.id)
-        furnish(cluster, self._settings.volumes)
+        furnish(cluster, self._settings, running.directory)
         return running
 
     def _made_with(self) -> dict[str, str]:
@@ -192,7 +196,7 @@ class KindRuntime:
         pin = settings.tools.pins.get("kind")
         return {
             "webhooks": settings.webhooks,
-            "volumes": f"{settings.volumes.count} of {settings.volumes.size}",
+            "schedulers": settings.schedulers,
             "ports.registry": str(settings.ports.registry),
             **{f"images.{name}": settings.images[name] for name in ("node", "kwok")},
             **({"kind": pin.version} if pin else {}),
@@ -238,7 +242,7 @@ class KindRuntime:
         state.write(directory, record)
         progress.step(_TASK, "the API server is ready")
         self._load(engine, name, kind, {"kwok": tags["kwok"]}, progress)
-        furnish_cluster(cluster, node.name, tags["kwok"], settings.volumes, deadline)
+        furnish_cluster(cluster, node.name, tags["kwok"], settings, directory, deadline)
         kind_node.refuse_traffic(engine, node.id)  # after kube-proxy, which puts itself first once
         running = self._running(record)
         cluster.apply(CONFIGMAPS, marker(running))

@@ -32,7 +32,7 @@ from harness.processes.ports import free_ports
 from harness.progress import Silent
 from harness.publishing.oci.registry import Published
 from harness.recipes.load import Catalog
-from harness.recipes.profiles import select
+from harness.recipes.profiles import load_storage_classes, select
 from harness.recipes.resolve import resolve
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
@@ -188,7 +188,8 @@ class Plane:
             nodes = node_objects(NodePlan.of(chosen, settings.nodes))
             for node in nodes if not tainted else ():
                 node["spec"].pop("taints", None)
-            apply_nodes(cluster, nodes, Deadline.after(settings.deadlines.nodes_ready), Silent())
+            objects = [*nodes, *load_storage_classes(ROOT / "kwok" / "profiles" / "eks")]
+            apply_nodes(cluster, objects, Deadline.after(settings.deadlines.nodes_ready), Silent())
             yield cls(settings, tools, platform, running, cluster)
         finally:
             runtime.down("plane")

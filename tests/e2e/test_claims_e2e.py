@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,9 @@ def test_a_refused_claim_is_looked_at_again(tools: Callable[[str], Path], tmp_pa
     """A node that goes is no reason for the scheduler to look again, and shows whether it has."""
     with Plane.up(tools, tmp_path) as plane:
         cluster = plane.cluster
-        size = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Ti"}}}
+        # Of a class that is not there: nobody makes a volume, and the scheduler takes it for one that binds at once.
+        size: dict[str, Any] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Ti"}}}
+        size["storageClassName"] = "nobody-has-it"
         volume = {"name": "data", "persistentVolumeClaim": {"claimName": "huge"}}
         spec = {"containers": [{"name": "main", "image": "x"}], "volumes": [volume]}
         cluster.apply(CLAIMS, {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": NAMED, "spec": size})

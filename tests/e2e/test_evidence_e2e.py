@@ -111,7 +111,7 @@ def test_every_documented_file_is_there_as_kubectl_prints_it(
     headers = {file: (directory.path / file).read_text().split("\n")[0].split() for file in directory.files()}
     assert headers["c-resources.txt"] == ["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     assert headers["c-nodes.txt"][:5] == ["NAME", "STATUS", "ROLES", "AGE", "VERSION"]
-    assert "persistentvolume/volume-0" in (directory.path / "c-volumes.txt").read_text()
+    assert "persistentvolume/kwok-harness-bell" in (directory.path / "c-volumes.txt").read_text()
     assert headers["c-events.txt"] == ["NAMESPACE", "LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
     assert headers["c-pods.txt"][:8] == ["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE"]
     unscheduled = (directory.path / "c-unscheduled.txt").read_text()

@@ -28,7 +28,7 @@ from harness.objects import CONFIGMAPS, DAEMONSETS, JOBS, NODES, PODS, Kind, Sna
 from harness.processes import daemons as pids
 from harness.processes.ports import free_ports
 from harness.progress import Silent
-from harness.recipes.profiles import select
+from harness.recipes.profiles import load_storage_classes, select
 from harness.runtime import RunningCluster
 from harness.settings import ROOT, load
 from harness.verdict import Passed, Verdict, Waiting
@@ -44,6 +44,7 @@ pytestmark = pytest.mark.e2e
 Tools = Callable[[str], Path]
 
 API_SERVICES = Kind("apiregistration.k8s.io/v1", "apiservices", "APIService", namespaced=False)
+PROCESSES = len(PROGRAMS) + 1  # and the simulated cloud
 POD = {
     "tolerations": [{"operator": "Exists"}],
     "containers": [{"name": "main", "image": "nowhere.example/nothing:1"}],
@@ -114,7 +115,7 @@ def test_up_is_private_and_down_leaves_nothing(
         assert (running.directory / secret).stat().st_mode & 0o777 == 0o600, secret
     assert theirs.read_text() == "apiVersion: v1\nkind: Config\n"
     assert not (tmp_path / "nobody").exists()
-    assert set(runtime.logs(running)) == set(PROGRAMS)
+    assert set(runtime.logs(running)) == {*PROGRAMS, "simulated-cloud"}
 
     runtime.down("one")
     assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids)
@@ -144,7 +145,7 @@ def test_a_cluster_with_a_killed_process_is_made_anew(runtime: HostRuntime, stat
     second = runtime.up("one", Silent())
     assert second.identity != first.identity
     assert not any(pids.alive(identity) for identity in former.values())
-    assert len(processes_below(state)) == len(PROGRAMS)
+    assert len(processes_below(state)) == PROCESSES
 
 
 def test_a_recorded_pid_that_is_a_strangers_now_is_left_alone(runtime: HostRuntime) -> None:
@@ -178,7 +179,7 @@ def test_ups_at_once_make_one_cluster_per_name(runtime: HostRuntime, tools: Tool
     assert here[1] == one
     assert there == [one.identity] * 2
     assert two.identity != one.identity
-    assert len(processes_below(state)) == 2 * len(PROGRAMS)
+    assert len(processes_below(state)) == 2 * PROCESSES
     assert not set(record_of(one).ports.values()) & set(record_of(two).ports.values())
 
 
@@ -215,7 +216,7 @@ def test_what_a_killed_up_left_is_cleared_by_the_next(runtime: HostRuntime, tool
     assert runtime.get("one") is None
 
     runtime.up("one", Silent())
-    assert len(processes_below(state)) == len(PROGRAMS)
+    assert len(processes_below(state)) == PROCESSES
 
 
 def stand_in(tmp_path: Path, tools: Tools, broken: str, *lines: str) -> Tools:
@@ -273,7 +274,7 @@ def test_a_port_that_was_taken_meanwhile_costs_one_more_attempt(tools: Tools, st
         try:
             running = runtime.up("one", Silent())
             assert list(record_of(running).ports.values()) == chosen[1]
-            assert len(processes_below(state)) == len(PROGRAMS)
+            assert len(processes_below(state)) == PROCESSES
         finally:
             runtime.down("one")
 
@@ -372,11 +373,16 @@ def test_pods_run_and_jobs_succeed(cluster: Cluster) -> None:
     cluster.delete(JOBS, "default", "train")
 
 
-def test_a_claim_of_the_default_class_binds(cluster: Cluster) -> None:
-    """Without a class named, and without a pod that uses it."""
+def test_a_claim_of_the_default_class_is_bound_for_its_pod(cluster: Cluster) -> None:
+    """Without a class named; by the process that lives beside the control plane."""
+    classes = load_storage_classes(ROOT / "kwok" / "profiles" / "eks")
+    apply_nodes(cluster, [*plan(1, 1), *classes], Deadline.after(60), Silent())
     spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "50Gi"}}}
     cluster.apply(CLAIMS, named(CLAIMS, "data", spec=spec))
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    cluster.apply(PODS, named(PODS, "consumer", spec={**POD, "volumes": volumes}))
     until(cluster, CLAIMS, "data", lambda status: status.get("phase") == "Bound")
+    cluster.delete(PODS, "default", "consumer", grace=0)
 
 
 def test_a_webhook_is_refused_at_once_and_says_why(cluster: Cluster) -> None:

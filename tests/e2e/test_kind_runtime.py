@@ -19,9 +19,9 @@ from harness.gates.nodes import nodes_ready
 from harness.installers.manifests import SECRETS, SERVICES
 from harness.isolation.nodes import apply_nodes
 from harness.names import INFRASTRUCTURE_NODE
-from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, NODES, PODS, STATEFULSETS, Kind, Snapshot
+from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, NODES, PODS, STATEFULSETS, STORAGE_CLASSES, Kind, Snapshot
 from harness.progress import Silent
-from harness.recipes.profiles import select
+from harness.recipes.profiles import load_storage_classes, select
 from harness.runtime import RunningCluster
 from harness.settings import ROOT, Settings, load
 from harness.verdict import Passed, Verdict, Waiting
@@ -72,7 +72,8 @@ def kind_settings() -> Settings:
 def shared(kind_runtime: KindRuntime) -> RunningCluster:
     """One cluster with six simulated nodes, for the tests that only use it."""
     running = kind_runtime.up("kind-tests", Silent())
-    apply_nodes(Cluster(running.kubeconfig), plan(), Deadline.after(60), Silent())
+    classes = load_storage_classes(ROOT / "kwok" / "profiles" / "eks")
+    apply_nodes(Cluster(running.kubeconfig), [*plan(), *classes], Deadline.after(60), Silent())
     return running
 
 
@@ -187,10 +188,13 @@ def test_a_daemonset_that_is_changed_later_stays_fenced(cluster: Cluster) -> Non
     cluster.delete(DAEMONSETS, "default", "changed")
 
 
-def test_a_claim_binds_without_a_provisioner(cluster: Cluster) -> None:
-    """The class of the node's image is replaced by ours."""
+def test_a_claim_is_bound_for_its_pod(cluster: Cluster) -> None:
+    """The class of the node's image is gone; there are those of the provider, and the volumes are ours."""
+    assert [each["metadata"]["name"] for each in cluster.list(STORAGE_CLASSES).items] == ["gp2"]
     request = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     cluster.apply(CLAIMS, named(CLAIMS, "data", spec=request))
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    cluster.apply(PODS, named(PODS, "consumer", spec={**TOLERANT, "volumes": volumes}))
 
     def bound(snapshot: Snapshot) -> Verdict:
         claim = snapshot.get(CLAIMS, "default", "data")
@@ -198,6 +202,7 @@ def test_a_claim_binds_without_a_provisioner(cluster: Cluster) -> None:
         return Passed("bound") if phase == "Bound" else Waiting(f"is {phase}")
 
     wait(cluster, [CLAIMS], bound, Deadline.after(30))
+    cluster.delete(PODS, "default", "consumer", grace=0)
 
 
 # --- traffic ---

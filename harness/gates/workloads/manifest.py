@@ -94,10 +94,13 @@ class ExpectedWorkload:
 
 @dataclass(frozen=True)
 class Expected:
-    """Everything that the releases are expected to run, and the hooks that come and go besides."""
+    """Everything that the releases are expected to run, the hooks that come and go besides, and the schedulers that the
+    recipe installs.
+    """
 
     workloads: tuple[ExpectedWorkload, ...]
     hooks: frozenset[Identity] = frozenset()
+    schedulers: frozenset[str] = frozenset()
 
     @cached_property
     def by_identity(self) -> Mapping[Identity, ExpectedWorkload]:

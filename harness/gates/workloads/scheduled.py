@@ -16,6 +16,7 @@ KWOK calls it Running proves nothing more. What decides, per expected workload a
 | CronJob whose template fits no node, even an empty one           | Failed                          |
 | pod not bound, the scheduler has not spoken                      | Waiting                         |
 | pod not bound, refused, gated, or for a scheduler that is absent | Waiting, doomed                 |
+| pod that asked for a scheduler which the recipe does not install | Failed                          |
 | pod Failed (of a Job: as the Job fares); Job Failed              | Failed                          |
 | pod on a real node, on the wrong type; GPUs beyond capacity      | Failed                          |
 | pod on a node that is not there                                  | Waiting, doomed                 |
@@ -29,12 +30,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
-from harness.gates.findings import Finding, Level
+from harness.gates.findings import Finding, Level, listed
 from harness.gates.workloads import controllers, placement
 from harness.gates.workloads.explanation import worst_of
 from harness.gates.workloads.manifest import REPLICATIONCONTROLLERS, Expected
 from harness.gates.workloads.ownership import Owner, Ownership, controller
-from harness.names import SYSTEM_NAMESPACES
+from harness.names import DEFAULT_SCHEDULER, SCHEDULER_ANNOTATION, SYSTEM_NAMESPACES
 from harness.objects import (
     CRONJOBS,
     DAEMONSETS,
@@ -72,6 +73,7 @@ def scheduled_as_intended(expected: Expected, *, empty_allowed: Collection[str] 
         pods = [(pod, owner) for pod, owner in _owned(ownership) if _in_scope(owner, expected)]
         findings = [f for want in expected.workloads for f in controllers.judge(want, ownership, empty_allowed)]
         findings += _unscheduled(pods)
+        findings += _stood_in(pods, expected)
         findings += _failed(pods, ownership, expected)
         findings += _misplaced(pods, ownership, expected)
         if findings:
@@ -110,7 +112,20 @@ def notes(snapshot: Snapshot, expected: Expected, *, empty_allowed: Collection[s
         if want.kind != DAEMONSETS and want.replicas == 0:
             why = "suspended" if want.suspended else "a schedule" if want.kind == CRONJOBS else "0 replicas"
             found.append(f"{want} has no pods now ({why})")
-    return (*found, *placement.by_chance(ownership, expected))
+    return (*found, *_standing_in(ownership), *placement.by_chance(ownership, expected))
+
+
+def _standing_in(ownership: Ownership) -> Iterator[str]:
+    """By scheduler, the owners of pods that the default one has placed in its stead."""
+    owners: dict[str, set[str]] = defaultdict(set)
+    for pod, owner in _owned(ownership):
+        if scheduler := _asked(pod):
+            owners[scheduler].add(str(owner))
+    for scheduler, found in sorted(owners.items()):
+        yield (
+            f"scheduler {scheduler} does not run here; the default one placed the pods of {listed(found)} "
+            "(schedulers: stand-in): they fit, and what else it would decide was not verified"
+        )
 
 
 def facts(snapshot: Snapshot, expected: Expected) -> dict[str, Any]:
@@ -142,12 +157,26 @@ def _unscheduled(pods: Iterable[tuple[Object, Owner]]) -> Iterator[Finding]:
         yield Finding(Level.DOOMED if doomed else Level.WAITING, subject, text, doomed)
 
 
+def _stood_in(pods: Iterable[tuple[Object, Owner]], expected: Expected) -> Iterator[Finding]:
+    """Pods that the default scheduler was given in place of one that nobody brings: really nobody would place them."""
+    asked = {(str(owner), _asked(pod)) for pod, owner in pods if _asked(pod)}
+    for subject, scheduler in sorted(asked):
+        if scheduler not in expected.schedulers:
+            text = f"asks for scheduler {scheduler}, which no component of the recipe installs"
+            yield Finding(Level.FAILED, subject, text)
+
+
+def _asked(pod: Object) -> str:
+    """The scheduler that a pod asked for, where another stands in for it; empty otherwise."""
+    return str((pod["metadata"].get("annotations") or {}).get(SCHEDULER_ANNOTATION, ""))
+
+
 def _refused(pod: Object) -> bool:
     """Whether nothing will bind the pod as things are. One that preempts others is on its way."""
     scheduled = scheduled_condition(pod)
     if (pod.get("status") or {}).get("nominatedNodeName"):
         return False
-    foreign = (pod["spec"].get("schedulerName") or "default-scheduler") != "default-scheduler"
+    foreign = (pod["spec"].get("schedulerName") or DEFAULT_SCHEDULER) != DEFAULT_SCHEDULER
     return (
         bool(pod["spec"].get("schedulingGates")) or scheduled.get("reason") in _REFUSED or (foreign and not scheduled)
     )

@@ -18,6 +18,7 @@ from harness.helm.client import Helm
 from harness.installers import manifests
 from harness.installers.argocd.configuration import (
     AUTHORITIES,
+    CONFIGURATION,
     CONTROLLER,
     ENVIRONMENT,
     NAMESPACE,
@@ -25,6 +26,7 @@ from harness.installers.argocd.configuration import (
     PROJECTS,
     REDIS,
     REPO_SERVER,
+    SIMULATED,
     authorities,
     configured,
     crds,
@@ -99,7 +101,7 @@ def install(site: KindSite) -> None:
 def by_chart(site: KindSite, chart: Chart, within: float) -> None:
     """Install or upgrade the chart, on the real node. Its values are strings, as Argo CD wants them."""
     placed_on = {f"global.nodeSelector.{_escaped(INFRASTRUCTURE_NODE[0])}": INFRASTRUCTURE_NODE[1]}
-    fence = {f"configs.cm.{_escaped(key)}": value for key, value in FENCED.items()}
+    fence = {f"configs.cm.{_escaped(key)}": value for key, value in {**SIMULATED, **FENCED}.items()}
     with tempfile.TemporaryDirectory(prefix="kwok-harness-") as home:
         Helm(site.tools("helm"), Path(home), site.running.kubeconfig).install_chart(
             RELEASE,
@@ -125,7 +127,7 @@ def fenced(
     selects nodes by itself would be out of sync for ever. `trusted` are certificates of authorities by server.
     """
     for each in configuration:
-        if each["metadata"]["name"] == "argocd-cm":
+        if each["metadata"]["name"] == CONFIGURATION:
             yield {**each, "data": {**(each.get("data") or {}), **FENCED}}
         elif each["metadata"]["name"] == AUTHORITIES and trusted:
             yield {**each, "data": dict(trusted)}

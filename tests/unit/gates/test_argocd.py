@@ -7,7 +7,7 @@ import pytest
 
 from harness.gates import argocd
 from harness.gates.argocd import root_there, synced
-from harness.objects import Object
+from harness.objects import CLAIMS, Object, Snapshot, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import DIGEST, OLD, URL, application, changed, root, snapshot
 
@@ -517,5 +517,36 @@ def test_progress_tells_whose_operation_has_begun_and_who_passes() -> None:
 def test_an_operation_that_waits_for_a_crd_is_found(message: str | None, found: bool) -> None:
     """Only for a CRD: what a Deployment or a child waits for takes its time, and ends with an event."""
     waits = changed(application("web", phase="Running"), "status.operationState.message", message)
-    idle = argocd.waiting_for_crds(snapshot([waits, application("new", phase="")]))
+    idle = argocd.waiting_for_nothing(snapshot([waits, application("new", phase="")]))
     assert idle == ({(argocd.APPLICATIONS, ("argocd", "web")): message} if found else {})
+
+
+def awaiting_claim(claim_phase: str) -> Snapshot:
+    """An operation that waits for a claim, and the claim."""
+    waits = changed(application("web", "OutOfSync", "Progressing", "Running"), "status.operationState.message", WAITS)
+    result = {"kind": "PersistentVolumeClaim", "namespace": "store", "name": "data", "hookPhase": "Running"}
+    waits = changed(waits, "status.operationState.syncResult.resources", [result])
+    claim = {"metadata": {"namespace": "store", "name": "data"}, "status": {"phase": claim_phase}}
+    apps = {key_of(each): each for each in (waits, root("web"))}
+    return Snapshot({argocd.APPLICATIONS: apps, CLAIMS: {("store", "data"): claim}})
+
+
+WAITS = "waiting for healthy state of /PersistentVolumeClaim/data"
+
+
+def test_a_claim_whose_pod_comes_in_a_later_wave_is_never_bound() -> None:
+    """The class waits for a consumer, Argo CD for the claim: told long before the deadline, with what to do."""
+    verdict = synced("root", ["web"], DIGEST)(awaiting_claim("Pending"))
+    assert isinstance(verdict, Waiting)
+    assert "PersistentVolumeClaim store/data" in verdict.doomed
+    assert "one sync wave" in verdict.doomed
+
+
+def test_a_claim_that_is_bound_is_no_reason_to_give_up() -> None:
+    """Argo CD has not seen it yet, and is told to look."""
+    seen = awaiting_claim("Bound")
+    verdict = synced("root", ["web"], DIGEST)(seen)
+    assert isinstance(verdict, Waiting)
+    assert not verdict.doomed
+    assert argocd.waiting_for_nothing(seen) == {(argocd.APPLICATIONS, ("argocd", "web")): WAITS}
+    assert not argocd.waiting_for_nothing(awaiting_claim("Pending"))

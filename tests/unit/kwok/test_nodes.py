@@ -6,12 +6,13 @@ import pytest
 
 from harness.cluster.api import Cluster, Listing
 from harness.deadline import Deadline
+from harness.formats.quantity import parse
 from harness.isolation.nodes import DIGEST_ANNOTATION, apply_nodes, delete_nodes
-from harness.objects import NODES, Kind, Object
+from harness.objects import NODES, STORAGE_CLASSES, Kind, Object
 from harness.progress import Silent
-from harness.recipes.profiles import select
+from harness.recipes.profiles import Profiles, select
 from harness.settings import ROOT
-from kwok.nodes import NodePlan, node_objects
+from kwok.nodes import NodePlan, node_objects, simulated_objects
 
 PLAN = NodePlan(select(ROOT / "kwok" / "profiles", "eks", "h100"), 2, 4, "us-east-1", "v1.34.10")
 
@@ -31,7 +32,7 @@ def test_nodes_are_counted_from_zero_by_type() -> None:
 
 
 def test_a_system_node() -> None:
-    """Label for label what the bash harness made, and what the controller manager would add."""
+    """Label for label what the bash harness made, what the provider has, and what the controller manager would add."""
     node = planned("system-1")
     assert node["metadata"]["labels"] == {
         "type": "kwok",
@@ -41,8 +42,11 @@ def test_a_system_node() -> None:
         "node.kubernetes.io/instance-type": "m7i.4xlarge",
         "topology.kubernetes.io/region": "us-east-1",
         "topology.kubernetes.io/zone": "us-east-1b",
+        "topology.ebs.csi.aws.com/zone": "us-east-1b",
         "aicr.nvidia.com/node-type": "system",
         "node-role.kubernetes.io/control-plane": "",
+        "eks.amazonaws.com/nodegroup": "system",
+        "eks.amazonaws.com/capacityType": "ON_DEMAND",
         "beta.kubernetes.io/os": "linux",
         "beta.kubernetes.io/arch": "amd64",
     }
@@ -68,7 +72,8 @@ def test_an_accelerated_node() -> None:
         "nvidia.com/cuda.driver.minor": "86",
     }
     assert labels["aicr.nvidia.com/node-type"] == "accelerated"
-    assert labels["topology.kubernetes.io/zone"] == "us-east-1a"
+    assert labels["feature.node.kubernetes.io/pci-10de.present"] == "true"
+    assert labels["topology.kubernetes.io/zone"] == "us-east-1c"
     assert "node-role.kubernetes.io/control-plane" not in labels
     assert annotations(node) == {"kwok.x-k8s.io/node": "fake", "nvidia.com/gpu.driver.version": "570.86.16"}
     assert node["status"]["capacity"] == {
@@ -76,16 +81,33 @@ def test_an_accelerated_node() -> None:
         "memory": "2048Gi",
         "ephemeral-storage": "3800Gi",
         "pods": "250",
+        "vpc.amazonaws.com/efa": "32",
+        "hugepages-2Mi": "10256Mi",
         "nvidia.com/gpu": "8",
     }
 
 
+def test_huge_pages_are_no_memory() -> None:
+    """What the kubelet sets aside for them is not allocatable twice."""
+    status = planned("gpu-0")["status"]
+    assert parse(status["allocatable"]["memory"]) == parse("2048Gi") - parse("10256Mi")
+    assert {**status["allocatable"], "memory": "2048Gi"} == status["capacity"]
+
+
+def test_nodes_lie_in_three_zones() -> None:
+    """Those of each type, one after another."""
+    zones = [planned(f"gpu-{index}")["metadata"]["labels"]["topology.kubernetes.io/zone"] for index in range(4)]
+    assert zones == ["us-east-1a", "us-east-1b", "us-east-1c", "us-east-1a"]
+
+
 def test_what_all_nodes_have_in_common() -> None:
-    """One taint, everything allocatable, the settings' kubelet version, one address."""
+    """The taint of simulated nodes, that of GPUs where there are any, the settings' kubelet version, one address."""
+    simulated = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
+    gpu = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
     for node in node_objects(PLAN):
         status = node["status"]
-        assert node["spec"] == {"taints": [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]}
-        assert status["allocatable"] == status["capacity"]
+        taints = [simulated, gpu] if "nvidia.com/gpu" in status["capacity"] else [simulated]
+        assert node["spec"] == {"taints": taints}
         assert status["addresses"] == [{"type": "Hostname", "address": node["metadata"]["name"]}]
         info = status["nodeInfo"]
         assert (info["containerRuntimeVersion"], info["kernelVersion"]) == ("containerd://1.7.0", "6.1.0-fake")
@@ -117,10 +139,17 @@ class Recording:
         self.there = list(there)
         self.created: list[str] = []
         self.deleted: list[str] = []
+        self.classes: list[str] = []
 
-    def list(self, kind: Kind, *, label_selector: str) -> Listing:
+    def list(self, kind: Kind, *, label_selector: str = "") -> Listing:
+        if kind == STORAGE_CLASSES:
+            return Listing([], "1")
         assert (kind, label_selector) == (NODES, "type=kwok")
         return Listing(self.there, "1")
+
+    def apply(self, kind: Kind, obj: Object) -> None:
+        assert kind == STORAGE_CLASSES
+        self.classes.append(obj["metadata"]["name"])
 
     def create(self, kind: Kind, obj: Object) -> None:
         assert kind == NODES
@@ -157,6 +186,16 @@ def test_nodes_that_are_as_planned_stay(waited: list[Any]) -> None:
     """A second run makes nothing, and still waits for Ready."""
     cluster = applied(Recording(*node_objects(PLAN)))
     assert (cluster.created, cluster.deleted, len(waited)) == ([], [], 1)
+
+
+def test_the_classes_of_the_provider_come_with_its_nodes(waited: list[Any]) -> None:
+    """Before the nodes, which are waited for; and they are none of them."""
+    cluster = Recording()
+    profiles = Profiles(ROOT / "kwok" / "profiles", ROOT / "kwok" / "profiles").of("gke", "h100")
+    plan = NodePlan(profiles, 1, 0, "us-east-1", "v1.34.10")
+    apply_nodes(cast(Cluster, cluster), simulated_objects(plan), Deadline.after(60), Silent())
+    assert (cluster.classes, cluster.created) == (["standard-rwo", "premium-rwo", "standard"], ["system-0"])
+    assert len(waited) == 1
 
 
 @pytest.mark.usefixtures("waited")

@@ -54,6 +54,20 @@ def _each_file_counts(catalog: Catalog) -> None:
         assert {*uses} - of_profiles - whole_charts <= {file.resolve() for file in files}
 
 
+@pytest.mark.parametrize("path", ["p5-h100.yaml", "storage/classes.yaml"])
+def test_what_completes_a_cluster_touches_its_recipes(tmp_path: Path, path: str) -> None:
+    """Our own profile of the same instance, and the classes of the provider: also where the profiles are a user's."""
+    data = Data(tmp_path, "a", "b")
+    for name, service in (("a", "eks"), ("b", "gke")):
+        data.overlay(name, {"criteria": {"service": service, "accelerator": "h100"}, "componentRefs": [ref(name)]})
+    theirs = data.directory.parent / "profiles" / "eks"
+    theirs.mkdir(parents=True)
+    for file in ("p5-h100.yaml", "system-m7i.yaml"):
+        (theirs / file).write_text((OURS / "profiles" / "eks" / file).read_text(encoding="utf-8"), encoding="utf-8")
+    now = state(data)
+    assert set(touched(now, {OURS / "profiles" / "eks" / path}, now)) == {"a"}
+
+
 @pytest.mark.parametrize(
     "path",
     [

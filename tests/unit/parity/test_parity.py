@@ -10,9 +10,10 @@ import pytest
 
 from harness.bundles.model import Bundle, Chart, Folder
 from harness.cluster.api import ApiError, Cluster, Listing, Resources
-from harness.expected.objects import expected
+from harness.expected.objects import Expected, expected
 from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, Kind, Reference
 from harness.parity.check import ParityBroken, ParityReport, check, delivered
+from harness.parity.compare import differences, dotted
 
 SECRETS = Kind("v1", "secrets", "Secret")
 CLUSTERROLES = Kind("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False)
@@ -596,3 +597,19 @@ def test_the_message_keeps_secrets() -> None:
     told = "\n".join(report.lines())
     assert "(20 characters)" in told
     assert encoded("geheim") not in told
+
+
+@pytest.mark.parametrize(
+    ("annotations", "found"),
+    [({"kwok-harness/conversion": "Webhook"}, []), ({}, ["spec.conversion.strategy", "spec.conversion.webhook"])],
+    ids=["by the cluster", "by a lane"],
+)
+def test_a_conversion_that_the_cluster_took_out_is_no_difference(annotations: dict[str, str], found: list[str]) -> None:
+    """The annotation says that the webhook was asked for; without it somebody lost it."""
+    crds = Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
+    webhook = {"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"]}}
+    item = {"metadata": {"name": "a.example.com"}, "spec": {"conversion": webhook, "group": "example.com"}}
+    spec = {"conversion": {"strategy": "None"}, "group": "example.com"}
+    live = {"metadata": {"name": "a.example.com", "annotations": annotations}, "spec": spec}
+    reference = Reference(str(crds), "", "a.example.com")
+    assert [dotted(each.path) for each in differences(reference, Expected("rel", crds, item), live)] == found

@@ -84,10 +84,11 @@ def test_our_profiles_answer_the_criteria(service: str, accelerator: str, system
 
 def test_the_eks_figures_are_the_documented_ones() -> None:
     """The nodes of the bash harness, to the gibibyte."""
-    figures = {
-        each.name: (each.spec.instanceType, each.spec.arch, *each.spec.resources.model_dump().values())
-        for each in load_profiles(OURS / "eks")
-    }
+    figures = {}
+    for each in load_profiles(OURS / "eks"):
+        resources = each.spec.resources
+        amounts = (resources.cpu, resources.memory, resources.storage)
+        figures[each.name] = (each.spec.instanceType, each.spec.arch, *amounts)
     assert figures == {
         "system-m7i": ("m7i.4xlarge", "amd64", "16", "64Gi", "100Gi"),
         "p5-h100": ("p5.48xlarge", "amd64", "192", "2048Gi", "3800Gi"),
@@ -105,8 +106,9 @@ def test_every_profile_of_ours_loads() -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real profiles are not beside this repository")
 def test_the_real_profiles_load_and_equal_ours() -> None:
-    """The format is theirs; the same nodes come of it."""
-    assert load_profiles(REAL / "eks") == load_profiles(OURS / "eks")
+    """The format is theirs; what it cannot say is that of our own, so the same nodes come of it."""
+    ours = load_profiles(OURS / "eks")
+    assert [each.completed(ours) for each in load_profiles(REAL / "eks")] == ours
 
 
 @pytest.mark.parametrize(
@@ -190,6 +192,10 @@ def put_in(value: Any, *path: str) -> Edit:
         (put_in("mips", "spec", "arch"), "spec.arch"),
         (put_in(4, "spec", "resources", "cpu"), "spec.resources.cpu"),
         (put_in("lots", "spec", "resources", "memory"), "spec.resources.memory"),
+        (put_in("8", "spec", "resources", "efa"), "efa is no resource"),
+        (put_in("many", "spec", "resources", "rdma/hca"), "spec.resources.rdma/hca"),
+        (put_in({"zone": "not a label"}, "spec", "labels"), "spec.labels.zone"),
+        (put_in([{"key": "gpu", "effect": "Never"}], "spec", "taints"), "spec.taints.0.effect"),
         (put_in("8", "spec", "gpu", "count"), "spec.gpu.count"),
         (put_in(0, "spec", "gpu", "count"), "spec.gpu.count"),
         (put_in("NVIDIA H100", "spec", "gpu", "product"), "spec.gpu.product"),
@@ -260,3 +266,99 @@ def test_a_named_profile_and_the_generic_ones_serve_every_recipe(root: Path) -> 
     with pytest.raises(NoProfile):
         Profiles(root, OURS).of("moon", "h100")
     assert Profiles(root, OURS, generic=True).of("moon", "h100").accelerated.provider == "generic"
+
+
+def further(profile: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    resources = {**profile["spec"]["resources"], **spec.pop("resources", {})}
+    return {**profile, "spec": {**profile["spec"], "resources": resources, **spec}}
+
+
+EFA = {"vpc.amazonaws.com/efa": "32", "hugepages-2Mi": "10256Mi"}
+
+
+def test_what_a_profile_leaves_unsaid_is_that_of_our_own_instance(root: Path, tmp_path_factory: Any) -> None:
+    """By instance type: data of the original format gets the devices, labels and taints that its provider documents."""
+    own = tmp_path_factory.mktemp("own")
+    put(own, further(document("acme", "ours", "h100"), resources=EFA, labels={"rack": "a"}, taints=[]))
+    chosen = Profiles(root, own).of("acme", "h100").accelerated.spec
+    assert chosen.resources.further == EFA
+    assert (chosen.labels, chosen.taints) == ({"rack": "a"}, ())
+
+
+def test_what_a_profile_says_wins_over_our_own(root: Path, tmp_path_factory: Any) -> None:
+    """Label by label it is the user's file; of resources those that it names."""
+    own = tmp_path_factory.mktemp("own")
+    put(own, further(document("acme", "ours", "h100"), resources=EFA, labels={"rack": "a"}))
+    put(root, further(document("acme", "big", "h100"), resources={"vpc.amazonaws.com/efa": "16"}, labels={"row": "1"}))
+    chosen = Profiles(root, own).of("acme", "h100").accelerated.spec
+    assert chosen.resources.further == {**EFA, "vpc.amazonaws.com/efa": "16"}
+    assert chosen.labels == {"row": "1"}
+
+
+def test_gpu_nodes_are_tainted_unless_their_profile_says_otherwise() -> None:
+    """The taint of GKE, which AICR's recipes tolerate; a list of taints, also an empty one, takes its place."""
+    [gpu] = [each.spec for each in load_profiles(OURS / "eks") if each.accelerator == "h100"]
+    [system] = [each.spec for each in load_profiles(OURS / "eks") if not each.accelerator]
+    assert gpu.all_taints == ({"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"},)
+    assert system.all_taints == ()
+    assert gpu.model_copy(update={"taints": ()}).all_taints == ()
+
+
+@pytest.mark.parametrize(("name", "accelerator"), [("mine", "h100"), ("mine", "")], ids=["accelerated", "system"])
+def test_a_profile_can_be_a_file_of_the_users_own(root: Path, name: str, accelerator: str) -> None:
+    """Wherever it lies; the other type of node stays that of its provider."""
+    file = put(root, document("acme", name, accelerator), provider="elsewhere")
+    chosen = Profiles(root, OURS, named=str(file)).of("eks", "h100")
+    assert (chosen.accelerated if accelerator else chosen.system).file == file
+    assert str(chosen.system if accelerator else chosen.accelerated) == ("acme/system" if accelerator else "acme/big")
+
+
+@pytest.mark.parametrize("text", [None, "apiVersion: v2", "[]"], ids=["not there", "another format", "a list"])
+def test_a_faulty_file_of_the_users_own_is_told(tmp_path: Path, text: str | None) -> None:
+    """With its path, and as a fault of the data."""
+    file = tmp_path / "mine.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(DataError) as fault:
+        Profiles(tmp_path, OURS, named=str(file)).of("eks", "h100")
+    assert fault.value.where == str(file)
+
+
+@pytest.mark.parametrize(
+    ("service", "default"), [("eks", "gp2"), ("gke", "standard-rwo"), ("aks", "default"), ("generic", "standard")]
+)
+def test_each_provider_has_one_default_class_which_waits_for_its_consumer(service: str, default: str) -> None:
+    """As on the clouds, so that what waits for its own consumer stands still here too."""
+    accelerator = "generic" if service == "generic" else "h100"
+    classes = Profiles(OURS, OURS).of(service, accelerator).storage_classes
+    marked = [each for each in classes if each["metadata"].get("annotations")]
+    assert [each["metadata"]["name"] for each in marked] == [default]
+    assert marked[0]["volumeBindingMode"] == "WaitForFirstConsumer"
+
+
+def test_storage_classes_beside_the_recipes_win(root: Path) -> None:
+    """A cluster of one's own has classes of its own."""
+    (root / "acme" / "storage").mkdir()
+    file = root / "acme" / "storage" / "classes.yaml"
+    file.write_text("kind: StorageClass\nmetadata: {name: fast}\nprovisioner: nfs.example.com\n")
+    [found] = Profiles(root, OURS).of("acme", "h100").storage_classes
+    assert found["metadata"]["name"] == "fast"
+    file.write_text("kind: ConfigMap\nmetadata: {name: fast}\n")
+    with pytest.raises(DataError, match="expected StorageClass") as fault:
+        Profiles(root, OURS).of("acme", "h100")
+    assert fault.value.where == str(file)
+
+
+@pytest.mark.parametrize(
+    ("service", "label"),
+    [
+        ("gke", ("cloud.google.com/gke-accelerator", "nvidia-h100-mega-80gb")),
+        ("aks", ("feature.node.kubernetes.io/pci-15b3.present", "true")),
+        ("eks", ("feature.node.kubernetes.io/pci-10de.present", "true")),
+    ],
+)
+def test_accelerated_nodes_have_the_labels_that_recipes_select_them_by(service: str, label: tuple[str, str]) -> None:
+    """Those of their provider, and those that node-feature-discovery would set."""
+    labels = select(OURS, service, "h100").accelerated.spec.labels
+    assert labels is not None
+    assert label in labels.items()

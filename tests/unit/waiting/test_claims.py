@@ -19,9 +19,9 @@ def snapshot(*pods: dict[str, Any]) -> Snapshot:
 
 
 def test_a_volume_is_changed_where_pods_are_refused_for_their_claims() -> None:
-    """One of ours, whichever pods they are; the reason names them."""
+    """The one that is there for it, whichever pods they are; the reason names them."""
     [((kind, key), why)] = refused(snapshot(pod("a", UNBOUND), pod("b", UNBOUND))).items()
-    assert (kind.plural, key) == ("persistentvolumes", ("", "volume-0"))
+    assert (kind.plural, key) == ("persistentvolumes", ("", "kwok-harness-bell"))
     assert why == "refused for unbound claims: monitoring/a, monitoring/b"
 
 

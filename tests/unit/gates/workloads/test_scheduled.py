@@ -722,3 +722,33 @@ def test_notes_say_what_a_pass_does_not_cover(wanted: ExpectedWorkload, text: st
     found = notes(snapshot(*NODES), Expected((wanted,)))
     assert len(found) == bool(text)
     assert text in "".join(found)
+
+
+# Pods that were placed in place of another scheduler
+
+STOOD_IN = {"kwok-harness/scheduler": "kai-scheduler"}
+
+
+def stood_in(*schedulers: str) -> tuple[Expected, Any]:
+    """A Deployment whose pod asked for kai-scheduler, in a recipe that installs `schedulers`."""
+    wanted = want(spec=spec(schedulerName="kai-scheduler"))
+    placed = web_pod()
+    placed["metadata"]["annotations"] = STOOD_IN
+    return Expected((wanted,), schedulers=frozenset(schedulers)), snapshot(*NODES, *deployment(), placed)
+
+
+def test_a_pod_for_a_scheduler_of_the_recipe_passes_with_a_note() -> None:
+    """It fits; what that scheduler would decide besides nobody knows."""
+    expected, seen = stood_in("kai-scheduler")
+    assert isinstance(scheduled_as_intended(expected)(seen), Passed)
+    [note] = notes(seen, expected)
+    assert "kai-scheduler" in note
+    assert "Deployment apps/web" in note
+
+
+def test_a_pod_for_a_scheduler_that_nobody_installs_fails() -> None:
+    """On a real cluster it would never be placed."""
+    expected, seen = stood_in("volcano")
+    verdict = scheduled_as_intended(expected)(seen)
+    assert isinstance(verdict, Failed)
+    assert (verdict.subject, "scheduler kai-scheduler" in verdict.reason) == ("Deployment apps/web", True)

@@ -10,6 +10,7 @@ from harness.cluster.api import ApiError
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.objects import DAEMONSETS, PODS
+from kwok import admission
 from kwok.kind import fence
 
 
@@ -36,7 +37,7 @@ def test_what_cannot_be_fenced_is_not_made() -> None:
 @pytest.mark.parametrize("policy", fence.policies())
 def test_each_policy_is_bound(policy: Mapping[str, Any]) -> None:
     """Without a binding it would do nothing."""
-    bound = fence.binding(policy["metadata"]["name"])
+    bound = admission.binding(policy["metadata"]["name"])
     assert bound["spec"] == {"policyName": policy["metadata"]["name"]}
 
 
