@@ -86,6 +86,18 @@ benchmarks: env  ## print the figures of the README's table (needs a quiet machi
 	$(BIN)/python tests/benchmarks/cell.py
 	$(BIN)/python tests/benchmarks/sweep.py
 
+# What chainsaw itself says of the same trees; its program is a tool of this comparison alone.
+CHAINSAW ?= .cache/oracles/chainsaw
+TREES    ?= 10000
+SEED     ?= 1
+
+.PHONY: conformance-trees
+conformance-trees: env $(CHAINSAW)  ## compare our verdicts on TREES random trees, and on the corpus, with chainsaw's (docs/conformance.md)
+	CHAINSAW=$(CHAINSAW) $(BIN)/python -m tests.conformance.compare_trees --trees $(TREES) --seed $(SEED)
+
+.cache/oracles/chainsaw:
+	GOBIN=$(abspath $(@D)) GOFLAGS=-mod=mod go install github.com/kyverno/chainsaw@v0.2.15
+
 .PHONY: kind-images
 kind-images: env  ## make the images of the Kind runtime here, where none can be pulled (as root; docs/kind-images.md)
 	@PYTHONPATH=tests $(BIN)/python -m kind

@@ -10,7 +10,7 @@ afterwards, so the most frequent kinds of values are made here.
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cmp_to_key, lru_cache
 from typing import Any
 
 import yaml
@@ -111,8 +111,31 @@ def load_all(text: str) -> list[Any]:
     return list(yaml.load_all(text, Loader=_Loader))
 
 
+_DIGITS = re.compile(r"[0-9]{1,18}")
+
+
 class Dumper(yaml.SafeDumper):
     """Quotes what PyYAML would read as something other than text, and what Go would."""
+
+    word_quote = (
+        "'"  # around texts that look like numbers and the like; what YAML's syntax asks to quote is not up to us
+    )
+
+
+# Texts that Go's encoder puts in quotes although its decoder would not: dates, and numbers of base 60.
+_QUOTED_BY_GO = re.compile(
+    r"\d{4}-\d{1,2}-\d{1,2}(?:[Tt ].*)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?", re.ASCII
+)
+
+
+class _GoDumper(Dumper):
+    """Words in double quotes, `=` as it is."""
+
+    word_quote = '"'
+    yaml_implicit_resolvers: dict[str, Any] = {  # noqa: RUF012 (PyYAML's own way of declaring it)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("value", "timestamp")]
+        for first, resolvers in yaml.SafeDumper.yaml_implicit_resolvers.items()
+    }
 
 
 def _plain_is_text(text: str) -> bool:
@@ -120,12 +143,14 @@ def _plain_is_text(text: str) -> bool:
     return _tag(text) == _TEXT
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None if _plain_is_text(text) else "'"
+def _text(dumper: Dumper, text: str) -> yaml.ScalarNode:
+    word = not _plain_is_text(text) or (dumper.word_quote == '"' and _QUOTED_BY_GO.fullmatch(text))
+    style = "|" if "\n" in text else dumper.word_quote if word else None
     return dumper.represent_scalar(_TEXT, text, style=style)
 
 
 Dumper.add_representer(str, _text)
+_GoDumper.add_representer(str, _text)
 
 
 def dump(data: Mapping[str, Any]) -> bytes:
@@ -135,3 +160,31 @@ def dump(data: Mapping[str, Any]) -> bytes:
     """
     text: str = yaml.dump(data, Dumper=Dumper, sort_keys=True, allow_unicode=True, width=10**9)
     return text.encode()
+
+
+def as_go(data: Mapping[str, Any]) -> str:
+    """One document as sigs.k8s.io/yaml writes it: x9 before x10, words in double quotes, lines of 80 characters."""
+    text: str = yaml.dump(_ordered(data), Dumper=_GoDumper, sort_keys=False, allow_unicode=True, width=80)
+    return text
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value, key=cmp_to_key(_compared))}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
+
+
+def _compared(left: str, right: str) -> int:
+    """The order of keys: numbers inside of them by value, letters after what is no letter."""
+    after_digit = False
+    for position, (a, b) in enumerate(zip(left, right, strict=False)):
+        if a == b:
+            after_digit = a.isdigit()
+            continue
+        if a.isalpha() and b.isalpha():
+            return -1 if a < b else 1
+        if a.isalpha() or b.isalpha():
+            return -1 if a.isalpha() is after_digit else 1
+        numbers = [int(found[0]) if (found := _DIGITS.match(key, position)) else 0 for key in (left, right)]
+        return -1 if (numbers[0], a) < (numbers[1], b) else 1
+    return len(left) - len(right)
