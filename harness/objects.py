@@ -90,7 +90,7 @@ def key_of(item: Object) -> Key:
     return (metadata.get("namespace", ""), metadata["name"])
 
 
-class Snapshot:
+class Objects:
     """Objects by kind and key, immutable. Kinds that were not watched are a defect of the gate that asks for them."""
 
     def __init__(self, objects: Mapping[Kind, Mapping[Key, Object]]) -> None:

@@ -1,4 +1,4 @@
-"""What a gate says of a snapshot. There are three answers and none of them is a boolean."""
+"""What a gate says of the objects that it is shown. There are three answers and none of them is a boolean."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

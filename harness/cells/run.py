@@ -24,7 +24,7 @@ from harness.gates.workloads import scheduled as workloads
 from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
 from harness.installers.registry import configuration as registry_configuration
-from harness.objects import PODS, Kind, Object, Snapshot
+from harness.objects import PODS, Kind, Object, Objects
 from harness.processes.commands import Scope
 from harness.processes.threads import Background
 from harness.publishing.oci.registry import Published, Registry
@@ -208,18 +208,18 @@ class Run:
 
     def verify(self) -> Passed:
         """Expect every workload of the bundle on its nodes; what a pass does not cover becomes notes."""
-        seen: list[Snapshot] = []
+        seen: list[Objects] = []
         with self.journal.phase("verify") as phase:
             try:
                 passed = self.expect(
                     workloads.KINDS,
                     self.expectation.gate,
                     within=self.settings.deadlines.pods,
-                    observe=lambda judged: seen.__setitem__(slice(None), [judged.snapshot]),
+                    observe=lambda judged: seen.__setitem__(slice(None), [judged.objects]),
                 )
             finally:
-                for snapshot in seen:
-                    self.facts.update(self.expectation.facts(snapshot))
+                for objects in seen:
+                    self.facts.update(self.expectation.facts(objects))
             for note in self.expectation.notes(seen[-1]):
                 self.journal.note(note)
             phase.detail = passed.reason

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from harness.gates.findings import Finding, Gate, Level, named, overall
-from harness.objects import Key, Kind, Snapshot
+from harness.objects import Key, Kind, Objects
 from harness.verdict import Passed, Verdict
 
 Member = tuple[str, str, str, str, str]  # API version, plural, kind, namespace ("" for cluster-scoped), name
@@ -12,8 +12,8 @@ Member = tuple[str, str, str, str, str]  # API version, plural, kind, namespace 
 def gone(members: Collection[Member]) -> Gate:
     """The gate over `kinds_of(members)`: none of them is there, nor on its way out."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        left = [(kind, key) for kind, key in map(located, sorted(members)) if snapshot.get(kind, *key) is not None]
+    def gate(objects: Objects) -> Verdict:
+        left = [(kind, key) for kind, key in map(located, sorted(members)) if objects.get(kind, *key) is not None]
         if left:
             return overall(Finding(Level.WAITING, named(kind, key), "is still there") for kind, key in left)
         return Passed(f"{len(members)} objects that are no longer asked for are gone")

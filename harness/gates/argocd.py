@@ -42,7 +42,7 @@ from harness.formats.versions import exact
 from harness.gates.combining import there
 from harness.gates.findings import Doubt, Finding, Gate, Level, listed, overall, shortened, subject
 from harness.gates.messages import diagnose, said
-from harness.objects import Key, Kind, Object, Snapshot, key_of
+from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.verdict import CauseKind, Failed, Passed, Verdict
 
 APPLICATIONS = Kind("argoproj.io/v1alpha1", "applications", "Application")
@@ -72,15 +72,15 @@ def synced(root: str, children: Collection[str], digest: str) -> Gate:
     Sources with the repoURL of the root are those of the bundle.
     """
 
-    def gate(snapshot: Snapshot) -> Verdict:
+    def gate(objects: Objects) -> Verdict:
         if not children:
             return Failed("no child Application is expected: nothing would be verified")
-        top = snapshot.get(APPLICATIONS, NAMESPACE, root)
+        top = objects.get(APPLICATIONS, NAMESPACE, root)
         if top is None:
-            return root_there(root)(snapshot)
+            return root_there(root)(objects)
         found = {
             app["metadata"]["name"]: app
-            for app in snapshot.all(APPLICATIONS)
+            for app in objects.all(APPLICATIONS)
             if app["metadata"]["namespace"] == NAMESPACE
         }
         bundle = _Bundle(_sources(top["spec"]), digest)
@@ -102,19 +102,19 @@ def synced(root: str, children: Collection[str], digest: str) -> Gate:
     return gate
 
 
-def progress(snapshot: Snapshot) -> dict[str, bool]:
+def progress(objects: Objects) -> dict[str, bool]:
     """By name, the Applications of which an operation has begun, and whether they are in a state that passes."""
     found = {}
-    for app in snapshot.all(APPLICATIONS):
+    for app in objects.all(APPLICATIONS):
         if operation := _operation(app):
             after_success = operation.get("phase") == "Succeeded" and _state(app) in _PASS_AFTER_SUCCESS
             found[app["metadata"]["name"]] = _state(app) in _PASS or after_success
     return found
 
 
-def waiting_for_crds(snapshot: Snapshot) -> dict[tuple[Kind, Key], str]:
+def waiting_for_crds(objects: Objects) -> dict[tuple[Kind, Key], str]:
     """Applications whose operation waits for CRDs, which are healthy in no time: Argo CD notices at its next resync."""
-    found = ((key_of(app), str(_operation(app).get("message"))) for app in snapshot.all(APPLICATIONS))
+    found = ((key_of(app), str(_operation(app).get("message"))) for app in objects.all(APPLICATIONS))
     return {(APPLICATIONS, key): message for key, message in found if message.startswith(_WAITS_FOR_CRD)}
 
 

@@ -15,7 +15,7 @@ from harness.gates.findings import Gate
 from harness.gates.flux import releases, sources
 from harness.gates.workloads import scheduled as workloads
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
-from harness.objects import Kind, Snapshot
+from harness.objects import Kind, Objects
 from harness.verdict import Verdict
 
 FACTORIES: Mapping[str, Callable[..., Gate]] = {  # the names are part of the format of recordings
@@ -42,8 +42,8 @@ class Described:
     parameters: Mapping[str, Any]
     gate: Gate = field(repr=False, compare=False)
 
-    def __call__(self, snapshot: Snapshot) -> Verdict:
-        return self.gate(snapshot)
+    def __call__(self, objects: Objects) -> Verdict:
+        return self.gate(objects)
 
     def data(self) -> dict[str, Any]:
         """JSON-ready: `{"gate": name, "parameters": {...}}`; `built` makes the gate of it again."""

@@ -6,7 +6,7 @@ Reasons carry no times and no durations: a pass settles only while its reason st
 from dataclasses import replace
 
 from harness.gates.findings import Gate, named
-from harness.objects import Key, Kind, Snapshot
+from harness.objects import Key, Kind, Objects
 from harness.verdict import Failed, Passed, Verdict, Waiting
 
 
@@ -14,8 +14,8 @@ def there(kind: Kind, key: Key) -> Gate:
     """Whether the object exists at all: the grace that a root gets before anything is asked of it."""
     subject = named(kind, key)
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        if snapshot.get(kind, *key) is None:
+    def gate(objects: Objects) -> Verdict:
+        if objects.get(kind, *key) is None:
             return Waiting("is not there", subject)
         return Passed("is there", subject)
 
@@ -27,8 +27,8 @@ def in_order(*gates: Gate) -> Gate:
     if not gates:
         raise ValueError("no gates: nothing would ever be asked")
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        verdicts = (each(snapshot) for each in gates)
+    def gate(objects: Objects) -> Verdict:
+        verdicts = (each(objects) for each in gates)
         last: Verdict
         for last in verdicts:
             if not isinstance(last, Passed):
@@ -45,11 +45,11 @@ def unless_doomed(gate: Gate, danger: Gate) -> Gate:
     `gate`, since they are nearer to the cause (an unschedulable pod, not the release that waits for it).
     """
 
-    def both(snapshot: Snapshot) -> Verdict:
-        verdict = gate(snapshot)
+    def both(objects: Objects) -> Verdict:
+        verdict = gate(objects)
         if not isinstance(verdict, Waiting):
             return verdict
-        match danger(snapshot):
+        match danger(objects):
             case Failed() as failed:
                 return failed
             case Waiting(doomed=cause) as doomed if cause:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from harness.objects import Key, Kind, Object, Snapshot, key_of
+from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.verdict import CauseKind, Failed, Verdict, Waiting
 
 
@@ -38,7 +38,7 @@ class Finding:
         return self.kind or (otherwise if self.level > Level.WAITING else None)
 
 
-Gate = Callable[[Snapshot], Verdict]
+Gate = Callable[[Objects], Verdict]
 SHOWN = 5  # findings in one reason
 _HEAD, _TAIL = 240, 480  # characters of a message: who failed is said first, why it failed last
 

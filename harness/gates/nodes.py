@@ -3,20 +3,20 @@
 from collections.abc import Callable, Collection
 
 from harness.gates.scheduling.fit import afflicted
-from harness.objects import NODES, Kind, Snapshot, condition, holds
+from harness.objects import NODES, Kind, Objects, condition, holds
 from harness.verdict import Failed, Passed, Verdict, Waiting
 
 KINDS: tuple[Kind, ...] = (NODES,)
 
 
-def nodes_ready(names: Collection[str]) -> Callable[[Snapshot], Verdict]:
+def nodes_ready(names: Collection[str]) -> Callable[[Objects], Verdict]:
     """Passes when each named node is Ready and rid of the taints with which the node controllers greet new nodes."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
+    def gate(objects: Objects) -> Verdict:
         if not names:
             return Failed("no nodes were asked for")
         for name in sorted(names):
-            node = snapshot.get(NODES, "", name)
+            node = objects.get(NODES, "", name)
             if node is None:
                 return Waiting("is not in the cluster", f"Node {name}")
             if not holds(node, "Ready"):

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.gates.findings import Finding, Gate, Level, named, overall, shortened
 from harness.gates.scheduling.fit import Fit
-from harness.objects import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Key, Kind, Object, Snapshot
+from harness.objects import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Key, Kind, Object, Objects
 from harness.verdict import Passed, Verdict
 
 KINDS = (DEPLOYMENTS, STATEFULSETS, PODS, NODES)
@@ -59,8 +59,8 @@ def rolled_out(workloads: Sequence[Workload]) -> Gate:
     if not workloads:
         raise ValueError("no workloads: nothing would ever be asked")
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        findings = [finding for each in workloads for finding in _findings(each, snapshot)]
+    def gate(objects: Objects) -> Verdict:
+        findings = [finding for each in workloads for finding in _findings(each, objects)]
         if findings:
             return overall(findings)
         return Passed(f"{', '.join(each.name for each in workloads)} available")
@@ -71,11 +71,11 @@ def rolled_out(workloads: Sequence[Workload]) -> Gate:
 def withdrawn(workloads: Sequence[Workload]) -> Gate:
     """The gate over KINDS: none of them has a pod any more, nor one on its way out."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
+    def gate(objects: Objects) -> Verdict:
         findings = []
         for each in workloads:
-            found = snapshot.get(each.kind, *each.key)
-            left = [] if found is None else _pods(found, snapshot)
+            found = objects.get(each.kind, *each.key)
+            left = [] if found is None else _pods(found, objects)
             if found is not None and (not _observed(found) or found.get("status", {}).get("replicas")):
                 findings.append(Finding(Level.WAITING, str(each), "still has its pods"))
             elif left:
@@ -85,10 +85,10 @@ def withdrawn(workloads: Sequence[Workload]) -> Gate:
     return gate
 
 
-def pods_of(workloads: Sequence[Workload], snapshot: Snapshot) -> dict[Workload, list[Object]]:
+def pods_of(workloads: Sequence[Workload], objects: Objects) -> dict[Workload, list[Object]]:
     """The pods of each, as their selectors say; none where the workload is not there."""
-    found = {each: snapshot.get(each.kind, *each.key) for each in workloads}
-    return {each: [] if item is None else _pods(item, snapshot) for each, item in found.items()}
+    found = {each: objects.get(each.kind, *each.key) for each in workloads}
+    return {each: [] if item is None else _pods(item, objects) for each, item in found.items()}
 
 
 def crashes(pod: Object) -> Iterator[Crash]:
@@ -115,8 +115,8 @@ def ended_since(before: Object, now: Object) -> str:
     return ""
 
 
-def _findings(workload: Workload, snapshot: Snapshot) -> Iterator[Finding]:
-    found = snapshot.get(workload.kind, *workload.key)
+def _findings(workload: Workload, objects: Objects) -> Iterator[Finding]:
+    found = objects.get(workload.kind, *workload.key)
     if found is None:
         yield Finding(Level.WAITING, str(workload), "is not there")
         return
@@ -127,7 +127,7 @@ def _findings(workload: Workload, snapshot: Snapshot) -> Iterator[Finding]:
     counts = {name: status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
     if wanted and all(count == wanted for count in counts.values()):
         return
-    level, text = _obstacle(found, _pods(found, snapshot), list(snapshot.all(NODES)))
+    level, text = _obstacle(found, _pods(found, objects), list(objects.all(NODES)))
     yield Finding(level, str(workload), f"{counts['availableReplicas']} of {wanted} available: {text}")
 
 
@@ -210,12 +210,12 @@ def _observed(workload: Object) -> bool:
     return bool(seen >= workload["metadata"].get("generation", 1))
 
 
-def _pods(workload: Object, snapshot: Snapshot) -> list[Object]:
+def _pods(workload: Object, objects: Objects) -> list[Object]:
     wanted = (workload["spec"].get("selector") or {}).get("matchLabels") or {}
     namespace = workload["metadata"]["namespace"]
     return [
         pod
-        for pod in snapshot.all(PODS)
+        for pod in objects.all(PODS)
         if pod["metadata"].get("namespace") == namespace
         and wanted  # what selects by nothing but expressions is not ours, and would have every pod
         and wanted.items() <= (pod["metadata"].get("labels") or {}).items()

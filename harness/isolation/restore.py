@@ -21,7 +21,7 @@ from harness.errors import ClusterError, HarnessError
 from harness.isolation import plan
 from harness.isolation.inventory import Difference, Entry, Inventory, compare, condition_taints, take
 from harness.isolation.plan import CLEARING, Step
-from harness.objects import NODES, PERSISTENT_VOLUMES, PODS, Reference, Snapshot
+from harness.objects import NODES, PERSISTENT_VOLUMES, PODS, Objects, Reference
 from harness.progress import Progress
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import Expired, wait
@@ -193,13 +193,13 @@ class _Cleanup:
         return True
 
 
-def _gone(absent: Mapping[Reference, Entry], freed: Iterable[Reference], snapshot: Snapshot) -> Verdict:
+def _gone(absent: Mapping[Reference, Entry], freed: Iterable[Reference], objects: Objects) -> Verdict:
     for reference, entry in absent.items():
-        found = snapshot.get(entry.kind, reference.namespace, reference.name)
+        found = objects.get(entry.kind, reference.namespace, reference.name)
         if found is not None and found["metadata"]["uid"] == entry.uid:
             return Waiting("is still there", subject=str(reference))
     for reference in freed:
-        volume = snapshot.get(PERSISTENT_VOLUMES, "", reference.name)
+        volume = objects.get(PERSISTENT_VOLUMES, "", reference.name)
         if volume is not None and volume.get("status", {}).get("phase") in ("Released", "Failed"):
             return Waiting("is not available yet", subject=str(reference))
     return Passed("everything is gone")

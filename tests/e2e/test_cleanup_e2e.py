@@ -16,7 +16,7 @@ from harness.helm.client import Helm
 from harness.isolation.inventory import Inventory, compare, take
 from harness.isolation.plan import CRDS
 from harness.isolation.restore import restore
-from harness.objects import CONFIGMAPS, DEPLOYMENTS, JOBS, NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, Kind, Snapshot
+from harness.objects import CONFIGMAPS, DEPLOYMENTS, JOBS, NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, Kind, Objects
 from harness.progress import Silent
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait
@@ -137,8 +137,8 @@ def leave_a_mess(cluster: Cluster, helm: Helm, directory: Path) -> None:
     }
     helm.install(release(directory, "cell", "cell", objects_of_the_cell(), [definition(conversion)]), timeout=30)
 
-    def bound(snapshot: Snapshot) -> Verdict:
-        pods = [pod for pod in snapshot.all(PODS) if pod["spec"].get("nodeName")]
+    def bound(objects: Objects) -> Verdict:
+        pods = [pod for pod in objects.all(PODS) if pod["spec"].get("nodeName")]
         return Passed("bound") if len(pods) == 2 else Waiting("pods without a node")
 
     wait(cluster, [PODS], bound, Deadline.after(30))
@@ -221,8 +221,8 @@ def standing(cluster: Cluster, helm: Helm, tmp_path: Path) -> Iterator[None]:
     cluster.delete(CONFIGMAPS, "default", "user")
     cluster.delete(NAMESPACES, "", "standing")
 
-    def gone(snapshot: Snapshot) -> Verdict:
-        found = snapshot.get(NAMESPACES, "", "standing")
+    def gone(objects: Objects) -> Verdict:
+        found = objects.get(NAMESPACES, "", "standing")
         return Passed("gone") if found is None else Waiting("still there")
 
     wait(cluster, [NAMESPACES], gone, Deadline.after(30))

@@ -24,7 +24,7 @@ from harness.gates.nodes import nodes_ready
 from harness.installers.manifests import SECRETS, SERVICES
 from harness.isolation.nodes import apply_nodes, delete_nodes
 from harness.names import OWNER_MARKER
-from harness.objects import CONFIGMAPS, DAEMONSETS, JOBS, NODES, PODS, Kind, Snapshot
+from harness.objects import CONFIGMAPS, DAEMONSETS, JOBS, NODES, PODS, Kind, Objects
 from harness.processes import daemons as pids
 from harness.processes.ports import free_ports
 from harness.progress import Silent
@@ -344,8 +344,8 @@ def refuse_secrets(cluster: Cluster) -> None:
 def until(cluster: Cluster, kind: Kind, name: str, done: Callable[[Any], bool]) -> None:
     """Wait until one object in namespace default is as it should be."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        found = snapshot.get(kind, "default", name)
+    def gate(objects: Objects) -> Verdict:
+        found = objects.get(kind, "default", name)
         return Passed("it is") if found is not None and done(found.get("status") or {}) else Waiting("not yet")
 
     wait(cluster, [kind], gate, Deadline.after(60))

@@ -19,7 +19,7 @@ from harness.gates.nodes import nodes_ready
 from harness.installers.manifests import SECRETS, SERVICES
 from harness.isolation.nodes import apply_nodes
 from harness.names import INFRASTRUCTURE_NODE
-from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, NODES, PODS, STATEFULSETS, Kind, Snapshot
+from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, NODES, PODS, STATEFULSETS, Kind, Objects
 from harness.progress import Silent
 from harness.recipes.profiles import select
 from harness.runtime import RunningCluster
@@ -156,10 +156,10 @@ def test_workloads_that_tolerate_everything_stay_off_the_real_node(cluster: Clus
     job = {"completions": 7, "parallelism": 7, "template": {"spec": {**TOLERANT, "restartPolicy": "Never"}}}
     cluster.apply(JOBS, named(JOBS, "leak", spec=job))
 
-    def all_placed(snapshot: Snapshot) -> Verdict:
-        pods = [pod for pod in snapshot.all(PODS) if pod["metadata"]["namespace"] == "default"]
+    def all_placed(objects: Objects) -> Verdict:
+        pods = [pod for pod in objects.all(PODS) if pod["metadata"]["namespace"] == "default"]
         done = [pod for pod in pods if pod.get("status", {}).get("phase") in ("Running", "Succeeded")]
-        daemonset = snapshot.get(DAEMONSETS, "default", "leak") or {}
+        daemonset = objects.get(DAEMONSETS, "default", "leak") or {}
         desired = daemonset.get("status", {}).get("desiredNumberScheduled")
         if len(done) < 27 or desired != 6:
             return Waiting(f"{len(done)} of {len(pods)} pods are done, the DaemonSet wants {desired}")
@@ -192,8 +192,8 @@ def test_a_claim_binds_without_a_provisioner(cluster: Cluster) -> None:
     request = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     cluster.apply(CLAIMS, named(CLAIMS, "data", spec=request))
 
-    def bound(snapshot: Snapshot) -> Verdict:
-        claim = snapshot.get(CLAIMS, "default", "data")
+    def bound(objects: Objects) -> Verdict:
+        claim = objects.get(CLAIMS, "default", "data")
         phase = claim and claim.get("status", {}).get("phase")
         return Passed("bound") if phase == "Bound" else Waiting(f"is {phase}")
 

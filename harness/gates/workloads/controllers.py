@@ -37,7 +37,7 @@ def judge(want: ExpectedWorkload, ownership: Ownership, empty_allowed: Collectio
         yield from wrong
         if wrong:
             return
-    live = ownership.snapshot.get(want.kind, want.namespace, want.name)
+    live = ownership.objects.get(want.kind, want.namespace, want.name)
     if live is None:
         if not want.transient:
             yield Finding(Level.WAITING, str(want), "is not in the cluster")

@@ -51,7 +51,7 @@ def worst_of(findings: Iterable[Finding], ownership: Ownership) -> Failed | Wait
 
 def _told(findings: list[Finding], ownership: Ownership) -> str:
     """The first finding without its subject, which the verdict carries, then the others with theirs."""
-    usage = Usage.of(ownership.snapshot.all(PODS)) if any(finding.pod for finding in findings[:SHOWN]) else Usage()
+    usage = Usage.of(ownership.objects.all(PODS)) if any(finding.pod for finding in findings[:SHOWN]) else Usage()
     lines: list[str] = []
     for finding in findings[:SHOWN]:
         lines.append(f"{finding.subject}: {finding.text}" if lines else finding.text)

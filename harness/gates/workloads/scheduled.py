@@ -46,7 +46,7 @@ from harness.objects import (
     STATEFULSETS,
     Kind,
     Object,
-    Snapshot,
+    Objects,
     condition,
     holds,
     phase,
@@ -54,7 +54,7 @@ from harness.objects import (
 )
 from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
 
-Gate = Callable[[Snapshot], Verdict]
+Gate = Callable[[Objects], Verdict]
 
 SCHEDULING_KINDS: tuple[Kind, ...] = (NODES, PODS, REPLICASETS, JOBS)
 KINDS: tuple[Kind, ...] = (*SCHEDULING_KINDS, DEPLOYMENTS, DAEMONSETS, STATEFULSETS, REPLICATIONCONTROLLERS)
@@ -65,10 +65,10 @@ _REFUSED = ("Unschedulable", "SchedulingGated", "SchedulerError")
 def scheduled_as_intended(expected: Expected, *, empty_allowed: Collection[str] = ()) -> Gate:
     """The gate over KINDS. `empty_allowed` names DaemonSets (namespace/name) that may match no node."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
+    def gate(objects: Objects) -> Verdict:
         if not expected.workloads:
             return Failed("nothing to verify: no release renders a workload", kind=CauseKind.RENDER)
-        ownership = Ownership(snapshot)
+        ownership = Ownership(objects)
         pods = [(pod, owner) for pod, owner in _owned(ownership) if _in_scope(owner, expected)]
         findings = [f for want in expected.workloads for f in controllers.judge(want, ownership, empty_allowed)]
         findings += _unscheduled(pods)
@@ -88,8 +88,8 @@ def nothing_unschedulable(namespaces: Collection[str]) -> Gate:
     word. The wait around it ends when the install does.
     """
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        ownership = Ownership(snapshot)
+    def gate(objects: Objects) -> Verdict:
+        ownership = Ownership(objects)
         pods = [(pod, owner) for pod, owner in _owned(ownership) if owner.identity[1] in namespaces]
         doomed = [finding for finding in _unscheduled(pods) if finding.level is Level.DOOMED]
         return worst_of(doomed, ownership) if doomed else Waiting("no pod is unschedulable")
@@ -97,15 +97,15 @@ def nothing_unschedulable(namespaces: Collection[str]) -> Gate:
     return gate
 
 
-def notes(snapshot: Snapshot, expected: Expected, *, empty_allowed: Collection[str] = ()) -> tuple[str, ...]:
+def notes(objects: Objects, expected: Expected, *, empty_allowed: Collection[str] = ()) -> tuple[str, ...]:
     """What a pass does not cover, for the report: sentences."""
-    ownership = Ownership(snapshot)
+    ownership = Ownership(objects)
     found: list[str] = []
     for want in expected.workloads:
         empty = want.kind == DAEMONSETS and not controllers.matching(want, ownership)
         if empty and f"{want.namespace}/{want.name}" in empty_allowed:
             found.append(f"{want} matches no node, as declared: nothing of it was verified")
-        if want.transient and snapshot.get(want.kind, want.namespace, want.name) is None:
+        if want.transient and objects.get(want.kind, want.namespace, want.name) is None:
             found.append(f"{want} is gone (ttlSecondsAfterFinished): how it ended was not seen")
         if want.kind != DAEMONSETS and want.replicas == 0:
             why = "suspended" if want.suspended else "a schedule" if want.kind == CRONJOBS else "0 replicas"
@@ -113,9 +113,9 @@ def notes(snapshot: Snapshot, expected: Expected, *, empty_allowed: Collection[s
     return (*found, *placement.by_chance(ownership, expected))
 
 
-def facts(snapshot: Snapshot, expected: Expected) -> dict[str, Any]:
+def facts(objects: Objects, expected: Expected) -> dict[str, Any]:
     """The placement table, as JSON-ready data."""
-    return placement.table(Ownership(snapshot), expected)
+    return placement.table(Ownership(objects), expected)
 
 
 def _owned(ownership: Ownership) -> Iterator[tuple[Object, Owner]]:

@@ -16,7 +16,7 @@ from harness.cells.budget import Budget
 from harness.cells.run import Run
 from harness.deadline import Deadline
 from harness.errors import RootMissing, SyncDeadline, VerdictFailed
-from harness.objects import NODES, PODS, Snapshot
+from harness.objects import NODES, PODS, Objects
 from harness.processes import commands
 from harness.processes.commands import CommandFailed, Scope
 from harness.progress import Silent
@@ -31,9 +31,9 @@ from harness.waiting.nudges import Hasten
 def run() -> Run:
     expectation = SimpleNamespace(
         namespaces=frozenset({"a"}),
-        gate=lambda snapshot: Passed("as intended"),
-        notes=lambda snapshot: ("DaemonSet a/x matches no node, as declared",),
-        facts=lambda snapshot: {"nodes": snapshot.count(NODES)},
+        gate=lambda objects: Passed("as intended"),
+        notes=lambda objects: ("DaemonSet a/x matches no node, as declared",),
+        facts=lambda objects: {"nodes": objects.count(NODES)},
     )
     fake: Any = SimpleNamespace(release="nfd")
     services = SimpleNamespace(died=threading.Event(), check=lambda: None)
@@ -109,11 +109,11 @@ def test_a_refused_pod_ends_the_work(run: Run, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_pass_leaves_notes_and_facts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the pass does not cover, and the placement, come from the snapshot that passed."""
+    """What the pass does not cover, and the placement, come from the objects that passed."""
 
     def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
-        observe(Judged(Snapshot({NODES: {}}), Waiting("not yet"), 0.1))
-        observe(Judged(Snapshot({NODES: {("", "n"): {"metadata": {"name": "n"}}}}), Passed("as intended"), 0.2))
+        observe(Judged(Objects({NODES: {}}), Waiting("not yet"), 0.1))
+        observe(Judged(Objects({NODES: {("", "n"): {"metadata": {"name": "n"}}}}), Passed("as intended"), 0.2))
         return Passed("as intended")
 
     monkeypatch.setattr(lane, "wait", wait)
@@ -124,10 +124,10 @@ def test_a_pass_leaves_notes_and_facts(run: Run, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_verdict_that_never_comes_still_leaves_facts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last snapshot shows where pods were when time ran out; with none at all there are no facts, and no crash."""
+    """The last objects show where pods were when time ran out; with none at all there are no facts, and no crash."""
 
     def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
-        observe(Judged(Snapshot({NODES: {}}), Waiting("not yet"), 0.1))
+        observe(Judged(Objects({NODES: {}}), Waiting("not yet"), 0.1))
         raise Expired(Waiting("not yet"), {}, None, 60.0)
 
     monkeypatch.setattr(lane, "wait", wait)
@@ -150,7 +150,7 @@ def test_a_service_that_dies_is_the_reason(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(lane, "wait", wait)
     monkeypatch.setattr(run.services, "check", check)
     with pytest.raises(VerdictFailed, match="source-watcher ended"):
-        run.expect((NODES,), lambda snapshot: Waiting("x"), within=1.0)
+        run.expect((NODES,), lambda objects: Waiting("x"), within=1.0)
 
 
 def test_a_sync_that_is_late_has_the_code_of_its_lane(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +161,7 @@ def test_a_sync_that_is_late_has_the_code_of_its_lane(run: Run, monkeypatch: pyt
 
     monkeypatch.setattr(lane, "wait", wait)
     with pytest.raises(SyncDeadline, match=r"after 3\.0 s: is not there") as caught:
-        run.expect((NODES,), lambda snapshot: Waiting("x"), within=3.0, late=SyncDeadline)
+        run.expect((NODES,), lambda objects: Waiting("x"), within=3.0, late=SyncDeadline)
     assert "before it" not in caught.value.do
     assert (caught.value.exit, caught.value.where) == (50, "Application argocd/x")
 
@@ -177,7 +177,7 @@ def test_a_sync_that_is_late_says_what_the_time_before_it_went_for(run: Run, mon
         with run.journal.phase(name):
             pass
     with pytest.raises(SyncDeadline) as caught:
-        run.expect((NODES,), lambda snapshot: Waiting("x"), within=3.0, late=SyncDeadline)
+        run.expect((NODES,), lambda objects: Waiting("x"), within=3.0, late=SyncDeadline)
     assert caught.value.do == "nothing changed meanwhile\n  before it: bundle 0.0 s, push 0.0 s"
 
 
@@ -209,14 +209,14 @@ def test_controllers_are_told_during_the_wait(run: Run, monkeypatch: pytest.Monk
         done.set()
 
     def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
-        observe(Judged(Snapshot({NODES: {}}), Waiting("not yet"), 0.1))
+        observe(Judged(Objects({NODES: {}}), Waiting("not yet"), 0.1))
         assert done.wait(5)
         return Passed("fine")
 
     monkeypatch.setattr(lane, "wait", wait)
     run.cluster = cast(Any, SimpleNamespace(patch_merge=patch_merge))
-    hasten = Hasten(lambda snapshot: {(NODES, ("", "n")): "x"}, "look", lambda: "now")
-    run.expect((NODES,), lambda snapshot: Passed("fine"), within=1, observe=seen.append, hasten=hasten)
+    hasten = Hasten(lambda objects: {(NODES, ("", "n")): "x"}, "look", lambda: "now")
+    run.expect((NODES,), lambda objects: Passed("fine"), within=1, observe=seen.append, hasten=hasten)
     assert patched == [(NODES, "", "n", {"metadata": {"annotations": {"look": "now"}}})]
     assert len(seen) == 1
 
@@ -226,7 +226,7 @@ def installed(run: Run) -> None:
 
 
 def expected(run: Run) -> None:
-    run.expect((PODS,), lambda snapshot: Passed("fine"), within=1)
+    run.expect((PODS,), lambda objects: Passed("fine"), within=1)
 
 
 @pytest.mark.parametrize("work", [installed, expected])
@@ -239,7 +239,7 @@ def test_the_scheduler_is_told_to_look_again_at_refused_claims(
     pod = {"metadata": {"namespace": "a", "name": "p"}, "spec": {}, "status": {"conditions": [refused]}}
 
     def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
-        observe(Judged(Snapshot({PODS: {("a", "p"): pod}}), Waiting("not yet"), 0.1))
+        observe(Judged(Objects({PODS: {("a", "p"): pod}}), Waiting("not yet"), 0.1))
         assert told.wait(30)
         return Passed("fine")
 
@@ -257,7 +257,7 @@ def test_what_the_jobs_deadline_cuts_short_is_50(run: Run, monkeypatch: pytest.M
     monkeypatch.setattr(lane, "wait", expired)
     run.budget = Budget(130.0, clock=lambda: 0.0)
     with pytest.raises(SyncDeadline, match=r"the job's own deadline was reached: HelmRelease a/b: .*not ready"):
-        run.expect((NODES,), lambda snapshot: Waiting("x"), within=500.0)
+        run.expect((NODES,), lambda objects: Waiting("x"), within=500.0)
 
 
 def test_what_the_job_leaves_time_for_fails_as_ever(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +265,7 @@ def test_what_the_job_leaves_time_for_fails_as_ever(run: Run, monkeypatch: pytes
     monkeypatch.setattr(lane, "wait", expired)
     run.budget = Budget(130.0, clock=lambda: 0.0)
     with pytest.raises(RootMissing, match="not ready"):
-        run.expect((NODES,), lambda snapshot: Waiting("x"), within=30.0, late=RootMissing)
+        run.expect((NODES,), lambda objects: Waiting("x"), within=30.0, late=RootMissing)
 
 
 def test_a_wait_has_what_the_job_leaves(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,12 +276,12 @@ def test_a_wait_has_what_the_job_leaves(run: Run, monkeypatch: pytest.MonkeyPatc
         cluster: object, kinds: object, gate: object, deadline: Deadline, *, observe: Any, **how: object
     ) -> Passed:
         heard.append(deadline.budget)
-        observe(Judged(Snapshot({}), Waiting("not yet"), 0.1))
+        observe(Judged(Objects({}), Waiting("not yet"), 0.1))
         return Passed("done")
 
     monkeypatch.setattr(lane, "wait", wait)
     run.budget, run.watched = Budget(130.0, clock=lambda: 0.0), lambda verdict, within: heard.append((verdict, within))
-    run.expect((NODES,), lambda snapshot: Passed("x"), within=500.0, late=SyncDeadline)
+    run.expect((NODES,), lambda objects: Passed("x"), within=500.0, late=SyncDeadline)
     assert heard == [130.0, (Waiting("not yet"), 130.0)]
 
 
@@ -290,4 +290,4 @@ def test_below_the_floor_controllers_are_not_waited_for(run: Run, monkeypatch: p
     monkeypatch.setattr(lane, "wait", lambda *a, **k: pytest.fail("waited"))
     run.budget = Budget(119.0, clock=lambda: 0.0)
     with pytest.raises(SyncDeadline, match="leaves 119 s"):
-        run.expect((NODES,), lambda snapshot: Passed("x"), within=500.0, late=SyncDeadline)
+        run.expect((NODES,), lambda objects: Passed("x"), within=500.0, late=SyncDeadline)

@@ -22,9 +22,9 @@ from harness.verdict import Failed, Waiting
 from harness.waiting.loop import Expired, GateFailed, Judged
 from tests.fakes.gitops import DIGEST, application, root, unready
 from tests.fakes.gitops import kustomization as flux_kustomization
-from tests.fakes.gitops import snapshot as gitops
+from tests.fakes.gitops import objects_of as gitops
 from tests.fakes.objects import node, owned_by, pod
-from tests.fakes.objects import snapshot as core
+from tests.fakes.objects import objects_of as core
 
 STORY: list[list[Object]] = [
     [],

@@ -9,7 +9,7 @@ from harness.gates import argocd
 from harness.gates.argocd import root_there, synced
 from harness.objects import Object
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from tests.fakes.gitops import DIGEST, OLD, URL, application, changed, root, snapshot
+from tests.fakes.gitops import DIGEST, OLD, URL, application, changed, objects_of, root
 
 ROOT = root("web")
 WEB = application("web")
@@ -30,7 +30,7 @@ STATES = list(
 
 
 def judge(*items: Object, children: tuple[str, ...] = ("web",), digest: str = DIGEST) -> Verdict:
-    return synced("root", children, digest)(snapshot(items))
+    return synced("root", children, digest)(objects_of(items))
 
 
 def failing(item: Object, *, retries: int, message: str, phase: str = "Running", running: bool = False) -> Object:
@@ -85,8 +85,8 @@ def test_without_its_root_nothing_passes(items: list[Object]) -> None:
 
 def test_the_grace_is_over_once_the_root_is_there() -> None:
     """It asks for nothing but existence."""
-    assert isinstance(root_there("root")(snapshot([WEB])), Waiting)
-    assert isinstance(root_there("root")(snapshot([changed(ROOT, "status", None)])), Passed)
+    assert isinstance(root_there("root")(objects_of([WEB])), Waiting)
+    assert isinstance(root_there("root")(objects_of([changed(ROOT, "status", None)])), Passed)
 
 
 def test_every_named_child_has_to_be_there() -> None:
@@ -501,7 +501,7 @@ def test_progress_tells_whose_operation_has_begun_and_who_passes() -> None:
         application("refused", sync="OutOfSync", phase="Failed"),
         application("new", sync="OutOfSync", health="Missing", phase=""),
     ]
-    found = argocd.progress(snapshot(items))
+    found = argocd.progress(objects_of(items))
     assert found == {"web": True, "slow": False, "changed": True, "refused": False}
 
 
@@ -517,5 +517,5 @@ def test_progress_tells_whose_operation_has_begun_and_who_passes() -> None:
 def test_an_operation_that_waits_for_a_crd_is_found(message: str | None, found: bool) -> None:
     """Only for a CRD: what a Deployment or a child waits for takes its time, and ends with an event."""
     waits = changed(application("web", phase="Running"), "status.operationState.message", message)
-    idle = argocd.waiting_for_crds(snapshot([waits, application("new", phase="")]))
+    idle = argocd.waiting_for_crds(objects_of([waits, application("new", phase="")]))
     assert idle == ({(argocd.APPLICATIONS, ("argocd", "web")): message} if found else {})

@@ -9,9 +9,9 @@ from harness.gates.combining import in_order, there, unless_doomed
 from harness.gates.findings import Finding, Level, listed, overall, shortened
 from harness.gates.flux.releases import HELMRELEASES
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from tests.fakes.gitops import WEB_KEY, release, snapshot
+from tests.fakes.gitops import WEB_KEY, objects_of, release
 
-EMPTY = snapshot([])
+EMPTY = objects_of([])
 PASSED, WAITING, DOOMED, FAILED = Passed("p"), Waiting("w", "A"), Waiting("d", "B", doomed="cause"), Failed("f", "C")
 OTHER_DOOM, OTHER_FAILURE = Waiting("pod", "Pod x", doomed="no node"), Failed("job", "Job x")
 
@@ -76,8 +76,8 @@ def test_there_asks_for_one_object() -> None:
     """By kind, namespace and name."""
     gate = there(HELMRELEASES, WEB_KEY)
     assert gate(EMPTY) == Waiting("is not there", "HelmRelease flux-system/web")
-    assert isinstance(gate(snapshot([release("web")])), Passed)
-    assert isinstance(gate(snapshot([release("db")])), Waiting)
+    assert isinstance(gate(objects_of([release("web")])), Passed)
+    assert isinstance(gate(objects_of([release("db")])), Waiting)
 
 
 def test_the_worst_finding_decides_and_what_is_no_cause_is_left_out() -> None:

@@ -12,7 +12,7 @@ import pytest
 from harness.cluster import connection
 from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
-from harness.objects import NODES, PODS, Snapshot
+from harness.objects import NODES, PODS, Objects
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import reflector
 from harness.waiting.loop import Cancelled, Expired, GateFailed, Judged, Standing, wait
@@ -43,9 +43,9 @@ def mark(api: FakeApi, says: str, name: str = "a") -> None:
     api.put(PODS, {"says": says}, namespace="default", name=name)
 
 
-def obedient(snapshot: Snapshot) -> Verdict:
+def obedient(objects: Objects) -> Verdict:
     """Pods say what the verdict is; none of them waits."""
-    for pod in snapshot.all(PODS):
+    for pod in objects.all(PODS):
         word, _, rest = str(pod["says"]).partition(" ")
         subject = f"Pod default/{pod['metadata']['name']}"
         match word:
@@ -55,7 +55,7 @@ def obedient(snapshot: Snapshot) -> Verdict:
                 return Waiting("not scheduled", subject, doomed=rest)
             case "wait":
                 return Waiting(rest, subject)
-    return Passed(f"{snapshot.count(PODS)} pods") if snapshot.count(PODS) else Waiting("no pods")
+    return Passed(f"{objects.count(PODS)} pods") if objects.count(PODS) else Waiting("no pods")
 
 
 def soon(work: Callable[[], object], seconds: float = 0.06) -> None:
@@ -168,7 +168,7 @@ def test_doom_is_only_a_wait_to_the_patient(api: FakeApi, cluster: Cluster) -> N
 
 
 def test_observer_sees_what_was_judged(api: FakeApi, cluster: Cluster) -> None:
-    """Replaying the observed snapshots through the gate gives the observed verdicts, the last one the result."""
+    """Replaying the observed objects through the gate gives the observed verdicts, the last one the result."""
     mark(api, "wait a")
     then = {"a": "wait b", "b": "ok"}
     seen: list[Judged] = []
@@ -179,7 +179,7 @@ def test_observer_sees_what_was_judged(api: FakeApi, cluster: Cluster) -> None:
             mark(api, says)
 
     result = wait(cluster, [PODS], obedient, Deadline.after(60), observe=observe)
-    assert [obedient(each.snapshot) for each in seen] == [each.verdict for each in seen]
+    assert [obedient(each.objects) for each in seen] == [each.verdict for each in seen]
     assert [each.verdict.reason for each in seen if isinstance(each.verdict, Waiting)] == ["a", "b"]
     assert seen[-1].verdict == result
     assert [each.seconds for each in seen] == sorted(each.seconds for each in seen)
@@ -191,8 +191,8 @@ def test_the_lag_of_a_verdict_is_that_of_its_news(api: FakeApi, cluster: Cluster
     marked: list[float] = []
     seen: list[Judged] = []
 
-    def slow(snapshot: Snapshot) -> Verdict:
-        verdict = obedient(snapshot)
+    def slow(objects: Objects) -> Verdict:
+        verdict = obedient(objects)
         if verdict.reason == "a" and not marked:
             marked.append(time.monotonic())
             mark(api, "ok")
@@ -228,8 +228,8 @@ def test_pass_is_taken_from_one_revision(api: FakeApi, cluster: Cluster) -> None
     api.put(NODES, {"ready": True}, name="n")
     api.fault(Fault("silent", "WATCH", "nodes"))  # it will never tell that the node is gone
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        return obedient(snapshot) if snapshot.get(NODES, "", "n") else Waiting("no node")
+    def gate(objects: Objects) -> Verdict:
+        return obedient(objects) if objects.get(NODES, "", "n") else Waiting("no node")
 
     def turn() -> None:
         api.delete(NODES, "", "n")
@@ -245,10 +245,10 @@ def test_failure_is_taken_from_one_revision(api: FakeApi, cluster: Cluster) -> N
     api.put(PODS, {"says": "wait"}, namespace="default", name="a")
     api.fault(Fault("silent", "WATCH", "nodes"))
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        if snapshot.count(PODS) < 2:
+    def gate(objects: Objects) -> Verdict:
+        if objects.count(PODS) < 2:
             return Waiting("one pod")
-        return Passed("on a node") if snapshot.get(NODES, "", "n") else Failed("on a node that is not there")
+        return Passed("on a node") if objects.get(NODES, "", "n") else Failed("on a node that is not there")
 
     def turn() -> None:
         api.put(NODES, {}, name="n")
@@ -265,8 +265,8 @@ def test_confirmation_is_of_one_revision(api: FakeApi, cluster: Cluster) -> None
     api.drip_seconds = 0.002
     api.fault(Fault("silent", "WATCH", "nodes"), Fault("silent", "WATCH", "pods", after=1))
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        return obedient(snapshot) if snapshot.get(NODES, "", "n") else Waiting("no node")
+    def gate(objects: Objects) -> Verdict:
+        return obedient(objects) if objects.get(NODES, "", "n") else Waiting("no node")
 
     def turn() -> None:
         api.fault(Fault("none", "LIST", "pods"), Fault("slow", "LIST", "pods"))
@@ -299,10 +299,10 @@ def test_confirmation_shows_what_a_stream_withholds(api: FakeApi, cluster: Clust
     mark(api, "wait")
     api.fault(Fault("silent", "WATCH", "nodes"))
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        if snapshot.count(PODS) == 3:
-            return Passed("all") if snapshot.get(NODES, "", "n") else Waiting("no node")
-        return Waiting("two") if snapshot.get(NODES, "", "n") or snapshot.count(PODS) == 1 else Failed("no node")
+    def gate(objects: Objects) -> Verdict:
+        if objects.count(PODS) == 3:
+            return Passed("all") if objects.get(NODES, "", "n") else Waiting("no node")
+        return Waiting("two") if objects.get(NODES, "", "n") or objects.count(PODS) == 1 else Failed("no node")
 
     def turn() -> None:
         api.put(NODES, {}, name="n")

@@ -20,16 +20,16 @@ from tests.fakes.gitops import (
     generator,
     helm_repository,
     kustomization,
+    objects_of,
     release,
     remote_release,
     repository,
     root,
-    snapshot,
     stalled,
     unready,
 )
 from tests.fakes.objects import deployment, node, owned_by, pod, spec
-from tests.fakes.objects import snapshot as of_workloads
+from tests.fakes.objects import objects_of as of_workloads
 
 PULL, RENDER, APPLY = CauseKind.PULL, CauseKind.RENDER, CauseKind.APPLY
 RECONCILE, SCHEDULE = CauseKind.RECONCILE, CauseKind.SCHEDULE
@@ -50,7 +50,7 @@ def flux(*items: Object) -> CauseKind | None:
     )
     replaced = {item["kind"] for item in items}
     standing = [each for each in (SOURCE, TREE, WEB, MAKER, external("web")) if each["kind"] not in replaced]
-    return gate(snapshot([*items, *standing])).kind
+    return gate(objects_of([*items, *standing])).kind
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def condition(kind: str, message: str) -> Object:
 )
 def test_argo_cd(kind: CauseKind | None, item: Object) -> None:
     """By the condition's type and message, or by what the operation says of the resources that failed."""
-    assert synced("root", ["web"], DIGEST)(snapshot([root("web"), item])).kind is kind
+    assert synced("root", ["web"], DIGEST)(objects_of([root("web"), item])).kind is kind
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_argo_cd(kind: CauseKind | None, item: Object) -> None:
 def test_a_root_that_makes_no_application_was_not_rendered(resources: list[Any]) -> None:
     """Nothing, no Application at all, or not the one that is expected."""
     top = changed(root("web"), "status.resources", resources)
-    assert synced("root", ["web"], DIGEST)(snapshot([top, application("web")])).kind is RENDER
+    assert synced("root", ["web"], DIGEST)(objects_of([top, application("web")])).kind is RENDER
 
 
 QUOTA = {"type": "ReplicaFailure", "status": "True", "message": 'pods "web-" is forbidden: exceeded quota: few'}
