@@ -9,9 +9,10 @@ from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.errors import RootMissing, SyncDeadline
 from harness.formats.go_yaml import load_all
-from harness.gates import argocd, combining
-from harness.gates.catalog import described
-from harness.gates.workloads import scheduled as workloads
+from harness.gates import argocd
+from harness.gates.argocd import RootThere, Synced
+from harness.gates.combining import UnlessDoomed
+from harness.gates.workloads.scheduled import NothingUnschedulable
 from harness.installers.catalog import ARGOCD, REGISTRY
 from harness.objects import key_of
 from harness.publishing.oci.registry import Published
@@ -20,7 +21,6 @@ from harness.waiting.nudges import Hasten
 
 REFRESH = "argocd.argoproj.io/refresh"
 SERVED_WITHIN = 1.0  # seconds that a CRD may take until an operation that still waits for it is looked at
-KINDS = (*argocd.KINDS, *workloads.SCHEDULING_KINDS)
 
 
 def story(run: Run) -> Passed:
@@ -37,13 +37,10 @@ def story(run: Run) -> Passed:
 def synced(run: Run, published: Published) -> Passed:
     """The root appears within its grace, then it and its children are synced."""
     deadlines, delivery = run.settings.deadlines, run.pushed.delivery
-    there = described(argocd.root_there, delivery.root)
-    run.expect((argocd.APPLICATIONS,), there, within=deadlines.argocd_root_grace, late=RootMissing)
-    gate = described(argocd.synced, delivery.root, delivery.applications, published.digest)
-    danger = described(workloads.nothing_unschedulable, run.expectation.namespaces)
+    run.expect(RootThere(delivery.root), within=deadlines.argocd_root_grace, late=RootMissing)
+    gate = Synced(delivery.root, delivery.applications, published.digest)
     return run.expect(
-        KINDS,
-        described(combining.unless_doomed, gate, danger),
+        UnlessDoomed(gate, NothingUnschedulable(run.expectation.namespaces)),
         within=deadlines.argocd_sync,
         late=SyncDeadline,
         observe=run.timeline.observing(argocd.progress),

@@ -33,7 +33,7 @@ from typing import Any
 
 from harness.errors import first_line
 from harness.evidence.redaction import Redactor
-from harness.gates.catalog import Described
+from harness.gates import catalog
 from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.processes.threads import Background
 from harness.progress import Progress
@@ -132,8 +132,8 @@ class Recorder:
     ) -> Iterator[Observe]:
         """Record the wait in the block, which has to give what it gets here to harness.waiting.loop.wait as `observe`.
 
-        A gate that is not Described is recorded too, but nobody can judge again what it saw. `observe` is called as
-        well. Of Secrets nothing is recorded.
+        A gate without a name in harness.gates.catalog is recorded too, but nobody can judge again what it saw.
+        `observe` is called as well. Of Secrets nothing is recorded.
         """
         kinds = tuple(kind for kind in kinds if kind.kind != "Secret")
         watched = _Watched(next(self._numbers), kinds, Objects({kind: {} for kind in kinds}))
@@ -141,7 +141,7 @@ class Recorder:
         self._put(
             "wait",
             wait=watched.number,
-            gate=gate.data() if isinstance(gate, Described) else None,
+            gate=catalog.data(gate),
             kinds=[asdict(kind) for kind in kinds],
             within=within,
         )

@@ -11,9 +11,9 @@ from typing import Any
 
 from harness.bundles.model import Bundle
 from harness.errors import DataError, did_you_mean
-from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
 from harness.gates.workloads.manifest import Declared, Expected, Rendered, expected_workloads
+from harness.gates.workloads.scheduled import ScheduledAsIntended
 from harness.objects import Object, Objects
 from harness.recipes.model import Recipe, Scheduling
 
@@ -28,9 +28,9 @@ class Expectation:
     hollow: tuple[str, ...] = ()  # releases that render nothing at all
 
     @cached_property
-    def gate(self) -> workloads.Gate:
-        """Over workloads.KINDS: every workload has its pods, each where it belongs."""
-        return described(workloads.scheduled_as_intended, self.expected, empty_allowed=self.empty_allowed)
+    def gate(self) -> ScheduledAsIntended:
+        """Every workload has its pods, each where it belongs."""
+        return ScheduledAsIntended(self.expected, self.empty_allowed)
 
     def notes(self, objects: Objects) -> tuple[str, ...]:
         """What a pass does not cover, as sentences for the report."""

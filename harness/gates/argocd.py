@@ -36,11 +36,12 @@ being restarted looks the same as a chart that does not exist.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from harness.formats.versions import exact
 from harness.gates.combining import there
-from harness.gates.findings import Doubt, Finding, Gate, Level, listed, overall, shortened, subject
+from harness.gates.findings import Doubt, Finding, Level, listed, overall, shortened, subject
 from harness.gates.messages import diagnose, said
 from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.verdict import CauseKind, Failed, Passed, Verdict
@@ -61,45 +62,57 @@ _BAD = ("Failed", "Error")  # phases of operations and of hooks
 _REFUSED = ("denied the request", "denied request", " is invalid: ")  # webhooks, policies, the API's own validation
 
 
-def root_there(root: str) -> Gate:
+@dataclass(frozen=True)
+class RootThere:
     """The grace: the root Application exists."""
-    return there(APPLICATIONS, (NAMESPACE, root))
+
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
+
+    root: str
+
+    def __call__(self, objects: Objects) -> Verdict:
+        return there(APPLICATIONS, (NAMESPACE, self.root))(objects)
 
 
-def synced(root: str, children: Collection[str], digest: str) -> Gate:
-    """The gate over KINDS. `digest` ("sha256:...") is what the registry answered to the push of the bundle.
+@dataclass(frozen=True)
+class Synced:
+    """The root and all of its `children` are synced. `digest` ("sha256:...") is what the push of the bundle gave.
 
     Sources with the repoURL of the root are those of the bundle.
     """
 
-    def gate(objects: Objects) -> Verdict:
-        if not children:
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
+
+    root: str
+    children: tuple[str, ...]
+    digest: str
+
+    def __call__(self, objects: Objects) -> Verdict:
+        if not self.children:
             return Failed("no child Application is expected: nothing would be verified")
-        top = objects.get(APPLICATIONS, NAMESPACE, root)
+        top = objects.get(APPLICATIONS, NAMESPACE, self.root)
         if top is None:
-            return root_there(root)(objects)
+            return RootThere(self.root)(objects)
         found = {
             app["metadata"]["name"]: app
             for app in objects.all(APPLICATIONS)
             if app["metadata"]["namespace"] == NAMESPACE
         }
-        bundle = _Bundle(_sources(top["spec"]), digest)
-        findings = list(_root(top, bundle, children))
+        bundle = _Bundle(_sources(top["spec"]), self.digest)
+        findings = list(_root(top, bundle, self.children))
         findings += [
             Finding(Level.WAITING, f"Application {NAMESPACE}/{name}", "is not there yet")
-            for name in sorted(children)
+            for name in sorted(self.children)
             if name not in found
         ]
         for name, app in sorted(found.items()):
-            if name != root and (doubt := bundle.doubt(app)):
+            if name != self.root and (doubt := bundle.doubt(app)):
                 findings.append(doubt.of(subject(APPLICATIONS, app)))
         if findings:
             return overall(findings)
-        extra = listed(set(found) - {root, *children})
+        extra = listed(set(found) - {self.root, *self.children})
         note = f"; also {extra}, which the bundle does not name" if extra else ""
-        return Passed(f"{root} and its {len(children)} Applications are synced, at {digest}{note}")
-
-    return gate
+        return Passed(f"{self.root} and its {len(self.children)} Applications are synced, at {self.digest}{note}")
 
 
 def progress(objects: Objects) -> dict[str, bool]:

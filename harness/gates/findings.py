@@ -4,12 +4,24 @@ All that is wrong is told at once (up to a screenful), the worst first. While so
 subject, since the waiting loop counts its patience by subject.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
 from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.verdict import CauseKind, Failed, Verdict, Waiting
+
+
+class Gate(Protocol):
+    """A judgement, made of what it is given: a frozen dataclass, whose fields are what a recording of it holds."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What has to be watched for it."""
+        ...
+
+    def __call__(self, objects: Objects) -> Verdict: ...
 
 
 class Level(IntEnum):
@@ -38,7 +50,6 @@ class Finding:
         return self.kind or (otherwise if self.level > Level.WAITING else None)
 
 
-Gate = Callable[[Objects], Verdict]
 SHOWN = 5  # findings in one reason
 _HEAD, _TAIL = 240, 480  # characters of a message: who failed is said first, why it failed last
 

@@ -6,9 +6,9 @@ their images must be had, their containers must start, stay and answer.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from harness.gates.findings import Finding, Gate, Level, named, overall, shortened
+from harness.gates.findings import Finding, Level, named, overall, shortened
 from harness.gates.scheduling.fit import Fit
 from harness.objects import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Key, Kind, Object, Objects
 from harness.verdict import Passed, Verdict
@@ -52,28 +52,38 @@ class Crash:
         return f"{self.namespace}/{self.pod} ({self.container}) {self.how}"
 
 
-def rolled_out(workloads: Sequence[Workload]) -> Gate:
-    """The gate over KINDS: each has all its pods, of its newest template, available. None is asked for more than once
-    its controller has seen its last change.
+@dataclass(frozen=True)
+class RolledOut:
+    """Each has all its pods, of its newest template, available. None is asked for more than once its controller has
+    seen its last change.
     """
-    if not workloads:
-        raise ValueError("no workloads: nothing would ever be asked")
 
-    def gate(objects: Objects) -> Verdict:
-        findings = [finding for each in workloads for finding in _findings(each, objects)]
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
+
+    workloads: Sequence[Workload]
+
+    def __post_init__(self) -> None:
+        if not self.workloads:
+            raise ValueError("no workloads: nothing would ever be asked")
+
+    def __call__(self, objects: Objects) -> Verdict:
+        findings = [finding for each in self.workloads for finding in _findings(each, objects)]
         if findings:
             return overall(findings)
-        return Passed(f"{', '.join(each.name for each in workloads)} available")
-
-    return gate
+        return Passed(f"{', '.join(each.name for each in self.workloads)} available")
 
 
-def withdrawn(workloads: Sequence[Workload]) -> Gate:
-    """The gate over KINDS: none of them has a pod any more, nor one on its way out."""
+@dataclass(frozen=True)
+class Withdrawn:
+    """None of them has a pod any more, nor one on its way out."""
 
-    def gate(objects: Objects) -> Verdict:
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
+
+    workloads: Sequence[Workload]
+
+    def __call__(self, objects: Objects) -> Verdict:
         findings = []
-        for each in workloads:
+        for each in self.workloads:
             found = objects.get(each.kind, *each.key)
             left = [] if found is None else _pods(found, objects)
             if found is not None and (not _observed(found) or found.get("status", {}).get("replicas")):
@@ -81,8 +91,6 @@ def withdrawn(workloads: Sequence[Workload]) -> Gate:
             elif left:
                 findings.append(Finding(Level.WAITING, str(each), f"pod {left[0]['metadata']['name']} is still there"))
         return overall(findings) if findings else Passed("no pod is left")
-
-    return gate
 
 
 def pods_of(workloads: Sequence[Workload], objects: Objects) -> dict[Workload, list[Object]]:

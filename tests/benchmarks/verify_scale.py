@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.gates.scheduling.fit import daemon
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
-from harness.gates.workloads.scheduled import Gate, scheduled_as_intended
+from harness.gates.workloads.scheduled import ScheduledAsIntended
 from harness.objects import DAEMONSETS, DEPLOYMENTS, Objects
 from tests.fakes.objects import (
     TYPE,
@@ -29,7 +29,7 @@ from tests.fakes.objects import (
 REPLICAS = 50
 
 
-def world(nodes: int, pods: int, refused: int) -> tuple[Gate, Objects]:
+def world(nodes: int, pods: int, refused: int) -> tuple[ScheduledAsIntended, Objects]:
     """Four fifths accelerated nodes; two DaemonSets on all of those, the rest Deployments of 50 pods."""
     machines = [node(f"{'gpu' if i % 5 else 'system'}-{i:05}") for i in range(nodes)]
     names = [machine["metadata"]["name"] for machine in machines]
@@ -47,7 +47,7 @@ def world(nodes: int, pods: int, refused: int) -> tuple[Gate, Objects]:
             unbound = d < refused // REPLICAS
             where: dict[str, Any] = {"refused": "0 nodes"} if unbound else {"on": names[(d * REPLICAS + i) % nodes]}
             objects.append(pod(f"d{d}-{i}", owner=owned_by("ReplicaSet", f"d{d}-new"), of=small, **where))
-    return scheduled_as_intended(Expected(tuple(workloads))), objects_of(machines, objects)
+    return ScheduledAsIntended(Expected(tuple(workloads))), objects_of(machines, objects)
 
 
 def measure(nodes: int, pods: int, refused: int) -> None:

@@ -20,7 +20,7 @@ from harness.cluster.api import ApiError, Cluster
 from harness.cluster.ownership import require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, NotOurs
-from harness.gates.nodes import nodes_ready
+from harness.gates.nodes import NodesReady
 from harness.installers.manifests import SECRETS, SERVICES
 from harness.isolation.nodes import apply_nodes, delete_nodes
 from harness.names import OWNER_MARKER
@@ -434,7 +434,7 @@ def test_a_thousand_nodes_are_ready_and_can_be_another_set(cluster: Cluster) -> 
     many = plan(2, 998)
     apply_nodes(cluster, many, Deadline.after(300), Silent())
     assert len(cluster.list(NODES).items) == 1000
-    wait(cluster, [NODES], nodes_ready([node["metadata"]["name"] for node in many]), Deadline.after(5))
+    wait(cluster, [NODES], NodesReady(tuple(node["metadata"]["name"] for node in many)), Deadline.after(5))
 
     apply_nodes(cluster, plan(2, 4, "gb200"), Deadline.after(120), Silent())
     found = cluster.list(NODES).items

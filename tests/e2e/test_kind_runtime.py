@@ -15,7 +15,7 @@ from harness.cluster.api import ApiError, Cluster
 from harness.cluster.ownership import require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, NotOurs, RegistryNotReady
-from harness.gates.nodes import nodes_ready
+from harness.gates.nodes import NodesReady
 from harness.installers.manifests import SECRETS, SERVICES
 from harness.isolation.nodes import apply_nodes
 from harness.names import INFRASTRUCTURE_NODE
@@ -309,7 +309,7 @@ def test_a_node_that_died_is_noticed_and_made_anew(
     again = kind_runtime.up(shared.name, Silent())
     assert again.identity != shared.identity
     apply_nodes(Cluster(again.kubeconfig), plan()[:1], Deadline.after(60), Silent())
-    wait(Cluster(again.kubeconfig), [NODES], nodes_ready(["system-0"]), Deadline.after(10))
+    wait(Cluster(again.kubeconfig), [NODES], NodesReady(("system-0",)), Deadline.after(10))
 
     kind_runtime.down(shared.name)
     assert engine.container(node) is None

@@ -19,12 +19,12 @@ Releases that nobody expects must be ready too, as in the bash harness.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from harness.formats.versions import exact
-from harness.gates.combining import in_order
-from harness.gates.findings import Doubt, Finding, Gate, Level, listed, named, overall
+from harness.gates.combining import Step, in_order
+from harness.gates.findings import Doubt, Finding, Level, listed, named, overall
 from harness.gates.flux.sources import (
     ARTIFACTGENERATORS,
     EXTERNALARTIFACTS,
@@ -60,25 +60,37 @@ _DEPENDS = "DependencyNotReady"
 _NO_CHART = ("SourceNotReady", "ArtifactFailed")
 
 
-def flux_bundle(
-    digest: str, *, source: Key, kustomization: Key, releases: Collection[Key], generators: Collection[Key]
-) -> Gate:
-    """The gate over KINDS: all that a pushed bundle must lead to, each step asked after the one before."""
-    return in_order(
-        source_ready(source, digest),
-        kustomization_ready(kustomization, digest),
-        releases_ready(releases),
-        generators_ready(generators),
-        lambda _: Passed(
-            f"{len(releases)} HelmReleases and {len(generators)} ArtifactGenerators are ready, at {digest}"
-        ),
-    )
+@dataclass(frozen=True)
+class Reconciled:
+    """All that the bundle pushed as `digest` must lead to, each step asked after the one before.
+
+    `source` is its OCIRepository, `kustomization` applies it, `releases` (HelmReleases) and `generators`
+    (ArtifactGenerators) are in it.
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
+
+    digest: str
+    source: Key
+    kustomization: Key
+    releases: tuple[Key, ...]
+    generators: tuple[Key, ...]
+
+    def __call__(self, objects: Objects) -> Verdict:
+        what = f"{len(self.releases)} HelmReleases and {len(self.generators)} ArtifactGenerators are ready"
+        return in_order(
+            source_ready(self.source, self.digest),
+            kustomization_ready(self.kustomization, self.digest),
+            releases_ready(self.releases),
+            generators_ready(self.generators),
+            lambda _: Passed(f"{what}, at {self.digest}"),
+        )(objects)
 
 
-def releases_ready(expected: Collection[Key]) -> Gate:
-    """The gate over KINDS: every release is deployed. To be asked once the Kustomization was applied."""
+def releases_ready(expected: Collection[Key]) -> Step:
+    """Every release is deployed. To be asked once the Kustomization was applied."""
 
-    def gate(objects: Objects) -> Verdict:
+    def step(objects: Objects) -> Verdict:
         if not expected:
             return Failed("no HelmRelease is expected: nothing would be verified")
         found = {key_of(item): item for item in objects.all(HELMRELEASES)}
@@ -90,7 +102,7 @@ def releases_ready(expected: Collection[Key]) -> Gate:
         note = f"; also {extra}, which the bundle does not name" if extra else ""
         return Passed(f"{len(expected)} HelmReleases are ready{note}")
 
-    return gate
+    return step
 
 
 def progress(objects: Objects) -> dict[str, bool]:

@@ -16,10 +16,11 @@ ArtifactGenerator by observedSourcesDigest, which is a checksum over what its so
 
 import hashlib
 from collections.abc import Collection, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from harness.gates.combining import there
-from harness.gates.findings import Doubt, Finding, Gate, Level, named, overall, shortened
+from harness.gates.combining import Step, there
+from harness.gates.findings import Doubt, Finding, Level, named, overall, shortened
 from harness.gates.messages import diagnose
 from harness.objects import Key, Kind, Object, Objects, condition, key_of
 from harness.verdict import CauseKind, Passed, Verdict, Waiting
@@ -35,10 +36,10 @@ _HOPEFUL = ("Progressing", "ProgressingWithRetry", "DependencyNotReady", "Health
 _NOT_LOOKED_AT = ("latest generation of object has not been reconciled", "does not have an artifact")
 
 
-def source_ready(key: Key, digest: str) -> Gate:
+def source_ready(key: Key, digest: str) -> Step:
     """The OCIRepository holds the artifact with the pushed digest."""
 
-    def gate(objects: Objects) -> Verdict:
+    def step(objects: Objects) -> Verdict:
         who, item = named(OCIREPOSITORIES, key), objects.get(OCIREPOSITORIES, *key)
         if item is None:
             return Waiting("is not there", who)
@@ -52,21 +53,28 @@ def source_ready(key: Key, digest: str) -> Gate:
         looked = asked in (None, item["status"].get("lastHandledReconcileAt"))
         return overall([Finding(Level.DOOMED if looked else Level.WAITING, who, text, kind=CauseKind.PULL)])
 
-    return gate
+    return step
 
 
-def kustomization_there(key: Key) -> Gate:
+@dataclass(frozen=True)
+class KustomizationThere:
     """The grace: the Kustomization exists."""
-    return there(KUSTOMIZATIONS, key)
+
+    kinds: ClassVar[tuple[Kind, ...]] = (KUSTOMIZATIONS,)
+
+    key: Key
+
+    def __call__(self, objects: Objects) -> Verdict:
+        return there(KUSTOMIZATIONS, self.key)(objects)
 
 
-def kustomization_ready(key: Key, digest: str) -> Gate:
+def kustomization_ready(key: Key, digest: str) -> Step:
     """The Kustomization has applied the artifact with the pushed digest."""
 
-    def gate(objects: Objects) -> Verdict:
+    def step(objects: Objects) -> Verdict:
         who, item = named(KUSTOMIZATIONS, key), objects.get(KUSTOMIZATIONS, *key)
         if item is None:
-            return kustomization_there(key)(objects)
+            return KustomizationThere(key)(objects)
         status = item.get("status") or {}
         found = doubt(item)
         if found and ready(item).get("reason") == "BuildFailed" and found.level is Level.DOOMED:
@@ -79,13 +87,13 @@ def kustomization_ready(key: Key, digest: str) -> Gate:
             return Waiting(f"has applied {revision or 'nothing'}, not yet {digest}", who)
         return Passed(f"has applied {revision}", who)
 
-    return gate
+    return step
 
 
-def generators_ready(expected: Collection[Key]) -> Gate:
+def generators_ready(expected: Collection[Key]) -> Step:
     """Every ArtifactGenerator, expected or not, has made its artifacts from what its sources hold now."""
 
-    def gate(objects: Objects) -> Verdict:
+    def step(objects: Objects) -> Verdict:
         found = {key_of(item): item for item in objects.all(ARTIFACTGENERATORS)}
         findings = [
             Finding(Level.DOOMED, named(ARTIFACTGENERATORS, key), "is not there")
@@ -99,7 +107,7 @@ def generators_ready(expected: Collection[Key]) -> Gate:
             return overall(findings)
         return Passed(f"{len(found)} ArtifactGenerators are ready" if found else "no ArtifactGenerator is needed")
 
-    return gate
+    return step
 
 
 def generator_doubt(item: Object, objects: Objects) -> Doubt | None:

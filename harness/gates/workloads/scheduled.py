@@ -26,8 +26,9 @@ cannot be scheduled blocks its release for real. Left to the objects themselves:
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from harness.gates.findings import Finding, Level
 from harness.gates.workloads import controllers, placement
@@ -54,23 +55,31 @@ from harness.objects import (
 )
 from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
 
-Gate = Callable[[Objects], Verdict]
-
 SCHEDULING_KINDS: tuple[Kind, ...] = (NODES, PODS, REPLICASETS, JOBS)
 KINDS: tuple[Kind, ...] = (*SCHEDULING_KINDS, DEPLOYMENTS, DAEMONSETS, STATEFULSETS, REPLICATIONCONTROLLERS)
 
 _REFUSED = ("Unschedulable", "SchedulingGated", "SchedulerError")
 
 
-def scheduled_as_intended(expected: Expected, *, empty_allowed: Collection[str] = ()) -> Gate:
-    """The gate over KINDS. `empty_allowed` names DaemonSets (namespace/name) that may match no node."""
+@dataclass(frozen=True)
+class ScheduledAsIntended:
+    """Every workload of `expected` has its pods where they belong.
 
-    def gate(objects: Objects) -> Verdict:
+    `empty_allowed` names DaemonSets (namespace/name) that may match no node.
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
+
+    expected: Expected
+    empty_allowed: frozenset[str] = frozenset()
+
+    def __call__(self, objects: Objects) -> Verdict:
+        expected = self.expected
         if not expected.workloads:
             return Failed("nothing to verify: no release renders a workload", kind=CauseKind.RENDER)
         ownership = Ownership(objects)
         pods = [(pod, owner) for pod, owner in _owned(ownership) if _in_scope(owner, expected)]
-        findings = [f for want in expected.workloads for f in controllers.judge(want, ownership, empty_allowed)]
+        findings = [f for want in expected.workloads for f in controllers.judge(want, ownership, self.empty_allowed)]
         findings += _unscheduled(pods)
         findings += _failed(pods, ownership, expected)
         findings += _misplaced(pods, ownership, expected)
@@ -78,23 +87,24 @@ def scheduled_as_intended(expected: Expected, *, empty_allowed: Collection[str] 
             return worst_of(findings, ownership)
         return _passed([pod for pod, owner in pods if owner.identity in expected.by_identity], expected)
 
-    return gate
 
-
-def nothing_unschedulable(namespaces: Collection[str]) -> Gate:
-    """A watch over SCHEDULING_KINDS while releases install: never passes, and is doomed by a pod that cannot run.
+@dataclass(frozen=True)
+class NothingUnschedulable:
+    """A watch while releases install: never passes, and is doomed by a pod that cannot run.
 
     It sees all pods in `namespaces` (those of the releases), those of hooks above all: helm waits for them without a
     word. The wait around it ends when the install does.
     """
 
-    def gate(objects: Objects) -> Verdict:
+    kinds: ClassVar[tuple[Kind, ...]] = SCHEDULING_KINDS
+
+    namespaces: frozenset[str]
+
+    def __call__(self, objects: Objects) -> Verdict:
         ownership = Ownership(objects)
-        pods = [(pod, owner) for pod, owner in _owned(ownership) if owner.identity[1] in namespaces]
+        pods = [(pod, owner) for pod, owner in _owned(ownership) if owner.identity[1] in self.namespaces]
         doomed = [finding for finding in _unscheduled(pods) if finding.level is Level.DOOMED]
         return worst_of(doomed, ownership) if doomed else Waiting("no pod is unschedulable")
-
-    return gate
 
 
 def notes(objects: Objects, expected: Expected, *, empty_allowed: Collection[str] = ()) -> tuple[str, ...]:

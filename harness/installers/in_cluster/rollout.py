@@ -34,7 +34,7 @@ def available(site: KindSite, workloads: Sequence[Workload], deadline: Deadline)
         wait(
             site.cluster,
             rollouts.KINDS,
-            rollouts.rolled_out(workloads),
+            rollouts.RolledOut(workloads),
             deadline,
             patience=site.settings.deadlines.unschedulable,
             observe=lambda judged: seen.__setitem__(slice(None), [judged.objects]),
@@ -53,7 +53,7 @@ def stop(cluster: Cluster, workloads: Iterable[Workload], deadline: Deadline) ->
         cluster.patch_merge(each.kind, *each.key, {"spec": {"replicas": 0}})
     if found:
         try:
-            wait(cluster, rollouts.KINDS, rollouts.withdrawn(found), deadline)
+            wait(cluster, rollouts.KINDS, rollouts.Withdrawn(found), deadline)
         except Expired as error:
             raise ClusterError(error.what, where=error.where) from error
 

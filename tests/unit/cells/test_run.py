@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,22 +16,33 @@ from harness.cells.budget import Budget
 from harness.cells.run import Run
 from harness.deadline import Deadline
 from harness.errors import RootMissing, SyncDeadline, VerdictFailed
-from harness.objects import NODES, PODS, Objects
+from harness.objects import NODES, PODS, Kind, Objects
 from harness.processes import commands
 from harness.processes.commands import CommandFailed, Scope
 from harness.progress import Silent
 from harness.results.journal import Journal
 from harness.settings import load
-from harness.verdict import Failed, Passed, Waiting
+from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting.loop import Cancelled, Expired, GateFailed, Judged
 from harness.waiting.nudges import Hasten
+
+
+@dataclass(frozen=True)
+class Says:
+    """A gate that always says the same."""
+
+    verdict: Verdict
+    kinds: tuple[Kind, ...] = (NODES,)
+
+    def __call__(self, objects: Objects) -> Verdict:
+        return self.verdict
 
 
 @pytest.fixture
 def run() -> Run:
     expectation = SimpleNamespace(
         namespaces=frozenset({"a"}),
-        gate=lambda objects: Passed("as intended"),
+        gate=Says(Passed("as intended")),
         notes=lambda objects: ("DaemonSet a/x matches no node, as declared",),
         facts=lambda objects: {"nodes": objects.count(NODES)},
     )
@@ -150,7 +161,7 @@ def test_a_service_that_dies_is_the_reason(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(lane, "wait", wait)
     monkeypatch.setattr(run.services, "check", check)
     with pytest.raises(VerdictFailed, match="source-watcher ended"):
-        run.expect((NODES,), lambda objects: Waiting("x"), within=1.0)
+        run.expect(Says(Waiting("x")), within=1.0)
 
 
 def test_a_sync_that_is_late_has_the_code_of_its_lane(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +172,7 @@ def test_a_sync_that_is_late_has_the_code_of_its_lane(run: Run, monkeypatch: pyt
 
     monkeypatch.setattr(lane, "wait", wait)
     with pytest.raises(SyncDeadline, match=r"after 3\.0 s: is not there") as caught:
-        run.expect((NODES,), lambda objects: Waiting("x"), within=3.0, late=SyncDeadline)
+        run.expect(Says(Waiting("x")), within=3.0, late=SyncDeadline)
     assert "before it" not in caught.value.do
     assert (caught.value.exit, caught.value.where) == (50, "Application argocd/x")
 
@@ -177,7 +188,7 @@ def test_a_sync_that_is_late_says_what_the_time_before_it_went_for(run: Run, mon
         with run.journal.phase(name):
             pass
     with pytest.raises(SyncDeadline) as caught:
-        run.expect((NODES,), lambda objects: Waiting("x"), within=3.0, late=SyncDeadline)
+        run.expect(Says(Waiting("x")), within=3.0, late=SyncDeadline)
     assert caught.value.do == "nothing changed meanwhile\n  before it: bundle 0.0 s, push 0.0 s"
 
 
@@ -216,7 +227,7 @@ def test_controllers_are_told_during_the_wait(run: Run, monkeypatch: pytest.Monk
     monkeypatch.setattr(lane, "wait", wait)
     run.cluster = cast(Any, SimpleNamespace(patch_merge=patch_merge))
     hasten = Hasten(lambda objects: {(NODES, ("", "n")): "x"}, "look", lambda: "now")
-    run.expect((NODES,), lambda objects: Passed("fine"), within=1, observe=seen.append, hasten=hasten)
+    run.expect(Says(Passed("fine")), within=1, observe=seen.append, hasten=hasten)
     assert patched == [(NODES, "", "n", {"metadata": {"annotations": {"look": "now"}}})]
     assert len(seen) == 1
 
@@ -226,7 +237,7 @@ def installed(run: Run) -> None:
 
 
 def expected(run: Run) -> None:
-    run.expect((PODS,), lambda objects: Passed("fine"), within=1)
+    run.expect(Says(Passed("fine"), (PODS,)), within=1)
 
 
 @pytest.mark.parametrize("work", [installed, expected])
@@ -257,7 +268,7 @@ def test_what_the_jobs_deadline_cuts_short_is_50(run: Run, monkeypatch: pytest.M
     monkeypatch.setattr(lane, "wait", expired)
     run.budget = Budget(130.0, clock=lambda: 0.0)
     with pytest.raises(SyncDeadline, match=r"the job's own deadline was reached: HelmRelease a/b: .*not ready"):
-        run.expect((NODES,), lambda objects: Waiting("x"), within=500.0)
+        run.expect(Says(Waiting("x")), within=500.0)
 
 
 def test_what_the_job_leaves_time_for_fails_as_ever(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +276,7 @@ def test_what_the_job_leaves_time_for_fails_as_ever(run: Run, monkeypatch: pytes
     monkeypatch.setattr(lane, "wait", expired)
     run.budget = Budget(130.0, clock=lambda: 0.0)
     with pytest.raises(RootMissing, match="not ready"):
-        run.expect((NODES,), lambda objects: Waiting("x"), within=30.0, late=RootMissing)
+        run.expect(Says(Waiting("x")), within=30.0, late=RootMissing)
 
 
 def test_a_wait_has_what_the_job_leaves(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +292,7 @@ def test_a_wait_has_what_the_job_leaves(run: Run, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(lane, "wait", wait)
     run.budget, run.watched = Budget(130.0, clock=lambda: 0.0), lambda verdict, within: heard.append((verdict, within))
-    run.expect((NODES,), lambda objects: Passed("x"), within=500.0, late=SyncDeadline)
+    run.expect(Says(Passed("x")), within=500.0, late=SyncDeadline)
     assert heard == [130.0, (Waiting("not yet"), 130.0)]
 
 
@@ -290,4 +301,4 @@ def test_below_the_floor_controllers_are_not_waited_for(run: Run, monkeypatch: p
     monkeypatch.setattr(lane, "wait", lambda *a, **k: pytest.fail("waited"))
     run.budget = Budget(119.0, clock=lambda: 0.0)
     with pytest.raises(SyncDeadline, match="leaves 119 s"):
-        run.expect((NODES,), lambda objects: Passed("x"), within=500.0, late=SyncDeadline)
+        run.expect(Says(Passed("x")), within=500.0, late=SyncDeadline)

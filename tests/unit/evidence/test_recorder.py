@@ -1,10 +1,12 @@
 """A recording tells what was seen and said, no secrets, and is judged again as it was judged."""
 
 import json
+import pkgutil
 import stat
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness import gates
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import DataError, UsageError
@@ -19,8 +22,9 @@ from harness.evidence import recorder as recording
 from harness.evidence.recorder import Recorder
 from harness.evidence.redaction import REDACTED, Redactor
 from harness.evidence.replay import Replay, Told, replay
-from harness.gates import absence, argocd, combining, nodes
-from harness.gates.catalog import FACTORIES, Described, built, described
+from harness.gates import absence, argocd, combining, nodes, rollouts
+from harness.gates.catalog import GATES, built, data
+from harness.gates.findings import Gate
 from harness.gates.flux import releases, sources
 from harness.gates.scheduling.fit import daemon
 from harness.gates.workloads import scheduled as workloads
@@ -28,7 +32,7 @@ from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkloa
 from harness.objects import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Objects, key_of
 from harness.progress import Silent
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.waiting.loop import Cancelled, Expired, Gate, GateFailed, Judged, wait
+from harness.waiting.loop import Cancelled, Expired, GateFailed, Judged, wait
 from tests.fakes import objects as core
 from tests.fakes.api import FakeApi
 from tests.fakes.gitops import (
@@ -47,6 +51,8 @@ from tests.fakes.gitops import (
 )
 from tests.fakes.gitops import objects_of as gitops
 
+Judge = Callable[[Objects], Verdict]
+
 WORLD = [core.node("system-0"), core.node("gpu-0"), core.node("gpu-1")]
 GPU_SPEC = core.spec(nodeSelector={core.TYPE: "accelerated"})
 EXPECTED = Expected(
@@ -58,17 +64,16 @@ EXPECTED = Expected(
 )
 ROOT, DEMO = ("argocd", "root"), (FLUX, "aicr-demo")
 
-flux_bundle = described(
-    releases.flux_bundle,
+flux_bundle = releases.Reconciled(
     DIGEST,
     source=(FLUX, "aicr-bundle"),
     kustomization=DEMO,
-    releases={(FLUX, "web"), (FLUX, "db")},
+    releases=((FLUX, "web"), (FLUX, "db")),
     generators=((FLUX, "web-chart"),),
 )
-synced = described(argocd.synced, "root", ["web", "db"], DIGEST)
-nothing_unschedulable = described(workloads.nothing_unschedulable, frozenset({"apps"}))
-scheduled = described(workloads.scheduled_as_intended, EXPECTED, empty_allowed=frozenset({"apps/other"}))
+synced = argocd.Synced("root", ("web", "db"), DIGEST)
+nothing_unschedulable = workloads.NothingUnschedulable(frozenset({"apps"}))
+scheduled = workloads.ScheduledAsIntended(EXPECTED, empty_allowed=frozenset({"apps/other"}))
 
 
 def web_pod(name: str = "p0", on: str = "system-0", **fields: Any) -> dict[str, Any]:
@@ -115,24 +120,24 @@ WORKLOAD_STORY = [
 ]
 REFUSED = core.pod("web-1", refused="0/3 nodes are available")
 
-HISTORIES: dict[str, tuple[Described, list[Objects]]] = {
+HISTORIES: dict[str, tuple[Gate, list[Objects]]] = {
     "absence.gone": (
-        described(absence.gone, [("v1", "pods", "Pod", REFUSED["metadata"]["namespace"], REFUSED["metadata"]["name"])]),
+        absence.Gone(frozenset({("v1", "pods", "Pod", REFUSED["metadata"]["namespace"], REFUSED["metadata"]["name"])})),
         [core.objects_of(*WORLD, REFUSED), core.objects_of(*WORLD)],
     ),
-    "applications.root_there": (described(argocd.root_there, "root"), [gitops([]), gitops([root("web")])]),
+    "applications.root_there": (argocd.RootThere("root"), [gitops([]), gitops([root("web")])]),
     "applications.synced": (synced, [gitops(items) for items in ARGO_STORY]),
     "combining.unless_doomed": (
-        described(combining.unless_doomed, flux_bundle, nothing_unschedulable),
+        combining.UnlessDoomed(flux_bundle, nothing_unschedulable),
         [*(both(items) for items in FLUX_STORY), both(FLUX_STORY[3], REFUSED), both(FLUX_STORY[-1], REFUSED)],
     ),
     "nodes.nodes_ready": (
-        described(nodes.nodes_ready, ("gpu-0", "gpu-1")),
+        nodes.NodesReady(("gpu-0", "gpu-1")),
         [core.objects_of(WORLD[1]), core.objects_of(*WORLD)],
     ),
     "releases.flux_bundle": (flux_bundle, [gitops(items) for items in FLUX_STORY]),
     "sources.kustomization_there": (
-        described(sources.kustomization_there, DEMO),
+        sources.KustomizationThere(DEMO),
         [gitops([]), gitops([kustomization()])],
     ),
     "workloads.nothing_unschedulable": (
@@ -147,7 +152,7 @@ def recorder(path: Path) -> Recorder:
     return Recorder(path, run_id="r1", recipe="demo", deployer="flux-oci", cluster="kwok-1")
 
 
-def record(path: Path, gate: Gate, history: Iterable[Objects], how: BaseException | None = None) -> list[Verdict]:
+def record(path: Path, gate: Judge, history: Iterable[Objects], how: BaseException | None = None) -> list[Verdict]:
     """One wait that sees `history`, and what was said live."""
     verdicts = []
     with_recorder, history = recorder(path), list(history)
@@ -189,7 +194,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_every_registered_gate_has_a_history_here() -> None:
     """A gate that is registered and not covered below could not be rebuilt and nobody would know."""
-    assert set(HISTORIES) == set(FACTORIES)
+    assert set(HISTORIES) == set(GATES)
 
 
 @pytest.mark.parametrize("name", HISTORIES)
@@ -207,20 +212,35 @@ def test_replay_says_what_was_said_live(name: str, path: Path) -> None:
 
 @pytest.mark.parametrize("name", HISTORIES)
 def test_a_gate_comes_back_from_its_data(name: str) -> None:
-    """Data, as JSON, and back: the same data again, and sets and keys are usable as such."""
+    """Data, as JSON, and back: an equal gate, whose sets and keys are usable as such."""
     gate = HISTORIES[name][0]
-    assert built(json.loads(json.dumps(gate.data()))).data() == gate.data()
+    assert built(json.loads(json.dumps(data(gate)))) == gate
 
 
 def test_what_is_expected_comes_back_whole() -> None:
     """Every field of every workload, and the hooks: equal, not merely alike."""
-    assert built(json.loads(json.dumps(scheduled.data()))).parameters["expected"] == EXPECTED
+    again = built(json.loads(json.dumps(data(scheduled))))
+    assert isinstance(again, workloads.ScheduledAsIntended)
+    assert again.expected == EXPECTED
 
 
-def test_a_factory_that_is_not_registered_is_a_defect() -> None:
-    """It is seen where the gate is made, not when somebody wants to read the recording."""
-    with pytest.raises(KeyError):
-        described(combining.there, PODS, ("a", "b"))
+def test_every_gate_has_a_name() -> None:
+    """One without could not be judged again; those of the infrastructure, which no cell records, need none."""
+    modules = [import_module(each.name) for each in pkgutil.walk_packages(gates.__path__, "harness.gates.")]
+    found = {each for module in modules for each in vars(module).values() if isinstance(each, type)}
+    judging = {each for each in found if "__call__" in vars(each) and hasattr(each, "kinds") and each is not Gate}
+    assert judging - {rollouts.RolledOut, rollouts.Withdrawn} == set(GATES.values())
+
+
+def test_recordings_of_earlier_versions_are_read() -> None:
+    """The names and parameters as the first version wrote them: lists for sets, and a default that was left out."""
+    inner = {"gate": "applications.synced", "parameters": {"root": "r", "children": ["web"], "digest": DIGEST}}
+    watch = {"gate": "workloads.nothing_unschedulable", "parameters": {"namespaces": ["apps"]}}
+    both = {"gate": "combining.unless_doomed", "parameters": {"gate": inner, "danger": watch}}
+    assert built(both) == combining.UnlessDoomed(argocd.Synced("r", ("web",), DIGEST), nothing_unschedulable)
+    expected = {"workloads": [], "hooks": [["Job", "apps", "hook"]]}
+    scheduled = {"gate": "workloads.scheduled_as_intended", "parameters": {"expected": expected}}
+    assert built(scheduled) == workloads.ScheduledAsIntended(Expected((), frozenset({("Job", "apps", "hook")})))
 
 
 def _parts(story: list[list[Any]]) -> Any:
@@ -238,7 +258,7 @@ def _parts(story: list[list[Any]]) -> Any:
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_any_history_is_judged_again_as_it_was(gate: Described, story: Any, view: Any, data: Any, path: Path) -> None:
+def test_any_history_is_judged_again_as_it_was(gate: Gate, story: Any, view: Any, data: Any, path: Path) -> None:
     """Objects come, change and go in any order: the recorded differences lose nothing."""
     path.unlink(missing_ok=True)
     live = record(path, gate, [view(items) for items in data.draw(_parts(story))], Cancelled("enough"))
@@ -252,10 +272,10 @@ def test_a_wait_in_earnest_is_recorded(tmp_path: Path, path: Path) -> None:
     told = recorder(path)
     with FakeApi() as api:
         api.put(NODES, core.node("gpu-0"), name="gpu-0")
-        gate = described(nodes.nodes_ready, ("gpu-0",))
+        gate = nodes.NodesReady(("gpu-0",))
         cluster = Cluster(api.kubeconfig(tmp_path))
-        with told.wait(nodes.KINDS, gate, within=5) as seen:
-            passed = wait(cluster, nodes.KINDS, gate, Deadline.after(5), settle=0.05, observe=seen)
+        with told.wait(gate.kinds, gate, within=5) as seen:
+            passed = wait(cluster, gate.kinds, gate, Deadline.after(5), settle=0.05, observe=seen)
     assert told.close() == ""
     found = replay(path)
     assert found.differences == ()
@@ -433,7 +453,7 @@ ENDS = [
 @pytest.mark.parametrize(("error", "how", "why"), ENDS, ids=[how for _, how, _ in ENDS])
 def test_how_a_wait_ended_is_written(error: BaseException | None, how: str, why: str, path: Path) -> None:
     """In one word and with its reason; the exception goes on as it is."""
-    gate: Gate = lambda _: Passed("fine", "Pod a/b")  # noqa: E731
+    gate: Judge = lambda _: Passed("fine", "Pod a/b")  # noqa: E731
     record(path, gate, [core.objects_of()], error)
     wait = replay(path).waits[0]
     assert wait.how == how

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.gates import argocd
-from harness.gates.argocd import root_there, synced
+from harness.gates.argocd import RootThere, Synced
 from harness.objects import Object
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import DIGEST, OLD, URL, application, changed, objects_of, root
@@ -30,7 +30,7 @@ STATES = list(
 
 
 def judge(*items: Object, children: tuple[str, ...] = ("web",), digest: str = DIGEST) -> Verdict:
-    return synced("root", children, digest)(objects_of(items))
+    return Synced("root", children, digest)(objects_of(items))
 
 
 def failing(item: Object, *, retries: int, message: str, phase: str = "Running", running: bool = False) -> Object:
@@ -85,8 +85,8 @@ def test_without_its_root_nothing_passes(items: list[Object]) -> None:
 
 def test_the_grace_is_over_once_the_root_is_there() -> None:
     """It asks for nothing but existence."""
-    assert isinstance(root_there("root")(objects_of([WEB])), Waiting)
-    assert isinstance(root_there("root")(objects_of([changed(ROOT, "status", None)])), Passed)
+    assert isinstance(RootThere("root")(objects_of([WEB])), Waiting)
+    assert isinstance(RootThere("root")(objects_of([changed(ROOT, "status", None)])), Passed)
 
 
 def test_every_named_child_has_to_be_there() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.gates.rollouts import Workload, crashes, ended_since, pods_of, rolled_out, withdrawn
+from harness.gates.rollouts import RolledOut, Withdrawn, Workload, crashes, ended_since, pods_of
 from harness.objects import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Kind, Object, Objects, key_of
 from harness.verdict import Passed, Verdict, Waiting
 
@@ -51,7 +51,7 @@ def objects_of(*objects: Object) -> Objects:
 
 
 def judged(*objects: Object) -> Verdict:
-    return rolled_out([WEB])(objects_of(*objects))
+    return RolledOut([WEB])(objects_of(*objects))
 
 
 def unavailable(*pods: Object, **status: Any) -> list[Object]:
@@ -131,7 +131,7 @@ def test_init_containers_are_pods_too() -> None:
 
 def test_all_must_run_and_the_worst_decides() -> None:
     """The doomed one is the subject, whatever else is merely slow: its patience must not begin anew."""
-    gate = rolled_out([WEB, STORE])
+    gate = RolledOut([WEB, STORE])
     broken = pod(waiting("ErrImagePull"), name="store-0", app="store")
     verdict = gate(objects_of(workload(available=0), pod(container(RUNNING)), workload(STORE, available=0), broken))
     assert isinstance(verdict, Waiting)
@@ -142,7 +142,7 @@ def test_all_must_run_and_the_worst_decides() -> None:
 def test_a_gate_over_nothing_is_a_defect() -> None:
     """It would pass at once."""
     with pytest.raises(ValueError, match="no workloads"):
-        rolled_out([])
+        RolledOut([])
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_gate_over_nothing_is_a_defect() -> None:
 )
 def test_nothing_is_left_of_what_was_stopped(objects: list[Object], passes: bool) -> None:
     """A pod on its way out is one that may still write."""
-    assert isinstance(withdrawn([WEB])(objects_of(*objects)), Passed) == passes
+    assert isinstance(Withdrawn([WEB])(objects_of(*objects)), Passed) == passes
 
 
 @pytest.mark.parametrize(

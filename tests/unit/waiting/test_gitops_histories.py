@@ -150,17 +150,17 @@ PROMISED = Expected(
     frozenset(),
 )
 LANES: Mapping[str, tuple[Shapes, tuple[Kind, ...], Gate]] = {
-    "helm": (HELM_SHAPES, workloads.KINDS, workloads.scheduled_as_intended(PROMISED)),
-    "argocd": (ARGO, argocd.KINDS, argocd.synced("root", ("web", "db"), DIGEST)),
+    "helm": (HELM_SHAPES, workloads.KINDS, workloads.ScheduledAsIntended(PROMISED)),
+    "argocd": (ARGO, argocd.KINDS, argocd.Synced("root", ("web", "db"), DIGEST)),
     "flux": (
         FLUX_SHAPES,
         releases.KINDS,
-        releases.flux_bundle(
+        releases.Reconciled(
             DIGEST,
             source=(FLUX, "aicr-bundle"),
             kustomization=(FLUX, "aicr-demo"),
-            releases=[WEB_KEY],
-            generators=[(FLUX, "web-chart")],
+            releases=(WEB_KEY,),
+            generators=((FLUX, "web-chart"),),
         ),
     ),
 }

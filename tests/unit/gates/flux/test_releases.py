@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from harness.gates.flux import releases
-from harness.gates.flux.releases import HELMRELEASES, flux_bundle, releases_ready
+from harness.gates.flux.releases import HELMRELEASES, Reconciled, releases_ready
 from harness.objects import Object
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import (
@@ -318,12 +318,12 @@ def test_a_repository_is_not_blamed_for_what_helm_did() -> None:
 
 
 def bundle(*items: Object, digest: str = DIGEST) -> Verdict:
-    gate = flux_bundle(
+    gate = Reconciled(
         digest,
         source=(FLUX, "aicr-bundle"),
         kustomization=(FLUX, "aicr-demo"),
-        releases=[WEB_KEY],
-        generators=[(FLUX, "web-chart")],
+        releases=(WEB_KEY,),
+        generators=((FLUX, "web-chart"),),
     )
     return gate(objects_of(items))
 

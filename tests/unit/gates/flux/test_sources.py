@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.gates.flux.sources import generators_ready, kustomization_ready, kustomization_there, source_ready
+from harness.gates.flux.sources import KustomizationThere, generators_ready, kustomization_ready, source_ready
 from harness.objects import Object
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import (
@@ -129,7 +129,7 @@ def test_what_is_not_there_is_waited_for() -> None:
 
 def test_the_grace_asks_for_existence_only() -> None:
     """A Kustomization without any status is there."""
-    gate = kustomization_there(ROOT)
+    gate = KustomizationThere(ROOT)
     assert isinstance(gate(objects_of([])), Waiting)
     assert isinstance(gate(objects_of([changed(TREE, "status", None)])), Passed)
 

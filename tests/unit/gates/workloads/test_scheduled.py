@@ -6,7 +6,7 @@ import pytest
 
 from harness.gates.scheduling.fit import daemon
 from harness.gates.workloads.manifest import REPLICATIONCONTROLLERS, Declared, Expected, ExpectedWorkload
-from harness.gates.workloads.scheduled import facts, notes, nothing_unschedulable, scheduled_as_intended
+from harness.gates.workloads.scheduled import NothingUnschedulable, ScheduledAsIntended, facts, notes
 from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS, Kind
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.objects import (
@@ -55,7 +55,7 @@ def web_pod_not_controlled() -> dict[str, Any]:
 def judged(wanted: ExpectedWorkload | list[ExpectedWorkload], *objects: Any, **options: Any) -> Verdict:
     workloads = wanted if isinstance(wanted, list) else [wanted]
     hooks = frozenset(options.pop("hooks", ()))
-    gate = scheduled_as_intended(Expected(tuple(workloads), hooks), **options)
+    gate = ScheduledAsIntended(Expected(tuple(workloads), hooks), **options)
     return gate(objects_of(*NODES, *objects))
 
 
@@ -336,7 +336,7 @@ def test_a_daemon_set_that_is_declared_empty_but_matches_is_judged_like_any_othe
 def test_nodes_that_are_ill_may_recover() -> None:
     """On a slow machine a heartbeat comes late and all nodes are tainted: no reason to fail at once."""
     ill = node("gpu-0", taints=[KWOK, {"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"}])
-    gate = scheduled_as_intended(Expected((agent(),)))
+    gate = ScheduledAsIntended(Expected((agent(),)))
     is_waiting(gate(objects_of(ill, daemon_set(desired=0))), "its nodes are not well", "unreachable", doomed=True)
 
 
@@ -435,7 +435,7 @@ def test_cron_jobs_are_checked_before_their_time(asks: dict[str, Any], declared:
 def test_a_cron_job_is_not_judged_by_nodes_that_are_ill() -> None:
     """They will have recovered by its time."""
     ill = node("gpu-0", taints=[KWOK, {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}])
-    gate = scheduled_as_intended(Expected((want(CRONJOBS, "cron", replicas=0),)))
+    gate = ScheduledAsIntended(Expected((want(CRONJOBS, "cron", replicas=0),)))
     is_passed(gate(objects_of(ill)))
 
 
@@ -658,7 +658,7 @@ def test_more_gpus_than_a_node_has_fail() -> None:
 
 def test_the_watch_during_installs_never_passes() -> None:
     """It has nothing to say of pods that are bound or waiting their turn, or of other namespaces."""
-    gate = nothing_unschedulable({"apps"})
+    gate = NothingUnschedulable(frozenset({"apps"}))
     others = pod("other", namespace="elsewhere", refused=NO_NODE)
     is_waiting(
         gate(objects_of(*NODES, web_pod(), web_pod("b", on=""), others)), "no pod is unschedulable", doomed=False
@@ -668,7 +668,7 @@ def test_the_watch_during_installs_never_passes() -> None:
 def test_the_watch_during_installs_is_doomed_by_a_hook_that_fits_nowhere() -> None:
     """With the reason, so that the lane can end long before helm would."""
     stuck = job_pod("hook-0", on="", of="hook", refused=NO_NODE)
-    verdict = nothing_unschedulable({"apps"})(objects_of(*NODES, job(name="hook"), stuck))
+    verdict = NothingUnschedulable(frozenset({"apps"}))(objects_of(*NODES, job(name="hook"), stuck))
     is_waiting(verdict, "pod hook-0 is not scheduled", NO_NODE, doomed=True)
     assert isinstance(verdict, Waiting)
     assert verdict.subject == "Job apps/hook"
