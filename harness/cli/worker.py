@@ -13,7 +13,8 @@ from harness.cells.budget import Budget
 from harness.cells.cell import Cell
 from harness.cli.cells import bundler_of, overrides_of
 from harness.cli.context import Context
-from harness.errors import HarnessError, first_line
+from harness.errors import HarnessError
+from harness.excerpts import first_line
 from harness.isolation.marks import Marks
 from harness.isolation.reservation import Stay
 from harness.recipes.resolve import resolve

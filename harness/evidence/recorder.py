@@ -31,8 +31,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from harness.errors import first_line
 from harness.evidence.redaction import Redactor
+from harness.excerpts import first_line
 from harness.gates import catalog
 from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.processes.threads import Background

@@ -1,4 +1,4 @@
-"""What is not as intended, and how one verdict is made of many findings.
+"""What a gate is, what it finds that is not as intended, and how many findings become one verdict.
 
 All that is wrong is told at once (up to a screenful), the worst first. While something is doomed it decides the
 subject, since the waiting loop counts its patience by subject.
@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from harness.excerpts import cut, some
 from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.verdict import CauseKind, Failed, Verdict, Waiting
+
+SHOWN = 5  # findings in one reason
+_HEAD, _TAIL = 240, 480  # characters of a message: who failed is said first, why it failed last
 
 
 class Gate(Protocol):
@@ -50,10 +54,6 @@ class Finding:
         return self.kind or (otherwise if self.level > Level.WAITING else None)
 
 
-SHOWN = 5  # findings in one reason
-_HEAD, _TAIL = 240, 480  # characters of a message: who failed is said first, why it failed last
-
-
 @dataclass(frozen=True)
 class Doubt:
     """Why an object is not as it should be, before it is known of which object that is told."""
@@ -85,10 +85,8 @@ def overall(findings: Iterable[Finding]) -> Failed | Waiting:
 
 def _told(findings: list[Finding]) -> str:
     """The first without its subject, which the verdict carries."""
-    lines = [findings[0].text, *(f"{finding.subject}: {finding.text}" for finding in findings[1:SHOWN])]
-    if len(findings) > SHOWN:
-        lines.append(f"and {len(findings) - SHOWN} more")
-    return "\n".join(lines)
+    lines = [findings[0].text, *(f"{finding.subject}: {finding.text}" for finding in findings[1:])]
+    return "\n".join(cut(lines, SHOWN))
 
 
 def named(kind: Kind, key: Key) -> str:
@@ -108,5 +106,4 @@ def shortened(message: object) -> str:
 
 def listed(names: Iterable[str]) -> str:
     """Some names, and how many there are besides."""
-    found = sorted(names)
-    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+    return some(sorted(names), SHOWN)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from harness.gates.findings import Finding, Level, named, overall, shortened
 from harness.gates.scheduling.fit import Fit
-from harness.objects import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Key, Kind, Object, Objects
+from harness.objects import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Key, Kind, Object, Objects, condition, holds
 from harness.verdict import Passed, Verdict
 
 KINDS = (DEPLOYMENTS, STATEFULSETS, PODS, NODES)
@@ -145,9 +145,9 @@ def _obstacle(workload: Object, pods: Sequence[Object], nodes: Collection[Object
         return Level.WAITING, "it is scaled to nothing"
     staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     if not staying:
-        for condition in (workload.get("status") or {}).get("conditions") or ():
-            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-                return Level.DOOMED, f"no pod can be made: {shortened(condition.get('message'))}"
+        if holds(workload, "ReplicaFailure"):
+            why = condition(workload, "ReplicaFailure").get("message")
+            return Level.DOOMED, f"no pod can be made: {shortened(why)}"
         leaving = "its old pod is still ending" if pods else "it has no pod yet"
         return Level.WAITING, leaving
     alive = [pod for pod in staying if pod["status"].get("phase") != "Failed"]  # an evicted pod is replaced by another
@@ -164,11 +164,10 @@ def _told(pod: Object, nodes: Collection[Object]) -> tuple[Level, str]:
     if status.get("phase") == "Failed":
         reason = "was evicted" if status.get("reason") == "Evicted" else f"has failed ({status.get('reason', '')})"
         return Level.DOOMED, f"{reason}: {shortened(status.get('message'))}"
-    for condition in status.get("conditions") or ():
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            unschedulable = condition.get("reason") == "Unschedulable"
-            level = Level.DOOMED if unschedulable else Level.WAITING
-            return level, f"has no node: {_unfit(pod, nodes)}{shortened(condition.get('message'))}"
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        level = Level.DOOMED if scheduled.get("reason") == "Unschedulable" else Level.WAITING
+        return level, f"has no node: {_unfit(pod, nodes)}{shortened(scheduled.get('message'))}"
     return max(
         (_container(each, pod) for each in _unfinished(pod)),
         key=lambda each: each[0],

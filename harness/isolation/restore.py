@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError
+from harness.excerpts import first_line
 from harness.isolation import plan
 from harness.isolation.inventory import Difference, Entry, Inventory, compare, condition_taints, take
 from harness.isolation.plan import CLEARING, Step
@@ -177,7 +178,7 @@ class _Cleanup:
         except HarnessError as error:
             gone = isinstance(error, ApiError) and error.status in (404, 409)  # or no longer the object that was meant
             if not gone:
-                self.notes.append(str(error).splitlines()[0])
+                self.notes.append(first_line(error))
 
     def _watch(self, gone: Mapping[Reference, Entry], steps: Iterable[Step]) -> bool:
         """Wait until everything is gone and volumes are free; False when that takes too long."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from harness.gates.findings import listed
 from harness.names import volume_name
-from harness.objects import PERSISTENT_VOLUMES, PODS, Objects, scheduled_condition
+from harness.objects import PERSISTENT_VOLUMES, PODS, Objects, condition
 from harness.waiting.nudges import Hasten, Subject
 
 _BELIEVED = "unbound immediate PersistentVolumeClaims"
@@ -23,7 +23,7 @@ def refused(objects: Objects) -> Mapping[Subject, str]:
     names = [
         f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         for pod in objects.all(PODS)
-        if not pod["spec"].get("nodeName") and _BELIEVED in str(scheduled_condition(pod).get("message"))
+        if not pod["spec"].get("nodeName") and _BELIEVED in str(condition(pod, "PodScheduled").get("message"))
     ]
     return {_VOLUME: f"refused for unbound claims: {listed(names)}"} if names else {}
 

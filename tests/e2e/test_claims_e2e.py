@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.deadline import Deadline
-from harness.objects import NODES, PODS, Objects, scheduled_condition
+from harness.objects import NODES, PODS, Objects, condition
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.claims import LOOK_AGAIN
 from harness.waiting.loop import Expired, Gate, wait
@@ -24,7 +24,7 @@ def refused_by(nodes: int) -> Gate:
 
     def gate(objects: Objects) -> Verdict:
         pod = objects.get(PODS, "default", "huge")
-        said = str(scheduled_condition(pod or {}).get("message"))
+        said = str(condition(pod or {}, "PodScheduled").get("message"))
         refused = f"0/{nodes} nodes are available: pod has unbound immediate PersistentVolumeClaims"
         return Passed(said) if refused in said else Waiting(said)
 

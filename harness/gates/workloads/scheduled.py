@@ -51,7 +51,6 @@ from harness.objects import (
     condition,
     holds,
     phase,
-    scheduled_condition,
 )
 from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
 
@@ -154,7 +153,7 @@ def _unscheduled(pods: Iterable[tuple[Object, Owner]]) -> Iterator[Finding]:
 
 def _refused(pod: Object) -> bool:
     """Whether nothing will bind the pod as things are. One that preempts others is on its way."""
-    scheduled = scheduled_condition(pod)
+    scheduled = condition(pod, "PodScheduled")
     if (pod.get("status") or {}).get("nominatedNodeName"):
         return False
     foreign = (pod["spec"].get("schedulerName") or "default-scheduler") != "default-scheduler"
