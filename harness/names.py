@@ -1,10 +1,5 @@
 """Names that other programs know too: labels, taints, namespaces. A change here is a change of contract."""
 
-
-def volume_name(index: int) -> str:
-    return f"volume-{index}"
-
-
 NODE_TYPE_LABEL = "aicr.nvidia.com/node-type"  # system | accelerated
 SYSTEM, ACCELERATED = "system", "accelerated"
 KWOK_NODE_LABEL = ("type", "kwok")
@@ -34,3 +29,8 @@ PROTECTED_NAMESPACES = SYSTEM_NAMESPACES | {"default"}
 OWNER_MARKER = ("kube-system", "kwok-harness-owner")
 
 API_VERSION = "aicr.nvidia.com/v1alpha1"
+
+
+def volume_name(index: int) -> str:
+    """What a PersistentVolume that the harness makes is called, counted from 0."""
+    return f"volume-{index}"

@@ -8,6 +8,8 @@ from harness.errors import DataError
 from harness.gates.workloads.manifest import flatten
 from harness.objects import Kind, Object, Reference
 
+_HOOK, _POLICY = "helm.sh/hook", "helm.sh/hook-delete-policy"
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -19,9 +21,6 @@ class Expected:
     optional: bool = False
     standing_hook: bool = False
     scaled: tuple[int, int] | None = None
-
-
-_HOOK, _POLICY = "helm.sh/hook", "helm.sh/hook-delete-policy"
 
 
 def expected(

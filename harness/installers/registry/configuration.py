@@ -25,11 +25,6 @@ def address(settings: Settings) -> str:
     return f"localhost:{settings.ports.registry}"
 
 
-def collectors(site: EvidenceSite) -> list[Collector]:
-    """Who pushed and pulled what, and how it was answered."""
-    return [site.log_of(NAME, lines=LOG_LINES)]
-
-
 def configuration(listen: str, identity: str) -> str:
     """The registry's configuration file. What is stored lies below its directory, and goes with the cluster."""
     return yaml.safe_dump(
@@ -96,3 +91,8 @@ def _identity(address: str, port: int) -> str | None:
         return None
     finally:
         connection.close()
+
+
+def collectors(site: EvidenceSite) -> list[Collector]:
+    """Who pushed and pulled what, and how it was answered."""
+    return [site.log_of(NAME, lines=LOG_LINES)]
