@@ -1,7 +1,6 @@
-"""A lane, and what its story is told with.
+"""What a lane's story is told with: one cell under way.
 
-A lane knows how a bundle is delivered; everything else (waiting, verifying, phases) it asks of the Run. There is no
-`if lane == ...` anywhere: a new lane is a new file under lanes/ and a line in its tuple.
+A lane knows how a bundle is delivered; everything else (waiting, verifying, phases) it asks of the Run.
 """
 
 import threading

@@ -164,6 +164,21 @@ def test_a_service_that_dies_is_the_reason(run: Run, monkeypatch: pytest.MonkeyP
         run.expect(Says(Waiting("x")), within=1.0)
 
 
+def test_a_wait_watches_what_its_gate_asks_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more and no less, also when everything that has passed is asked again."""
+    watched: list[object] = []
+
+    def wait(cluster: object, kinds: object, *arguments: object, **how: object) -> Passed:
+        watched.append(kinds)
+        return Passed("fine")
+
+    monkeypatch.setattr(lane, "wait", wait)
+    run.expect(Says(Passed("fine"), (NODES,)), within=1.0)
+    run.expect(Says(Passed("fine"), (PODS, NODES)), within=1.0)
+    run.still()
+    assert watched == [(NODES,), (PODS, NODES)] * 2
+
+
 def test_a_sync_that_is_late_has_the_code_of_its_lane(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Expiry of the sync is 50, with all that the expired wait has to say."""
 

@@ -232,6 +232,15 @@ def test_every_gate_has_a_name() -> None:
     assert judging - {rollouts.RolledOut, rollouts.Withdrawn} == set(GATES.values())
 
 
+@pytest.mark.parametrize("name", HISTORIES)
+def test_what_a_gate_watches_is_what_it_looks_at(name: str) -> None:
+    """Of its own kinds alone it says what it says of all: none is missing, and those of both halves are watched."""
+    gate, history = HISTORIES[name]
+    for objects in history:
+        found = {kind: {key_of(item): item for item in objects.all(kind)} for kind in gate.kinds}
+        assert gate(Objects(found)) == gate(objects)
+
+
 def test_recordings_of_earlier_versions_are_read() -> None:
     """The names and parameters as the first version wrote them: lists for sets, and a default that was left out."""
     inner = {"gate": "applications.synced", "parameters": {"root": "r", "children": ["web"], "digest": DIGEST}}
