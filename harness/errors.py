@@ -10,11 +10,6 @@ from typing import ClassVar
 from harness.exits import Exit
 
 
-def first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
-
-
 class HarnessError(Exception):
     """One clear message: `what` is a clause, `where` a file:line or an object, `do` the remedy."""
 
@@ -126,15 +121,6 @@ class VerdictFailed(HarnessError):
     """What the harness exists to find: the recipe does not work under this lane."""
 
 
-def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str:
-    """The nearest known names as a remedy, or the whole list where nothing is near."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=most, cutoff=0.5)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return f"known: {', '.join(names)}" if names else "none are known"
-
-
 class RootMissing(VerdictFailed):
     """What was applied made no root object within its grace: it silently produced nothing."""
 
@@ -147,3 +133,12 @@ class SyncDeadline(VerdictFailed):
 
 class Terminated(BaseException):
     """SIGTERM reached the harness: like KeyboardInterrupt, it passes every handler that is meant for errors."""
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str:
+    """The nearest known names as a remedy, or the whole list where nothing is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=most, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"known: {', '.join(names)}" if names else "none are known"

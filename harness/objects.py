@@ -1,4 +1,4 @@
-"""A consistent view of some kinds of objects: what a gate judges, what a recording replays."""
+"""Objects of Kubernetes: their kinds, how they are named, what their status says, and those that a gate judges."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,34 +6,6 @@ from types import MappingProxyType
 from typing import Any
 
 Object = Mapping[str, Any]  # a Kubernetes object as the API server sent it, decoded from JSON
-
-
-def condition(item: Object, name: str) -> Mapping[str, Any]:
-    """A condition by its type, empty when there is none: positions mean nothing."""
-    for one in (item.get("status") or {}).get("conditions") or ():
-        if one.get("type") == name:
-            return dict(one)
-    return {}
-
-
-def scheduled_condition(pod: Object) -> Mapping[str, Any]:
-    """The pod's PodScheduled condition, looked up by type; empty when there is none."""
-    for condition in (pod.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "PodScheduled":
-            return dict(condition)
-    return {}
-
-
-def holds(item: Object, name: str) -> bool:
-    """Whether a condition is there and True."""
-    return condition(item, name).get("status") == "True"
-
-
-def phase(pod: Object) -> str:
-    """Pending, Running, Succeeded, Failed or Unknown."""
-    return str((pod.get("status") or {}).get("phase", ""))
-
-
 Key = tuple[str, str]  # namespace ("" for cluster-scoped), name
 
 
@@ -54,13 +26,21 @@ class Kind:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
+NODES = Kind("v1", "nodes", "Node", namespaced=False)
+PODS = Kind("v1", "pods", "Pod")
+EVENTS = Kind("v1", "events", "Event")
+NAMESPACES = Kind("v1", "namespaces", "Namespace", namespaced=False)
+CONFIGMAPS = Kind("v1", "configmaps", "ConfigMap")
+CLAIMS = Kind("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 STORAGE_CLASSES = Kind("storage.k8s.io/v1", "storageclasses", "StorageClass", namespaced=False)
-
-
 SERVICE_ACCOUNTS = Kind("v1", "serviceaccounts", "ServiceAccount")
-
-
 PERSISTENT_VOLUMES = Kind("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
+DEPLOYMENTS = Kind("apps/v1", "deployments", "Deployment")
+DAEMONSETS = Kind("apps/v1", "daemonsets", "DaemonSet")
+STATEFULSETS = Kind("apps/v1", "statefulsets", "StatefulSet")
+REPLICASETS = Kind("apps/v1", "replicasets", "ReplicaSet")
+JOBS = Kind("batch/v1", "jobs", "Job")
+CRONJOBS = Kind("batch/v1", "cronjobs", "CronJob")
 
 
 @dataclass(frozen=True, order=True)
@@ -75,26 +55,30 @@ class Reference:
         return f"{self.resource} {self.namespace}/{self.name}" if self.namespace else f"{self.resource} {self.name}"
 
 
-NODES = Kind("v1", "nodes", "Node", namespaced=False)
-PODS = Kind("v1", "pods", "Pod")
-EVENTS = Kind("v1", "events", "Event")
-NAMESPACES = Kind("v1", "namespaces", "Namespace", namespaced=False)
-CONFIGMAPS = Kind("v1", "configmaps", "ConfigMap")
-CLAIMS = Kind("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
-DEPLOYMENTS = Kind("apps/v1", "deployments", "Deployment")
-DAEMONSETS = Kind("apps/v1", "daemonsets", "DaemonSet")
-STATEFULSETS = Kind("apps/v1", "statefulsets", "StatefulSet")
-REPLICASETS = Kind("apps/v1", "replicasets", "ReplicaSet")
-JOBS = Kind("batch/v1", "jobs", "Job")
-CRONJOBS = Kind("batch/v1", "cronjobs", "CronJob")
-
-
 def key_of(item: Object) -> Key:
     metadata = item["metadata"]
     return (metadata.get("namespace", ""), metadata["name"])
 
 
-class Snapshot:
+def condition(item: Object, name: str) -> Mapping[str, Any]:
+    """A condition by its type, empty when there is none: positions mean nothing."""
+    for one in (item.get("status") or {}).get("conditions") or ():
+        if one.get("type") == name:
+            return dict(one)
+    return {}
+
+
+def holds(item: Object, name: str) -> bool:
+    """Whether a condition is there and True."""
+    return condition(item, name).get("status") == "True"
+
+
+def phase(pod: Object) -> str:
+    """Pending, Running, Succeeded, Failed or Unknown."""
+    return str((pod.get("status") or {}).get("phase", ""))
+
+
+class Objects:
     """Objects by kind and key, immutable. Kinds that were not watched are a defect of the gate that asks for them."""
 
     def __init__(self, objects: Mapping[Kind, Mapping[Key, Object]]) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from harness.excerpts import first_line
+
 
 class Progress(Protocol):
     """Receives events from any thread. A `task` is a short stable name: "cluster", "tool etcd", "release nfd"."""
@@ -42,6 +44,6 @@ def task(progress: Progress, name: str, detail: str = "") -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        progress.failed(name, str(error).splitlines()[0] if str(error) else type(error).__name__)
+        progress.failed(name, first_line(error))
         raise
     progress.finished(name)

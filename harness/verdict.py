@@ -1,4 +1,7 @@
-"""What a gate says of a snapshot. There are three answers and none of them is a boolean."""
+"""What a gate says of the objects that it is shown. There are three answers, and none of them is a boolean.
+
+Each may name the kind of its cause: where, between the settings and the harness, a failure lies.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from harness.cluster.api import ApiError, Cluster
 from harness.errors import HarnessError
-from harness.objects import NODES, PERSISTENT_VOLUMES, Kind, Object, Snapshot
+from harness.objects import NODES, PERSISTENT_VOLUMES, Kind, Object, Objects
 from harness.processes import daemons
 from harness.processes.daemons import Identity
 from harness.processes.service import MARK
@@ -53,14 +53,14 @@ class Deed:
         return f"{self.verb} {self.kind.kind} {'/'.join(filter(None, (self.namespace, self.name)))}"
 
 
-def due(snapshot: Snapshot) -> Iterator[Deed]:
-    """What is to be done now. `snapshot` is over KINDS."""
-    for volume in storage.volumes_due(snapshot):
+def due(objects: Objects) -> Iterator[Deed]:
+    """What is to be done now. `objects` is over KINDS."""
+    for volume in storage.volumes_due(objects):
         yield Deed("create", PERSISTENT_VOLUMES, "", volume["metadata"]["name"], volume)
-    for name in storage.volumes_spent(snapshot):
+    for name in storage.volumes_spent(objects):
         yield Deed("delete", PERSISTENT_VOLUMES, "", name)
-    balanced = [(SERVICES, each) for each in snapshot.all(SERVICES) if each["spec"].get("type") == "LoadBalancer"]
-    for kind, item in (*balanced, *((INGRESSES, each) for each in snapshot.all(INGRESSES))):
+    balanced = [(SERVICES, each) for each in objects.all(SERVICES) if each["spec"].get("type") == "LoadBalancer"]
+    for kind, item in (*balanced, *((INGRESSES, each) for each in objects.all(INGRESSES))):
         if not ((item.get("status") or {}).get("loadBalancer") or {}).get("ingress"):
             metadata = item["metadata"]
             yield Deed("status", kind, metadata["namespace"], metadata["name"], _addressed())
@@ -110,8 +110,8 @@ class Cloud:
         """Do what is due; whether all of it shows already."""
         if self._unlisted:
             return True
-        snapshot = Snapshot({kind: mirror.items for kind, mirror in self._mirrors.items()})
-        deeds = list(due(snapshot))
+        objects = Objects({kind: mirror.items for kind, mirror in self._mirrors.items()})
+        deeds = list(due(objects))
         now = time.monotonic()
         self._done = {deed: at for deed, at in self._done.items() if deed in deeds and now - at < _AGAIN_SECONDS}
         for deed in deeds:

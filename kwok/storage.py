@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.names import BELL
-from harness.objects import CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, Object, Snapshot
+from harness.objects import CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, Object, Objects
 
 KINDS = (STORAGE_CLASSES, CLAIMS, PERSISTENT_VOLUMES)
 
@@ -20,10 +20,10 @@ _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 _SELECTED_NODE = "volume.kubernetes.io/selected-node"  # by the scheduler, for a claim that waits for its consumer
 
 
-def volumes_due(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
-    """The volumes that are missing: one for each claim that is to have its own now. `snapshot` is over KINDS."""
-    classes = {each["metadata"]["name"]: each for each in snapshot.all(STORAGE_CLASSES)}
-    for claim in snapshot.all(CLAIMS):
+def volumes_due(objects: Objects) -> Iterator[dict[str, Any]]:
+    """The volumes that are missing: one for each claim that is to have its own now. `objects` is over KINDS."""
+    classes = {each["metadata"]["name"]: each for each in objects.all(STORAGE_CLASSES)}
+    for claim in objects.all(CLAIMS):
         spec, metadata = claim["spec"], claim["metadata"]
         of = classes.get(spec.get("storageClassName") or "")
         if of is None or spec.get("volumeName") or "deletionTimestamp" in metadata or spec.get("selector"):
@@ -32,13 +32,13 @@ def volumes_due(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
         chosen = _SELECTED_NODE in (metadata.get("annotations") or {})
         if of["provisioner"] != _NO_PROVISIONER and (chosen or not waits):
             volume = _volume(claim, of)
-            if snapshot.get(PERSISTENT_VOLUMES, "", volume["metadata"]["name"]) is None:
+            if objects.get(PERSISTENT_VOLUMES, "", volume["metadata"]["name"]) is None:
                 yield volume
 
 
-def volumes_spent(snapshot: Snapshot) -> Iterator[str]:
+def volumes_spent(objects: Objects) -> Iterator[str]:
     """The names of our volumes whose claim is gone, where their class has them deleted then."""
-    for volume in snapshot.all(PERSISTENT_VOLUMES):
+    for volume in objects.all(PERSISTENT_VOLUMES):
         metadata, spec = volume["metadata"], volume["spec"]
         ours = (metadata.get("annotations") or {}).get(_PROVISIONED_BY) == PROVISIONER
         released = (volume.get("status") or {}).get("phase") == "Released" and "deletionTimestamp" not in metadata

@@ -9,18 +9,18 @@ from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.errors import RootMissing, SyncDeadline
 from harness.formats.go_yaml import load_all
-from harness.gates import argocd, combining
-from harness.gates.catalog import described
-from harness.gates.workloads import scheduled as workloads
+from harness.gates import argocd
+from harness.gates.argocd import RootThere, Synced
+from harness.gates.combining import UnlessDoomed
+from harness.gates.workloads.scheduled import NothingUnschedulable
 from harness.installers.catalog import ARGOCD, REGISTRY
-from harness.objects import CLAIMS, key_of
+from harness.objects import key_of
 from harness.publishing.oci.registry import Published
 from harness.verdict import Passed
 from harness.waiting.nudges import Hasten
 
 REFRESH = "argocd.argoproj.io/refresh"
 SERVED_WITHIN = 1.0  # seconds that Argo CD may take to see that what its operation waits for is there
-KINDS = (*argocd.KINDS, CLAIMS, *workloads.SCHEDULING_KINDS)
 
 
 def story(run: Run) -> Passed:
@@ -37,13 +37,10 @@ def story(run: Run) -> Passed:
 def synced(run: Run, published: Published) -> Passed:
     """The root appears within its grace, then it and its children are synced."""
     deadlines, delivery = run.settings.deadlines, run.pushed.delivery
-    there = described(argocd.root_there, delivery.root)
-    run.expect((argocd.APPLICATIONS,), there, within=deadlines.argocd_root_grace, late=RootMissing)
-    gate = described(argocd.synced, delivery.root, delivery.applications, published.digest)
-    danger = described(workloads.nothing_unschedulable, run.expectation.namespaces)
+    run.expect(RootThere(delivery.root), within=deadlines.argocd_root_grace, late=RootMissing)
+    gate = Synced(delivery.root, delivery.applications, published.digest)
     return run.expect(
-        KINDS,
-        described(combining.unless_doomed, gate, danger),
+        UnlessDoomed(gate, NothingUnschedulable(run.expectation.namespaces)),
         within=deadlines.argocd_sync,
         late=SyncDeadline,
         observe=run.timeline.observing(argocd.progress),

@@ -12,18 +12,17 @@ from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.errors import RootMissing, SyncDeadline
 from harness.formats.media_types import LAYER
-from harness.gates import combining
-from harness.gates.catalog import described
+from harness.gates.combining import UnlessDoomed
 from harness.gates.flux import releases, sources
-from harness.gates.workloads import scheduled as workloads
+from harness.gates.flux.releases import Reconciled
+from harness.gates.flux.sources import KustomizationThere
+from harness.gates.workloads.scheduled import NothingUnschedulable
 from harness.installers.catalog import FLUX, REGISTRY
 from harness.installers.flux.configuration import AUTHORITY, CREDENTIALS
 from harness.objects import key_of
 from harness.publishing.oci.address import Access
 from harness.verdict import Passed
 from harness.waiting.nudges import Hasten
-
-KINDS = (*releases.KINDS, *workloads.SCHEDULING_KINDS)
 
 
 def story(run: Run) -> Passed:
@@ -34,20 +33,16 @@ def story(run: Run) -> Passed:
     with run.journal.phase("sync") as phase:
         run.apply(sources.OCIREPOSITORIES, source(run.pushed.target, run.registry))
         run.apply(sources.KUSTOMIZATIONS, kustomization(root[1]))
-        grace = described(sources.kustomization_there, root)
-        run.expect((sources.KUSTOMIZATIONS,), grace, within=deadlines.flux_root_grace, late=RootMissing)
-        gate = described(
-            releases.flux_bundle,
+        run.expect(KustomizationThere(root), within=deadlines.flux_root_grace, late=RootMissing)
+        gate = Reconciled(
             published.digest,
             source=(FLUX_NAMESPACE, SOURCE),
             kustomization=root,
             releases=run.pushed.delivery.releases,
             generators=run.pushed.delivery.generators,
         )
-        danger = described(workloads.nothing_unschedulable, run.expectation.namespaces)
         passed = run.expect(
-            KINDS,
-            described(combining.unless_doomed, gate, danger),
+            UnlessDoomed(gate, NothingUnschedulable(run.expectation.namespaces)),
             within=deadlines.flux_sync,
             late=SyncDeadline,
             observe=run.timeline.observing(releases.progress),

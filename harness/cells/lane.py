@@ -1,4 +1,7 @@
-"""What a lane is."""
+"""What a lane is.
+
+There is no `if lane == ...` anywhere: a new lane is a new file under lanes/ and a line in its tuple.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
-"""A lane, and what its story is told with.
+"""What a lane's story is told with: one cell under way.
 
-A lane knows how a bundle is delivered; everything else (waiting, verifying, phases) it asks of the Run. There is no
-`if lane == ...` anywhere: a new lane is a new file under lanes/ and a line in its tuple.
+A lane knows how a bundle is delivered; everything else (waiting, verifying, phases) it asks of the Run.
 """
 
 import threading
@@ -19,11 +18,11 @@ from harness.deadline import Deadline
 from harness.errors import SyncDeadline, VerdictFailed
 from harness.evidence.recorder import Recorder
 from harness.expected.workloads import Expectation
-from harness.gates.catalog import described
-from harness.gates.workloads import scheduled as workloads
+from harness.gates.findings import Gate
+from harness.gates.workloads.scheduled import NothingUnschedulable
 from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
-from harness.objects import PODS, Kind, Object, Snapshot
+from harness.objects import PODS, Kind, Object, Objects
 from harness.processes.commands import Scope
 from harness.processes.threads import Background
 from harness.publishing.oci.address import Access
@@ -34,7 +33,7 @@ from harness.results.journal import Journal
 from harness.settings import Settings
 from harness.verdict import Passed, Verdict
 from harness.waiting.claims import LOOK_AGAIN
-from harness.waiting.loop import Cancelled, Expired, Gate, Judged, Observe, wait
+from harness.waiting.loop import Cancelled, Expired, Judged, Observe, wait
 from harness.waiting.nudges import Hasten, hastening
 
 Watched = Callable[[Verdict, float], None]  # what a wait says of what it sees, and how many seconds it has in all
@@ -72,7 +71,7 @@ class Run:
     facts: dict[str, Any] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
     watched: Watched = unwatched
-    passed: list[tuple[tuple[Kind, ...], Gate, float]] = field(default_factory=list)
+    passed: list[tuple[Gate, float]] = field(default_factory=list)
     installed: Callable[[], Expectation] | None = None
     _pushed: Pushed | None = field(default=None, init=False)
 
@@ -121,7 +120,6 @@ class Run:
 
     def expect(
         self,
-        kinds: Iterable[Kind],
         gate: Gate,
         *,
         within: float,
@@ -137,11 +135,11 @@ class Run:
         came first is SyncDeadline, whatever is waited for. `hasten` is what controllers are told meanwhile, beside what
         the scheduler is told of claims where pods are looked at.
         """
-        deadlines, kinds = self.settings.deadlines, tuple(kinds)
+        deadlines = self.settings.deadlines
         if late is SyncDeadline:
             self.budget.require()
         wanted, within = within, self.budget.within(within)
-        hastens = [each for each in (hasten, LOOK_AGAIN if PODS in kinds else None) if each is not None]
+        hastens = [each for each in (hasten, LOOK_AGAIN if PODS in gate.kinds else None) if each is not None]
 
         def seeing(judged: Judged) -> None:
             self.watched(judged.verdict, within)
@@ -151,11 +149,11 @@ class Run:
         try:
             with (
                 hastening(hastens, self.cluster, self.recorder.nudge) as look,
-                self.recorder.wait(kinds, gate, within=within, observe=_both(look, seeing)) as seen,
+                self.recorder.wait(gate.kinds, gate, within=within, observe=_both(look, seeing)) as seen,
             ):
                 passed = wait(
                     self.cluster,
-                    kinds,
+                    gate.kinds,
                     gate,
                     Deadline.after(within),
                     settle=settle or deadlines.settle,
@@ -172,14 +170,14 @@ class Run:
         except Cancelled:
             self.services.check()
             raise
-        self.passed.append((kinds, gate, wanted))
+        self.passed.append((gate, wanted))
         return passed
 
     def still(self) -> Passed:
         """Expect everything that has passed to pass again; the last one's pass."""
         if not self.passed:
             raise ValueError("nothing has passed yet: nothing can still pass")
-        return [self.expect(kinds, gate, within=within) for kinds, gate, within in self.passed[:]][-1]
+        return [self.expect(gate, within=within) for gate, within in self.passed[:]][-1]
 
     def while_schedulable(self, work: Callable[[], None]) -> None:
         """Do `work` while the scheduler is watched: a pod that it refuses for too long ends both, with its reason."""
@@ -192,16 +190,16 @@ class Run:
                 ended.set()
 
         within = self.settings.deadlines.release * len(self.bundle.folders)
-        gate = described(workloads.nothing_unschedulable, self.expectation.namespaces)
+        gate = NothingUnschedulable(self.expectation.namespaces)
         working = Background(watched, "lane")
         try:
             with (
                 hastening((LOOK_AGAIN,), self.cluster, self.recorder.nudge) as look,
-                self.recorder.wait(workloads.SCHEDULING_KINDS, gate, within=within, observe=look) as seen,
+                self.recorder.wait(gate.kinds, gate, within=within, observe=look) as seen,
             ):
                 wait(
                     self.cluster,
-                    workloads.SCHEDULING_KINDS,
+                    gate.kinds,
                     gate,
                     Deadline.after(within),
                     patience=self.settings.deadlines.unschedulable,
@@ -218,20 +216,19 @@ class Run:
 
     def verify(self) -> Passed:
         """Expect every workload of the bundle on its nodes; what a pass does not cover becomes notes."""
-        seen: list[Snapshot] = []
+        seen: list[Objects] = []
         with self.journal.phase("verify") as phase:
             if self.installed is not None:
                 self.expectation = self.installed()
             try:
                 passed = self.expect(
-                    workloads.KINDS,
                     self.expectation.gate,
                     within=self.settings.deadlines.pods,
-                    observe=lambda judged: seen.__setitem__(slice(None), [judged.snapshot]),
+                    observe=lambda judged: seen.__setitem__(slice(None), [judged.objects]),
                 )
             finally:
-                for snapshot in seen:
-                    self.facts.update(self.expectation.facts(snapshot))
+                for objects in seen:
+                    self.facts.update(self.expectation.facts(objects))
             for note in self.expectation.notes(seen[-1]):
                 self.journal.note(note)
             phase.detail = passed.reason

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from harness.objects import Snapshot
+from harness.objects import Objects
 from harness.waiting.loop import Judged, Observe
 
-Progress = Callable[[Snapshot], Mapping[str, bool]]  # by name, whether it is ready; who has not begun is not in it
+Progress = Callable[[Objects], Mapping[str, bool]]  # by name, whether it is ready; who has not begun is not in it
 
 
 class Timeline:
@@ -34,7 +34,7 @@ class Timeline:
         """
 
         def observe(judged: Judged) -> None:
-            self._saw(progress(judged.snapshot))
+            self._saw(progress(judged.objects))
 
         return observe
 

@@ -18,9 +18,9 @@ from harness.cells.prepare import Prepared
 from harness.cells.run import Run
 from harness.errors import DataError, SyncDeadline, VerdictFailed
 from harness.expected import objects as expected_objects
-from harness.gates import absence, argocd, typed
-from harness.gates.absence import Member
-from harness.gates.catalog import described
+from harness.gates import argocd, typed
+from harness.gates.absence import Gone, Member
+from harness.gates.findings import listed
 from harness.gates.flux import releases, sources
 from harness.objects import Kind
 from harness.publishing.publication import content_of
@@ -113,21 +113,17 @@ def converged(run: Run, lane: Lane, before: Prepared, after: Prepared) -> None:
     deadlines = run.settings.deadlines
     left = vanished(before, after, run.cluster.resources().kinds)
     if left.kept:
-        shown = ", ".join(left.kept[:5]) + (f" and {len(left.kept) - 5} more" if len(left.kept) > 5 else "")
-        run.journal.note(f"upgrade: not expected to go: {shown}")
+        run.journal.note(f"upgrade: not expected to go: {listed(left.kept)}")
     with run.journal.phase("prune") as phase:
         if not left.members:
             phase.detail = "nothing vanished"
         else:
-            gate = described(absence.gone, left.members)
-            kinds = absence.kinds_of(left.members)
-            phase.detail = run.expect(kinds, gate, within=deadlines.prune, late=SyncDeadline).reason
+            phase.detail = run.expect(Gone(left.members), within=deadlines.prune, late=SyncDeadline).reason
     with run.journal.phase("steady") as phase:
         lane.look_again(run)
         if left.members:
             run.expect(
-                absence.kinds_of(left.members),
-                described(absence.gone, left.members),
+                Gone(left.members),
                 within=2 * deadlines.steady + deadlines.pods,
                 settle=deadlines.steady,
                 observe=_never_back,

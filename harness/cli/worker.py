@@ -12,7 +12,8 @@ from harness.cells.budget import Budget
 from harness.cells.cell import Cell
 from harness.cli.assembly import assemble, bundler_of, overrides_of
 from harness.cli.context import Context
-from harness.errors import HarnessError, first_line
+from harness.errors import HarnessError
+from harness.excerpts import first_line
 from harness.results.journal import Journal
 from harness.results.outcome import Cause, Outcome
 from harness.sweeps.sweep import Task

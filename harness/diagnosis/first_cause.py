@@ -22,9 +22,9 @@ from harness.errors import (
     ToolError,
     UsageError,
     VerdictFailed,
-    first_line,
 )
 from harness.evidence.redaction import Redactor
+from harness.excerpts import first_line
 from harness.gates.findings import shortened
 from harness.gates.messages import said
 from harness.helm.client import InstallFailed, RenderFailed

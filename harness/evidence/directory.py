@@ -4,13 +4,13 @@ import json
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.errors import HarnessError
 from harness.evidence.redaction import Redactor
+from harness.replacing import DRAFT, replace
 
 DEBUG, GREEN = "kwok-debug", "kwok-run"  # what directories begin with: evidence, and no more than a recording
 
@@ -47,7 +47,7 @@ class EvidenceDirectory:
         return sorted(
             path.relative_to(self.path).as_posix()
             for path in self.path.rglob("*")
-            if path.is_file() and not path.name.startswith(".writing-")
+            if path.is_file() and not path.name.startswith(DRAFT)
         )
 
     def _write(self, file: str, text: str) -> str:
@@ -55,16 +55,10 @@ class EvidenceDirectory:
         if not parts or PurePosixPath(file).is_absolute() or ".." in parts:
             return f"{file!r} is no path below the evidence directory"
         target = self.path.joinpath(*parts)
-        temporary = None
         try:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=target.parent)
-            with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as stream:
-                stream.write(text)
-            Path(temporary).replace(target)
+            replace(target, text)
         except OSError as error:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
             return f"cannot be written: {error.strerror}"
         return ""
 

@@ -8,13 +8,13 @@
 | note   | what the verdict does not cover                                                                   |
 | nudge  | an object that a controller was told to look at, and why                                          |
 | wait   | a gate as data (harness.gates.catalog), the kinds that it watches, and for how many seconds     |
-| seen   | a snapshot as its difference to the one before in that wait (to none at all, at first), its verdict, |
-|        | and how long after the first news in it arrived (`lag`)                                           |
+| seen   | the objects, as what differs from those seen before in that wait (from none, at first), their verdict, |
+|        | and how long after the first news of them arrived (`lag`)                                           |
 | ended  | how a wait ended (passed, failed, expired, cancelled, broken) and why                             |
 | closed | nothing: that the recording is whole                                                              |
 
 `at` is seconds since the header. A thread of its own compares, redacts and writes, because the one that waits has a
-verdict to give: it only hands over snapshots, which never change. A recording that cannot be written is a problem to be
+verdict to give: it only hands over objects, which never change. A recording that cannot be written is a problem to be
 told, and never one of the cell.
 """
 
@@ -30,10 +30,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from harness.errors import first_line
 from harness.evidence.redaction import Redactor
-from harness.gates.catalog import Described
-from harness.objects import Key, Kind, Object, Snapshot, key_of
+from harness.excerpts import first_line
+from harness.gates import catalog
+from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.processes.threads import Background
 from harness.progress import Progress
 from harness.verdict import Verdict, Waiting
@@ -59,7 +59,7 @@ class _Watched:
 
     number: int
     kinds: tuple[Kind, ...]
-    last: Snapshot
+    last: Objects
     verdict: Verdict | None = None
 
 
@@ -123,16 +123,16 @@ class Recorder:
     ) -> Iterator[Observe]:
         """Record the wait in the block, which has to give what it gets here to harness.waiting.loop.wait as `observe`.
 
-        A gate that is not Described is recorded too, but nobody can judge again what it saw. `observe` is called as
-        well. Of Secrets nothing is recorded.
+        A gate without a name in harness.gates.catalog is recorded too, but nobody can judge again what it saw.
+        `observe` is called as well. Of Secrets nothing is recorded.
         """
         kinds = tuple(kind for kind in kinds if kind.kind != "Secret")
-        watched = _Watched(next(self._numbers), kinds, Snapshot({kind: {} for kind in kinds}))
+        watched = _Watched(next(self._numbers), kinds, Objects({kind: {} for kind in kinds}))
         begun = self._clock()
         self._put(
             "wait",
             wait=watched.number,
-            gate=gate.data() if isinstance(gate, Described) else None,
+            gate=catalog.data(gate),
             kinds=[asdict(kind) for kind in kinds],
             within=within,
         )
@@ -244,7 +244,7 @@ def verdict_data(verdict: Verdict) -> dict[str, str]:
 
 def _difference(seen: _Seen) -> Event:
     """What is new or different and what is gone, by kind; objects are whole, but for who manages which field."""
-    watched, judged, now = seen.watched, seen.judged, seen.judged.snapshot
+    watched, judged, now = seen.watched, seen.judged, seen.judged.objects
     before, watched.last = watched.last, now
     changed: dict[str, list[Object]] = {}
     gone: dict[str, list[list[str]]] = {}

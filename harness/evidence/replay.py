@@ -1,4 +1,4 @@
-"""Reads a recording and judges it again: the same gates, on the snapshots that they saw.
+"""Reads a recording and judges it again: the same gates, on the objects that they saw.
 
 A verdict that is not the recorded one is a defect of the harness (a gate that is not pure, a recording that lacks
 something), as is a wait that ended otherwise than its last verdict says; a Replay lists both as differences.
@@ -15,7 +15,7 @@ from harness.errors import DataError, UsageError
 from harness.evidence.recorder import FILE, FORMAT, verdict_data
 from harness.evidence.redaction import REDACTED
 from harness.gates.catalog import built
-from harness.objects import Key, Kind, Object, Snapshot, key_of
+from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 
 _TYPES: Mapping[str, Callable[..., Verdict]] = {kind.__name__: kind for kind in (Waiting, Passed, Failed)}
@@ -32,10 +32,10 @@ class Move:
 
 @dataclass(frozen=True)
 class Step:
-    """One snapshot of a wait: what moved, the verdict as recorded, and how the one of now differs (empty: it does not).
+    """One judgement of a wait: what moved, the verdict as recorded, and how that of now differs (empty: it does not).
 
     `seconds` count from the beginning of the wait, `at` from that of the recording, `lag` from the arrival of the first
-    news in it.
+    news.
     """
 
     line: int
@@ -198,7 +198,7 @@ class _Reading:
 
 
 class _Judging:
-    """One wait as it is told again: its snapshots grow from their differences."""
+    """One wait as it is told again: its objects, brought forward by each difference."""
 
     def __init__(self, wait: Wait) -> None:
         self.wait = wait
@@ -234,7 +234,7 @@ class _Judging:
         if self._gate is None:
             return ""
         try:
-            verdict = self._gate(Snapshot(self._objects))
+            verdict = self._gate(Objects(self._objects))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             return f"recorded is {_told(recorded)}; now the gate raises {type(error).__name__}: {error}"
         if agree(recorded, verdict):

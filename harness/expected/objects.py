@@ -10,6 +10,7 @@ from harness.gates.workloads.manifest import flatten, misnamed
 from harness.objects import Kind, Object, Reference
 
 Path = tuple[str, ...]
+_HOOK, _POLICY = "helm.sh/hook", "helm.sh/hook-delete-policy"
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,6 @@ class Expected:
     varies: frozenset[Path] = frozenset()
     again: Object | None = None
     made: Object | None = None
-
-
-_HOOK, _POLICY = "helm.sh/hook", "helm.sh/hook-delete-policy"
 
 
 def expected(

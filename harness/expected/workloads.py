@@ -1,7 +1,7 @@
 """From what the releases render to what the cluster must show.
 
 The manifests come from the bundle that is delivered, the node types from the registry entries of the recipe's
-components. Nothing is asked of the cluster here: gate, notes and facts judge snapshots that others took.
+components. Nothing is asked of the cluster here: gate, notes and facts judge objects that others read.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,10 +12,10 @@ from typing import Any
 from harness.bundles.model import Bundle
 from harness.errors import DataError, did_you_mean
 from harness.expected.schedulers import asked, brought
-from harness.gates.catalog import described
 from harness.gates.workloads import scheduled as workloads
 from harness.gates.workloads.manifest import Declared, Expected, Rendered, expected_workloads
-from harness.objects import Object, Snapshot
+from harness.gates.workloads.scheduled import ScheduledAsIntended
+from harness.objects import Object, Objects
 from harness.recipes.model import Recipe, Scheduling
 
 
@@ -29,18 +29,18 @@ class Expectation:
     hollow: tuple[str, ...] = ()  # releases that render nothing at all
 
     @cached_property
-    def gate(self) -> workloads.Gate:
-        """Over workloads.KINDS: every workload has its pods, each where it belongs."""
-        return described(workloads.scheduled_as_intended, self.expected, empty_allowed=self.empty_allowed)
+    def gate(self) -> ScheduledAsIntended:
+        """Every workload has its pods, each where it belongs."""
+        return ScheduledAsIntended(self.expected, self.empty_allowed)
 
-    def notes(self, snapshot: Snapshot) -> tuple[str, ...]:
+    def notes(self, objects: Objects) -> tuple[str, ...]:
         """What a pass does not cover, as sentences for the report."""
         hollow = tuple(f"release {release} renders no object" for release in self.hollow)
-        return hollow + workloads.notes(snapshot, self.expected, empty_allowed=self.empty_allowed)
+        return hollow + workloads.notes(objects, self.expected, empty_allowed=self.empty_allowed)
 
-    def facts(self, snapshot: Snapshot) -> dict[str, Any]:
+    def facts(self, objects: Objects) -> dict[str, Any]:
         """The placement table, JSON-ready: totals, and per node its type, pods by workload and GPUs."""
-        return workloads.facts(snapshot, self.expected)
+        return workloads.facts(objects, self.expected)
 
 
 def expect(

@@ -1,1 +1,1 @@
-"""Pure judgements of a snapshot: gate(snapshot) -> Verdict. No clock, no I/O, no cluster."""
+"""Pure judgements of objects, as frozen dataclasses: gate(objects) -> Verdict. No clock, no I/O, no cluster."""

@@ -37,13 +37,14 @@ being restarted looks the same as a chart that does not exist.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from harness.formats.versions import exact
 from harness.gates.combining import there
-from harness.gates.findings import Doubt, Finding, Gate, Level, listed, overall, shortened, subject
+from harness.gates.findings import Doubt, Finding, Level, listed, overall, shortened, subject
 from harness.gates.messages import diagnose, said
-from harness.objects import CLAIMS, Key, Kind, Object, Snapshot, key_of, phase
+from harness.objects import CLAIMS, Key, Kind, Object, Objects, key_of, phase
 from harness.verdict import CauseKind, Failed, Passed, Verdict
 
 APPLICATIONS = Kind("argoproj.io/v1alpha1", "applications", "Application")
@@ -63,77 +64,89 @@ _BAD = ("Failed", "Error")  # phases of operations and of hooks
 _REFUSED = ("denied the request", "denied request", " is invalid: ")  # webhooks, policies, the API's own validation
 
 
-def root_there(root: str) -> Gate:
+@dataclass(frozen=True)
+class RootThere:
     """The grace: the root Application exists."""
-    return there(APPLICATIONS, (NAMESPACE, root))
+
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
+
+    root: str
+
+    def __call__(self, objects: Objects) -> Verdict:
+        return there(APPLICATIONS, (NAMESPACE, self.root))(objects)
 
 
-def synced(root: str, children: Collection[str], digest: str) -> Gate:
-    """The gate over KINDS. `digest` ("sha256:...") is what the registry answered to the push of the bundle.
+@dataclass(frozen=True)
+class Synced:
+    """The root and all of its `children` are synced. `digest` ("sha256:...") is what the push of the bundle gave.
 
     Sources with the repoURL of the root are those of the bundle.
     """
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        if not children:
+    kinds: ClassVar[tuple[Kind, ...]] = (*KINDS, CLAIMS)  # an operation may wait for a claim
+
+    root: str
+    children: tuple[str, ...]
+    digest: str
+
+    def __call__(self, objects: Objects) -> Verdict:
+        if not self.children:
             return Failed("no child Application is expected: nothing would be verified")
-        top = snapshot.get(APPLICATIONS, NAMESPACE, root)
+        top = objects.get(APPLICATIONS, NAMESPACE, self.root)
         if top is None:
-            return root_there(root)(snapshot)
+            return RootThere(self.root)(objects)
         found = {
             app["metadata"]["name"]: app
-            for app in snapshot.all(APPLICATIONS)
+            for app in objects.all(APPLICATIONS)
             if app["metadata"]["namespace"] == NAMESPACE
         }
-        bundle = _Bundle(_sources(top["spec"]), digest)
-        findings = list(_root(top, bundle, children))
+        bundle = _Bundle(_sources(top["spec"]), self.digest)
+        findings = list(_root(top, bundle, self.children))
         findings += [
             Finding(Level.WAITING, f"Application {NAMESPACE}/{name}", "is not there yet")
-            for name in sorted(children)
+            for name in sorted(self.children)
             if name not in found
         ]
         for name, app in sorted(found.items()):
-            if name != root and (doubt := bundle.doubt(app)):
-                if starved := _starved(app, snapshot):
+            if name != self.root and (doubt := bundle.doubt(app)):
+                if starved := _starved(app, objects):
                     doubt = Doubt(Level.DOOMED, starved, CauseKind.RECONCILE)
                 findings.append(doubt.of(subject(APPLICATIONS, app)))
         if findings:
             return overall(findings)
-        extra = listed(set(found) - {root, *children})
+        extra = listed(set(found) - {self.root, *self.children})
         note = f"; also {extra}, which the bundle does not name" if extra else ""
-        return Passed(f"{root} and its {len(children)} Applications are synced, at {digest}{note}")
-
-    return gate
+        return Passed(f"{self.root} and its {len(self.children)} Applications are synced, at {self.digest}{note}")
 
 
-def progress(snapshot: Snapshot) -> dict[str, bool]:
+def progress(objects: Objects) -> dict[str, bool]:
     """By name, the Applications of which an operation has begun, and whether they are in a state that passes."""
     found = {}
-    for app in snapshot.all(APPLICATIONS):
+    for app in objects.all(APPLICATIONS):
         if operation := _operation(app):
             after_success = operation.get("phase") == "Succeeded" and _state(app) in _PASS_AFTER_SUCCESS
             found[app["metadata"]["name"]] = _state(app) in _PASS or after_success
     return found
 
 
-def waiting_for_nothing(snapshot: Snapshot) -> dict[tuple[Kind, Key], str]:
+def waiting_for_nothing(objects: Objects) -> dict[tuple[Kind, Key], str]:
     """Applications whose operation waits for CRDs, which are healthy in no time, or for claims that are bound by now:
     Argo CD notices at its next resync.
     """
     found: dict[tuple[Kind, Key], str] = {}
-    for app in snapshot.all(APPLICATIONS):
+    for app in objects.all(APPLICATIONS):
         message = str(_operation(app).get("message"))
-        claims = [phase(claim) for claim in _awaited_claims(app, snapshot)]
+        claims = [phase(claim) for claim in _awaited_claims(app, objects)]
         if message.startswith(_WAITS_FOR_CRD) or (claims and all(each == "Bound" for each in claims)):
             found[APPLICATIONS, key_of(app)] = message
     return found
 
 
-def _awaited_claims(app: Object, snapshot: Snapshot) -> list[Object]:
+def _awaited_claims(app: Object, objects: Objects) -> list[Object]:
     """The claims that a running operation waits for, as they are now."""
     operation = _operation(app)
     if (
-        CLAIMS not in snapshot.kinds
+        CLAIMS not in objects.kinds
         or operation.get("phase") != "Running"
         or not str(operation.get("message")).startswith(_WAITS_FOR)
     ):
@@ -144,16 +157,16 @@ def _awaited_claims(app: Object, snapshot: Snapshot) -> list[Object]:
         for each in results
         if each.get("kind") == CLAIMS.kind and each.get("hookPhase") == "Running"
     ]
-    return [claim for name in names if (claim := snapshot.get(CLAIMS, *name)) is not None]
+    return [claim for name in names if (claim := objects.get(CLAIMS, *name)) is not None]
 
 
-def _starved(app: Object, snapshot: Snapshot) -> str:
+def _starved(app: Object, objects: Objects) -> str:
     """Why an operation never ends that waits for a claim which nobody uses yet; empty where there is none such.
 
     A class that binds at once has bound it by the time that a doubt stands; one that waits for a consumer waits for a
     pod, and where that pod is not of the claim's wave, for ever.
     """
-    pending = [claim for claim in _awaited_claims(app, snapshot) if phase(claim) == "Pending"]
+    pending = [claim for claim in _awaited_claims(app, objects) if phase(claim) == "Pending"]
     if not pending:
         return ""
     claims = listed([f"{CLAIMS.kind} {'/'.join(key_of(claim))}" for claim in pending])

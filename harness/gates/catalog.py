@@ -1,102 +1,69 @@
-"""Gates that can be written down and built again: each is a factory with a registered name, and its parameters.
+"""Gates as data: a recording names the gate of each wait, and holds its fields, so that it is judged again offline."""
 
-A recording is judged again offline, by the gates that judged it live. So a gate that waits in earnest is made by
-`described(factory, ...)`: it judges as the factory's own gate does, and says as plain data what it is.
-"""
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, get_type_hints
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field
-from inspect import signature
-from typing import Any, ParamSpec
+from pydantic import TypeAdapter
 
 from harness.errors import DataError, did_you_mean
 from harness.gates import absence, argocd, combining, nodes
 from harness.gates.findings import Gate
 from harness.gates.flux import releases, sources
 from harness.gates.workloads import scheduled as workloads
-from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
-from harness.objects import Kind, Snapshot
-from harness.verdict import Verdict
 
-FACTORIES: Mapping[str, Callable[..., Gate]] = {  # the names are part of the format of recordings
-    "absence.gone": absence.gone,
-    "applications.root_there": argocd.root_there,
-    "applications.synced": argocd.synced,
-    "combining.unless_doomed": combining.unless_doomed,
-    "nodes.nodes_ready": nodes.nodes_ready,
-    "releases.flux_bundle": releases.flux_bundle,
-    "sources.kustomization_there": sources.kustomization_there,
-    "workloads.nothing_unschedulable": workloads.nothing_unschedulable,
-    "workloads.scheduled_as_intended": workloads.scheduled_as_intended,
+GATES: Mapping[str, type[Gate]] = {  # the names are part of the format of recordings
+    "absence.gone": absence.Gone,
+    "applications.root_there": argocd.RootThere,
+    "applications.synced": argocd.Synced,
+    "combining.unless_doomed": combining.UnlessDoomed,
+    "nodes.nodes_ready": nodes.NodesReady,
+    "releases.flux_bundle": releases.Reconciled,
+    "sources.kustomization_there": sources.KustomizationThere,
+    "workloads.nothing_unschedulable": workloads.NothingUnschedulable,
+    "workloads.scheduled_as_intended": workloads.ScheduledAsIntended,
 }
-_NAMES = {factory: name for name, factory in FACTORIES.items()}
-
-P = ParamSpec("P")
+_NAMES: Mapping[type, str] = {gate: name for name, gate in GATES.items()}
 
 
-@dataclass(frozen=True)
-class Described:
-    """A gate and what it was made of; parameters may be Described gates themselves."""
-
-    name: str
-    parameters: Mapping[str, Any]
-    gate: Gate = field(repr=False, compare=False)
-
-    def __call__(self, snapshot: Snapshot) -> Verdict:
-        return self.gate(snapshot)
-
-    def data(self) -> dict[str, Any]:
-        """JSON-ready: `{"gate": name, "parameters": {...}}`; `built` makes the gate of it again."""
-        return {"gate": self.name, "parameters": {name: _data(value) for name, value in self.parameters.items()}}
+def data(gate: Callable[..., Any]) -> dict[str, Any] | None:
+    """JSON-ready: `{"gate": name, "parameters": {...}}`; None where the gate has no name here."""
+    name = _NAMES.get(type(gate))
+    return {"gate": name, "parameters": _plain(gate)} if name else None
 
 
-def described(factory: Callable[P, Gate], *args: P.args, **kwargs: P.kwargs) -> Described:
-    """The gate that `factory` makes of these parameters. A factory that is not in FACTORIES is a defect (KeyError)."""
-    bound = signature(factory).bind(*args, **kwargs)
-    return Described(_NAMES[factory], dict(bound.arguments), factory(*args, **kwargs))
-
-
-def built(data: Mapping[str, Any]) -> Described:
-    """The gate of what `Described.data` gave; DataError where no such gate is known, or it takes other parameters."""
-    name = str(data.get("gate"))
-    factory = FACTORIES.get(name)
-    if factory is None:
-        raise DataError(f"no gate is called {name}", do=did_you_mean(name, FACTORIES))
+def built(written: Mapping[str, Any]) -> Gate:
+    """The gate of what `data` gave; DataError where no such gate is known, or it has other fields."""
+    name = str(written.get("gate"))
+    if name not in GATES:
+        raise DataError(f"no gate is called {name}", do=did_you_mean(name, GATES))
     try:
-        parameters = {key: _value(each) for key, each in data["parameters"].items()}
-        return Described(name, parameters, factory(**parameters))
+        hints = get_type_hints(GATES[name])
+        return GATES[name](**{key: _value(hints[key], each) for key, each in written["parameters"].items()})
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"the parameters of gate {name} are not what it takes: {error}") from error
 
 
-def _data(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """What `value` is made of; sets in order, so that equal gates are written alike."""
+    if is_dataclass(value):
+        parts = {each.name: getattr(value, each.name) for each in fields(value)}
+        return {name: data(part) if type(part) in _NAMES else _plain(part) for name, part in parts.items()}
     match value:
-        case Described():
-            return value.data()
-        case Expected():
-            workloads = [asdict(each) for each in value.workloads]
-            return {"workloads": workloads, "hooks": _data(value.hooks), "schedulers": _data(value.schedulers)}
-        case None | str() | int() | float():
+        case set() | frozenset():
+            return sorted(_plain(each) for each in value)
+        case tuple() | list():
+            return [_plain(each) for each in value]
+        case None | str() | int() | float() | Mapping():
             return value
-        case list() | tuple():
-            return [_data(each) for each in value]
-        case Collection() if not isinstance(value, Mapping):
-            return [_data(each) for each in sorted(value)]
     raise TypeError(f"a gate's parameter that cannot be written down: {value!r}")
 
 
-def _value(data: Any) -> Any:
-    """Lists become tuples: what a gate is given is never changed, and keys have to be hashable."""
-    match data:
-        case {"gate": _}:
-            return built(data)
-        case {"workloads": workloads, "hooks": hooks, **rest}:
-            schedulers = frozenset(_value(rest.get("schedulers", [])))  # which older recordings do not have
-            return Expected(tuple(_workload(each) for each in workloads), frozenset(_value(hooks)), schedulers)
-        case list():
-            return tuple(_value(each) for each in data)
-    return data
+def _value(hint: Any, plain: Any) -> Any:
+    return built(plain) if hint is Gate else _reader(hint).validate_python(plain)
 
 
-def _workload(data: Mapping[str, Any]) -> ExpectedWorkload:
-    return ExpectedWorkload(**{**data, "kind": Kind(**data["kind"]), "declared": Declared(**data["declared"])})
+@cache
+def _reader(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint)

@@ -1,15 +1,31 @@
-"""What is not as intended, and how one verdict is made of many findings.
+"""What a gate is, what it finds that is not as intended, and how many findings become one verdict.
 
 All that is wrong is told at once (up to a screenful), the worst first. While something is doomed it decides the
 subject, since the waiting loop counts its patience by subject.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
-from harness.objects import Key, Kind, Object, Snapshot, key_of
+from harness.excerpts import cut, some
+from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.verdict import CauseKind, Failed, Verdict, Waiting
+
+SHOWN = 5  # findings in one reason
+_HEAD, _TAIL = 240, 480  # characters of a message: who failed is said first, why it failed last
+
+
+class Gate(Protocol):
+    """A judgement, made of what it is given: a frozen dataclass, whose fields are what a recording of it holds."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What has to be watched for it."""
+        ...
+
+    def __call__(self, objects: Objects) -> Verdict: ...
 
 
 class Level(IntEnum):
@@ -36,11 +52,6 @@ class Finding:
     def blamed(self, otherwise: CauseKind) -> CauseKind | None:
         """Where the cause lies. What may still come right has none, unless somebody said so."""
         return self.kind or (otherwise if self.level > Level.WAITING else None)
-
-
-Gate = Callable[[Snapshot], Verdict]
-SHOWN = 5  # findings in one reason
-_HEAD, _TAIL = 240, 480  # characters of a message: who failed is said first, why it failed last
 
 
 @dataclass(frozen=True)
@@ -74,10 +85,8 @@ def overall(findings: Iterable[Finding]) -> Failed | Waiting:
 
 def _told(findings: list[Finding]) -> str:
     """The first without its subject, which the verdict carries."""
-    lines = [findings[0].text, *(f"{finding.subject}: {finding.text}" for finding in findings[1:SHOWN])]
-    if len(findings) > SHOWN:
-        lines.append(f"and {len(findings) - SHOWN} more")
-    return "\n".join(lines)
+    lines = [findings[0].text, *(f"{finding.subject}: {finding.text}" for finding in findings[1:])]
+    return "\n".join(cut(lines, SHOWN))
 
 
 def named(kind: Kind, key: Key) -> str:
@@ -97,5 +106,4 @@ def shortened(message: object) -> str:
 
 def listed(names: Iterable[str]) -> str:
     """Some names, and how many there are besides."""
-    found = sorted(names)
-    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+    return some(sorted(names), SHOWN)

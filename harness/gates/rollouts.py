@@ -6,11 +6,11 @@ their images must be had, their containers must start, stay and answer.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from harness.gates.findings import Finding, Gate, Level, named, overall, shortened
+from harness.gates.findings import Finding, Level, named, overall, shortened
 from harness.gates.scheduling.fit import Fit
-from harness.objects import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Key, Kind, Object, Snapshot
+from harness.objects import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Key, Kind, Object, Objects, condition, holds
 from harness.verdict import Passed, Verdict
 
 KINDS = (DEPLOYMENTS, STATEFULSETS, PODS, NODES)
@@ -52,43 +52,51 @@ class Crash:
         return f"{self.namespace}/{self.pod} ({self.container}) {self.how}"
 
 
-def rolled_out(workloads: Sequence[Workload]) -> Gate:
-    """The gate over KINDS: each has all its pods, of its newest template, available. None is asked for more than once
-    its controller has seen its last change.
+@dataclass(frozen=True)
+class RolledOut:
+    """Each has all its pods, of its newest template, available. None is asked for more than once its controller has
+    seen its last change.
     """
-    if not workloads:
-        raise ValueError("no workloads: nothing would ever be asked")
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        findings = [finding for each in workloads for finding in _findings(each, snapshot)]
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
+
+    workloads: Sequence[Workload]
+
+    def __post_init__(self) -> None:
+        if not self.workloads:
+            raise ValueError("no workloads: nothing would ever be asked")
+
+    def __call__(self, objects: Objects) -> Verdict:
+        findings = [finding for each in self.workloads for finding in _findings(each, objects)]
         if findings:
             return overall(findings)
-        return Passed(f"{', '.join(each.name for each in workloads)} available")
-
-    return gate
+        return Passed(f"{', '.join(each.name for each in self.workloads)} available")
 
 
-def withdrawn(workloads: Sequence[Workload]) -> Gate:
-    """The gate over KINDS: none of them has a pod any more, nor one on its way out."""
+@dataclass(frozen=True)
+class Withdrawn:
+    """None of them has a pod any more, nor one on its way out."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
+
+    workloads: Sequence[Workload]
+
+    def __call__(self, objects: Objects) -> Verdict:
         findings = []
-        for each in workloads:
-            found = snapshot.get(each.kind, *each.key)
-            left = [] if found is None else _pods(found, snapshot)
+        for each in self.workloads:
+            found = objects.get(each.kind, *each.key)
+            left = [] if found is None else _pods(found, objects)
             if found is not None and (not _observed(found) or found.get("status", {}).get("replicas")):
                 findings.append(Finding(Level.WAITING, str(each), "still has its pods"))
             elif left:
                 findings.append(Finding(Level.WAITING, str(each), f"pod {left[0]['metadata']['name']} is still there"))
         return overall(findings) if findings else Passed("no pod is left")
 
-    return gate
 
-
-def pods_of(workloads: Sequence[Workload], snapshot: Snapshot) -> dict[Workload, list[Object]]:
+def pods_of(workloads: Sequence[Workload], objects: Objects) -> dict[Workload, list[Object]]:
     """The pods of each, as their selectors say; none where the workload is not there."""
-    found = {each: snapshot.get(each.kind, *each.key) for each in workloads}
-    return {each: [] if item is None else _pods(item, snapshot) for each, item in found.items()}
+    found = {each: objects.get(each.kind, *each.key) for each in workloads}
+    return {each: [] if item is None else _pods(item, objects) for each, item in found.items()}
 
 
 def crashes(pod: Object) -> Iterator[Crash]:
@@ -115,8 +123,8 @@ def ended_since(before: Object, now: Object) -> str:
     return ""
 
 
-def _findings(workload: Workload, snapshot: Snapshot) -> Iterator[Finding]:
-    found = snapshot.get(workload.kind, *workload.key)
+def _findings(workload: Workload, objects: Objects) -> Iterator[Finding]:
+    found = objects.get(workload.kind, *workload.key)
     if found is None:
         yield Finding(Level.WAITING, str(workload), "is not there")
         return
@@ -127,7 +135,7 @@ def _findings(workload: Workload, snapshot: Snapshot) -> Iterator[Finding]:
     counts = {name: status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
     if wanted and all(count == wanted for count in counts.values()):
         return
-    level, text = _obstacle(found, _pods(found, snapshot), list(snapshot.all(NODES)))
+    level, text = _obstacle(found, _pods(found, objects), list(objects.all(NODES)))
     yield Finding(level, str(workload), f"{counts['availableReplicas']} of {wanted} available: {text}")
 
 
@@ -137,9 +145,9 @@ def _obstacle(workload: Object, pods: Sequence[Object], nodes: Collection[Object
         return Level.WAITING, "it is scaled to nothing"
     staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     if not staying:
-        for condition in (workload.get("status") or {}).get("conditions") or ():
-            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-                return Level.DOOMED, f"no pod can be made: {shortened(condition.get('message'))}"
+        if holds(workload, "ReplicaFailure"):
+            why = condition(workload, "ReplicaFailure").get("message")
+            return Level.DOOMED, f"no pod can be made: {shortened(why)}"
         leaving = "its old pod is still ending" if pods else "it has no pod yet"
         return Level.WAITING, leaving
     alive = [pod for pod in staying if pod["status"].get("phase") != "Failed"]  # an evicted pod is replaced by another
@@ -156,11 +164,10 @@ def _told(pod: Object, nodes: Collection[Object]) -> tuple[Level, str]:
     if status.get("phase") == "Failed":
         reason = "was evicted" if status.get("reason") == "Evicted" else f"has failed ({status.get('reason', '')})"
         return Level.DOOMED, f"{reason}: {shortened(status.get('message'))}"
-    for condition in status.get("conditions") or ():
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            unschedulable = condition.get("reason") == "Unschedulable"
-            level = Level.DOOMED if unschedulable else Level.WAITING
-            return level, f"has no node: {_unfit(pod, nodes)}{shortened(condition.get('message'))}"
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        level = Level.DOOMED if scheduled.get("reason") == "Unschedulable" else Level.WAITING
+        return level, f"has no node: {_unfit(pod, nodes)}{shortened(scheduled.get('message'))}"
     return max(
         (_container(each, pod) for each in _unfinished(pod)),
         key=lambda each: each[0],
@@ -210,12 +217,12 @@ def _observed(workload: Object) -> bool:
     return bool(seen >= workload["metadata"].get("generation", 1))
 
 
-def _pods(workload: Object, snapshot: Snapshot) -> list[Object]:
+def _pods(workload: Object, objects: Objects) -> list[Object]:
     wanted = (workload["spec"].get("selector") or {}).get("matchLabels") or {}
     namespace = workload["metadata"]["namespace"]
     return [
         pod
-        for pod in snapshot.all(PODS)
+        for pod in objects.all(PODS)
         if pod["metadata"].get("namespace") == namespace
         and wanted  # what selects by nothing but expressions is not ours, and would have every pod
         and wanted.items() <= (pod["metadata"].get("labels") or {}).items()

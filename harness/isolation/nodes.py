@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
-from harness.gates.nodes import nodes_ready
+from harness.gates.nodes import NodesReady
 from harness.isolation.classes import apply_classes
 from harness.names import KWOK_NODE_LABEL
 from harness.objects import NODES, STORAGE_CLASSES, Object
@@ -34,7 +34,8 @@ def apply_nodes(cluster: Cluster, objects: Sequence[Object], deadline: Deadline,
         missing = [node for name, node in planned.items() if name not in as_planned]
         _in_parallel(lambda node: cluster.create(NODES, node), missing)
         progress.step("nodes", f"{len(missing)} made, {len(as_planned)} kept; waiting for Ready")
-        wait(cluster, [NODES], nodes_ready(planned), deadline)
+        ready = NodesReady(tuple(planned))
+        wait(cluster, ready.kinds, ready, deadline)
 
 
 def delete_nodes(cluster: Cluster) -> None:

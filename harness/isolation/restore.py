@@ -17,10 +17,11 @@ from typing import Any, Protocol
 from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError, HarnessError
+from harness.excerpts import first_line
 from harness.isolation import plan
 from harness.isolation.inventory import Difference, Entry, Inventory, compare, condition_taints, take
 from harness.isolation.plan import CLEARING, Step
-from harness.objects import NODES, PERSISTENT_VOLUMES, PODS, Reference, Snapshot
+from harness.objects import NODES, PERSISTENT_VOLUMES, PODS, Objects, Reference
 from harness.progress import Progress
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import Expired, wait
@@ -176,7 +177,7 @@ class _Cleanup:
         except HarnessError as error:
             gone = isinstance(error, ApiError) and error.status in (404, 409)  # or no longer the object that was meant
             if not gone:
-                self.notes.append(str(error).splitlines()[0])
+                self.notes.append(first_line(error))
 
     def _watch(self, gone: Mapping[Reference, Entry], steps: Iterable[Step]) -> bool:
         """Wait until everything is gone and volumes are free; False when that takes too long."""
@@ -192,13 +193,13 @@ class _Cleanup:
         return True
 
 
-def _gone(absent: Mapping[Reference, Entry], freed: Iterable[Reference], snapshot: Snapshot) -> Verdict:
+def _gone(absent: Mapping[Reference, Entry], freed: Iterable[Reference], objects: Objects) -> Verdict:
     for reference, entry in absent.items():
-        found = snapshot.get(entry.kind, reference.namespace, reference.name)
+        found = objects.get(entry.kind, reference.namespace, reference.name)
         if found is not None and found["metadata"]["uid"] == entry.uid:
             return Waiting("is still there", subject=str(reference))
     for reference in freed:
-        volume = snapshot.get(PERSISTENT_VOLUMES, "", reference.name)
+        volume = objects.get(PERSISTENT_VOLUMES, "", reference.name)
         if volume is not None and volume.get("status", {}).get("phase") in ("Released", "Failed"):
             return Waiting("is not available yet", subject=str(reference))
     return Passed("everything is gone")

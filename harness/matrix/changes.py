@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import DataError, HarnessError
+from harness.excerpts import first_line
 from harness.matrix.git import Repository
 from harness.matrix.touched import State, touched
 from harness.recipes.load import Catalog
@@ -44,7 +45,7 @@ def since(base: str, catalog: Catalog, profiles: Profiles, *, settings: Path) ->
         try:
             before = _restored(repository, commit, now, Path(temporary).resolve()) if files else now
         except HarnessError as error:
-            reason = f"what recipes were made of at {commit[:12]} cannot be told: {error.what.splitlines()[0]}"
+            reason = f"what recipes were made of at {commit[:12]} cannot be told: {first_line(error.what)}"
             return Change(what, tuple(sorted(files)), dict.fromkeys(catalog.testable(), reason))
         return Change(what, tuple(sorted(files)), touched(now, files, before, always=always))
 

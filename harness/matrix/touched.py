@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.excerpts import cut
 from harness.recipes.load import Catalog, chart_files, local_chart, values_files
 from harness.recipes.model import BASE, Component, Overlay
 from harness.recipes.profiles import NoProfile, Profiles
@@ -197,5 +198,4 @@ def _fate(path: Path) -> str:
 
 
 def _shortened(reasons: list[str]) -> str:
-    more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
-    return "; ".join(reasons[:SHOWN]) + more
+    return "; ".join(cut(reasons, SHOWN))

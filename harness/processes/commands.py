@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.excerpts import ending
 
 
 class Scope:
@@ -73,7 +74,7 @@ class CommandFailed(HarnessError):
     def __init__(self, completed: Completed, *, timeout: float | None = None) -> None:
         self.completed = completed
         status = f"not done after {timeout:g} s" if timeout is not None else f"exit status {completed.returncode}"
-        tail = "\n".join((completed.stderr.strip() or completed.stdout.strip()).splitlines()[-20:])
+        tail = ending(completed.stderr.strip() or completed.stdout.strip(), 20)
         super().__init__(f"{shlex.join(completed.argv)}: {status}" + (f"\n{tail}" if tail else ""))
         self.timed_out = timeout is not None
 

@@ -10,22 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from harness.errors import ClusterError
+from harness.excerpts import ending
 
-_LINES = 12
 MARK = "KWOK_HARNESS_CLUSTER"  # the cluster's directory, in the environment of each of its services
-
-
-def last_lines(log: Path) -> str:
-    """The end of a log, for a message; empty where there is none."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 16_384))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return ""
-    return "\n".join(line[:500] for line in text.splitlines()[-_LINES:])
-
-
+_LINES = 12  # of a log, in a message
 _PROBE_SECONDS = 1.0
 
 Ports = Mapping[str, int]  # what a port is for -> the port
@@ -106,6 +94,17 @@ class ServiceDied(ServiceFailed):
 
 class ServiceNotReady(ServiceFailed):
     """A service runs but does not answer."""
+
+
+def last_lines(log: Path) -> str:
+    """The end of a log, for a message; empty where there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 16_384))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(line[:500] for line in ending(text, _LINES).splitlines())
 
 
 def _ending(status: int | None) -> str:

@@ -30,6 +30,7 @@ from harness.processes.service import (
     ServiceNotReady,
     last_lines,
 )
+from harness.replacing import replace
 
 __all__ = ["Plan", "Ports", "Probe", "Service", "ServiceDied", "ServiceFailed", "ServiceNotReady", "Services"]
 
@@ -247,9 +248,7 @@ class Services:
     def _write(self, file: Path, document: Mapping[str, object]) -> None:
         """Replace the file in one step."""
         self.directory.mkdir(mode=0o700, exist_ok=True)
-        draft = file.with_name(f"{file.name}.new")
-        draft.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        draft.replace(file)
+        replace(file, json.dumps(document, indent=2) + "\n")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

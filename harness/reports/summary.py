@@ -6,6 +6,7 @@ HTML elements instead of Markdown's own wherever text comes from elsewhere: it i
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from harness.excerpts import first_line, some
 from harness.reports.grid import SYMBOLS, Problem, counts, grid, lasted, problems, verdict
 from harness.reports.plain import plain
 from harness.results.results import CellResult, Results, Status
@@ -44,12 +45,11 @@ def _parts(results: Results) -> Iterator[str]:
 
 
 def _problem(problem: Problem) -> str:
-    named = ", ".join(f"{cell.recipe} under {cell.deployer}" for cell in problem.cells[:_NAMED])
-    more = f" and {len(problem.cells) - _NAMED} more" if len(problem.cells) > _NAMED else ""
+    named = some([f"{cell.recipe} under {cell.deployer}" for cell in problem.cells], _NAMED)
     kind = f"{problem.status.value}, {problem.cause.kind.value}" if problem.cause else problem.status.value
     subject = f" <code>{_text(problem.cause.subject)}</code>" if problem.cause and problem.cause.subject else ""
-    message = _text(_first(problem.message))
-    return f"<li><b>{_text(kind)}</b>{subject}: {message}<br>{_text(named)}{more}</li>\n"
+    message = _text(first_line(problem.message))
+    return f"<li><b>{_text(kind)}</b>{subject}: {message}<br>{_text(named)}</li>\n"
 
 
 def _table(results: Results) -> str:
@@ -81,11 +81,6 @@ def _detail(cell: CellResult) -> str:
         "</details>\n\n",
     ]
     return "\n".join(lines)
-
-
-def _first(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[0] if lines else ""
 
 
 def _text(text: str) -> str:

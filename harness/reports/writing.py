@@ -3,17 +3,17 @@ whole one.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.replacing import replace
 from harness.reports import ctrf, junit, summary
 from harness.reports.cleaning import clean
 from harness.reports.html import page as html
 from harness.results.results import Results
 
 RESULTS_FILE = "kwok-results.json"
+_MODE = 0o644  # they are to be read: by artifact uploaders, by a browser of another user
 
 
 def write(results: Results, directory: Path) -> tuple[str, ...]:
@@ -32,23 +32,11 @@ def write(results: Results, directory: Path) -> tuple[str, ...]:
     troubles = []
     for name, make in makers.items():
         try:
-            _replace(directory / name, make())
+            text = make()
+            directory.mkdir(parents=True, exist_ok=True)
+            replace(directory / name, text, _MODE)
         except OSError as error:
             troubles.append(f"{directory / name} cannot be written: {error.strerror}")
         except Exception as error:  # noqa: BLE001 - a defect of one report must not cost the others, or the sweep
             troubles.append(f"{directory / name} cannot be made: {type(error).__name__}: {error}")
     return tuple(troubles)
-
-
-def _replace(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".writing-", dir=file.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as stream:
-            stream.write(text)
-        temporary.chmod(0o644)  # it is to be read: by artifact uploaders, by a browser of another user
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from harness.errors import first_line
+from harness.excerpts import first_line
 from harness.progress import Progress
 from harness.results.outcome import Phase
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from harness.excerpts import first_line
 from harness.exits import Exit
 from harness.results.outcome import Outcome
 
@@ -54,8 +55,7 @@ class CellResult:
     @property
     def why(self) -> str:
         """In a line."""
-        text = (self.reason if self.outcome is None else self.outcome.reason).strip()
-        return text.splitlines()[0] if text else ""
+        return first_line(self.reason if self.outcome is None else self.outcome.reason)
 
     def document(self) -> dict[str, Any]:
         return {

@@ -11,19 +11,19 @@ from datetime import UTC, datetime
 
 from harness.gates.findings import listed
 from harness.names import BELL
-from harness.objects import PERSISTENT_VOLUMES, PODS, Snapshot, scheduled_condition
+from harness.objects import PERSISTENT_VOLUMES, PODS, Objects, condition
 from harness.waiting.nudges import Hasten, Subject
 
 _BELIEVED = "unbound immediate PersistentVolumeClaims"
 _VOLUME: Subject = (PERSISTENT_VOLUMES, ("", BELL))  # any does: the scheduler does not ask whose it is
 
 
-def refused(snapshot: Snapshot) -> Mapping[Subject, str]:
+def refused(objects: Objects) -> Mapping[Subject, str]:
     """The volume to change, where pods are refused for claims."""
     names = [
         f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-        for pod in snapshot.all(PODS)
-        if not pod["spec"].get("nodeName") and _BELIEVED in str(scheduled_condition(pod).get("message"))
+        for pod in objects.all(PODS)
+        if not pod["spec"].get("nodeName") and _BELIEVED in str(condition(pod, "PodScheduled").get("message"))
     ]
     return {_VOLUME: f"refused for unbound claims: {listed(names)}"} if names else {}
 

@@ -1,6 +1,6 @@
 """The one waiting loop: events, a gate, a deadline.
 
-Gates see only snapshots. Time is kept here: how long a pass has held (`settle`), how long something has been doomed
+Gates see objects only. Time is kept here: how long a pass has held (`settle`), how long something has been doomed
 (`patience`), and the deadline, which holds whatever the server does because this loop blocks on a queue and never on
 a socket. A verdict that would end the wait is first taken again on all kinds listed at one revision: streams are
 independent of each other and may lag, so what they add up to need never have been.
@@ -16,20 +16,20 @@ from harness.cluster.api import Cluster
 from harness.deadline import Clock, Deadline
 from harness.errors import ClusterError, HarnessError, VerdictFailed
 from harness.exits import Exit
-from harness.objects import Key, Kind, Snapshot, key_of
+from harness.objects import Key, Kind, Objects, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting.reflector import Changed, Confirmed, Listed, Message, Opened, Refused, Stopped, Trouble, Watching
 from harness.waiting.store import Mirror
 from harness.waiting.transitions import last_transition
 
-Gate = Callable[[Snapshot], Verdict]
+Gate = Callable[[Objects], Verdict]
 
 
 @dataclass(frozen=True)
 class Judged:
     """What was judged and how: `seconds` after the wait began, `lag` seconds after the oldest news in it arrived."""
 
-    snapshot: Snapshot
+    objects: Objects
     verdict: Verdict
     seconds: float
     lag: float = 0.0
@@ -114,7 +114,7 @@ def wait(
     Raises GateFailed for a Failed at once, and for a Waiting whose subject was `doomed` for `patience` seconds;
     Expired at the deadline, never later than a second after it; Cancelled once `cancelled` is set; ApiError for an
     answer that asking again does not change (401, 403, 404, 405). Everything else is tried again until the deadline.
-    `observe` sees every snapshot that was judged, in order; the last one is what the verdict rests on.
+    `observe` sees everything that was judged, in order; the last is what the verdict rests on.
     """
     watching = Watching(cluster, kinds, deadline.clock)
     with watching:
@@ -166,7 +166,7 @@ class _View:
         self._unlisted = set(self._mirrors)
         self._trouble: dict[Kind, ClusterError] = {}
         self._change: tuple[Kind, Key, float] | None = None
-        self.news: float | None = None  # when the first thing arrived that is not in the last snapshot taken
+        self.news: float | None = None  # when the first thing arrived that is not in the last objects taken
 
     @property
     def complete(self) -> bool:
@@ -206,9 +206,9 @@ class _View:
     def _arrived(self, at: float) -> None:
         self.news = at if self.news is None else self.news
 
-    def snapshot(self) -> Snapshot:
+    def objects(self) -> Objects:
         self.news = None
-        return Snapshot({kind: mirror.items for kind, mirror in self._mirrors.items()})
+        return Objects({kind: mirror.items for kind, mirror in self._mirrors.items()})
 
     def missing(self) -> dict[Kind, str]:
         never = dict.fromkeys(sorted(self._unlisted, key=str), "not listed yet: no answer")
@@ -257,7 +257,7 @@ class _Wait:
                         return verdict
             if self._view.complete and self._view.fresh and self._now() >= self._next_look:
                 news = self._view.news
-                self._judge(self._view.snapshot(), news)
+                self._judge(self._view.objects(), news)
                 self._next_look = self._now() + BURST_SECONDS
             if not self._confirming and self._now() >= self._standing.due:
                 self._confirming = True
@@ -279,22 +279,22 @@ class _Wait:
             return []
         return [first, *(messages.get() for _ in range(messages.qsize()))]
 
-    def _judge(self, snapshot: Snapshot, news: float | None = None) -> Verdict:
-        verdict = self._gate(snapshot)
+    def _judge(self, objects: Objects, news: float | None = None) -> Verdict:
+        verdict = self._gate(objects)
         now = self._now()
         self._standing.heard(verdict, now)
         if self._observe is not None:
-            self._observe(Judged(snapshot, verdict, now - self._begun, 0.0 if news is None else now - news))
+            self._observe(Judged(objects, verdict, now - self._begun, 0.0 if news is None else now - news))
         return verdict
 
     def _confirmed(self, message: Confirmed) -> Passed | None:
-        """Judge the consistent snapshot, unless the streams have brought other news since it was asked for."""
+        """Judge the consistent objects, unless the streams have brought other news since it was asked for."""
         if self._now() < self._standing.due:
             return None
-        snapshot = Snapshot(
+        objects = Objects(
             {kind: {key_of(item): item for item in listing.items} for kind, listing in message.listings.items()}
         )
-        verdict = self._judge(snapshot)
+        verdict = self._judge(objects)
         if self._now() < self._standing.due:
             return None
         match verdict:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from harness.cluster.api import Cluster
-from harness.objects import Key, Kind, Snapshot
+from harness.objects import Key, Kind, Objects
 from harness.processes.threads import Background
 from harness.waiting.loop import Judged, Observe
 
 Subject = tuple[Kind, Key]
-Idle = Callable[[Snapshot], Mapping[Subject, str]]  # what need not wait any longer, and why not
+Idle = Callable[[Objects], Mapping[Subject, str]]  # what need not wait any longer, and why not
 Tell = Callable[[Kind, Key, str, str], None]  # of whom, why, and what went wrong, if anything did
 
 
@@ -61,33 +61,33 @@ class Agenda:
 @contextmanager
 def hastening(hastens: Sequence[Hasten], cluster: Cluster, tell: Tell) -> Iterator[Observe]:
     """What a wait's observer sees in the block is hastened; leaving it waits for nothing."""
-    heard: list[queue.SimpleQueue[Snapshot | None]] = []
+    heard: list[queue.SimpleQueue[Objects | None]] = []
     for hasten in hastens:
         heard.append(queue.SimpleQueue())
         Background(partial(_work, hasten, cluster, tell, heard[-1]), "hastening")
 
     def observe(judged: Judged) -> None:
-        for snapshots in heard:
-            snapshots.put(judged.snapshot)
+        for inbox in heard:
+            inbox.put(judged.objects)
 
     try:
         yield observe
     finally:
-        for snapshots in heard:
-            snapshots.put(None)
+        for inbox in heard:
+            inbox.put(None)
 
 
-def _work(hasten: Hasten, cluster: Cluster, tell: Tell, snapshots: "queue.SimpleQueue[Snapshot | None]") -> None:
+def _work(hasten: Hasten, cluster: Cluster, tell: Tell, inbox: "queue.SimpleQueue[Objects | None]") -> None:
     agenda = Agenda(hasten.after, hasten.again)
     while True:
         left = agenda.next - time.monotonic()
         try:
-            snapshot = snapshots.get(timeout=None if left == math.inf else max(0.0, left))
-            while snapshot is not None and not snapshots.empty():
-                snapshot = snapshots.get()
-            if snapshot is None:
+            objects = inbox.get(timeout=None if left == math.inf else max(0.0, left))
+            while objects is not None and not inbox.empty():
+                objects = inbox.get()
+            if objects is None:
                 return
-            agenda.heard(hasten.idle(snapshot), time.monotonic())
+            agenda.heard(hasten.idle(objects), time.monotonic())
         except queue.Empty:
             pass
         for (kind, key), why in agenda.due(time.monotonic()):

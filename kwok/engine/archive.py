@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.errors import ClusterError
+from harness.replacing import replacing
 
 INDEX = "kwok-harness-images.json"
 _REMEDY = "give the file that `kwok-harness images save FILE` wrote, whole"
@@ -34,22 +35,18 @@ class Entry:
 
 def write(file: Path, tar: Iterable[bytes], entries: Sequence[Entry]) -> None:
     """Write `file` in one step: beside its place, then renamed; readable by everybody."""
-    draft = file.with_name(f".{file.name}.part")
     try:
-        with draft.open("wb") as out:
-            for chunk in tar:
-                out.write(chunk)
-        index = json.dumps({"images": [asdict(each) for each in entries]}, indent=2).encode()
-        with tarfile.open(draft, "a") as archive:
-            member = tarfile.TarInfo(INDEX)
-            member.size, member.mode = len(index), 0o644
-            archive.addfile(member, io.BytesIO(index))
-        draft.chmod(0o644)
-        draft.replace(file)
+        with replacing(file, 0o644) as draft:
+            with draft.open("wb") as out:
+                for chunk in tar:
+                    out.write(chunk)
+            index = json.dumps({"images": [asdict(each) for each in entries]}, indent=2).encode()
+            with tarfile.open(draft, "a") as archive:
+                member = tarfile.TarInfo(INDEX)
+                member.size, member.mode = len(index), 0o644
+                archive.addfile(member, io.BytesIO(index))
     except (OSError, tarfile.TarError) as error:
         raise ImageFileError(f"cannot be written: {_why(error)}", where=str(file)) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def read(file: Path) -> tuple[Entry, ...]:

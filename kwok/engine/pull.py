@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import tenacity
-from tenacity.nap import sleep_using_event
 
 from harness.progress import Progress, task
+from harness.retrying import retrying
 from harness.settings import Retries
 from kwok.engine.client import Engine, EngineError, PullEvent
 
@@ -87,16 +87,9 @@ class Pull:
 
     def run(self) -> None:
         """Raises EngineError: the last one, where there were several attempts."""
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(passes),
-            stop=tenacity.stop_after_attempt(self._retries.attempts) | tenacity.stop_when_event_set(self._over),
-            wait=tenacity.wait_exponential(multiplier=self._retries.delay),
-            sleep=sleep_using_event(self._over),
-            before_sleep=self._pausing,
-            reraise=True,
-        )
+        again = retrying(self._retries, passes, cancelled=self._over, pausing=self._pausing)
         with task(self._progress, self._task, f"pulling {self._reference}"):
-            retrying(self._once)
+            again(self._once)
 
     def _once(self) -> None:
         here, told = Bytes(), self._clock()

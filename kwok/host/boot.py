@@ -12,7 +12,7 @@ from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.names import OWNER_MARKER
-from harness.objects import NAMESPACES, SERVICE_ACCOUNTS, Snapshot
+from harness.objects import NAMESPACES, SERVICE_ACCOUNTS, Objects
 from harness.processes import commands
 from harness.processes.daemons import Identity, alive
 from harness.processes.service import last_lines
@@ -24,12 +24,12 @@ _LOOK_SECONDS = 0.5  # between two looks at the processes
 _INDISPENSABLE = ("etcd", "kube-apiserver")
 
 
-def controllers_work(snapshot: Snapshot) -> Verdict:
+def controllers_work(objects: Objects) -> Verdict:
     """The API server has made its own namespace, and the controller manager the account that pods run under."""
     marker_namespace = OWNER_MARKER[0]
-    if snapshot.get(NAMESPACES, "", marker_namespace) is None:
+    if objects.get(NAMESPACES, "", marker_namespace) is None:
         return Waiting("the API server has not made it yet", f"Namespace {marker_namespace}")
-    if snapshot.get(SERVICE_ACCOUNTS, "default", "default") is None:
+    if objects.get(SERVICE_ACCOUNTS, "default", "default") is None:
         return Waiting("the controller manager has not made it yet", "ServiceAccount default/default")
     return Passed("the API server and the controller manager work")
 

@@ -13,7 +13,7 @@ from harness.objects import (
     SERVICE_ACCOUNTS,
     STORAGE_CLASSES,
     Object,
-    Snapshot,
+    Objects,
     condition,
     holds,
 )
@@ -56,25 +56,25 @@ def furnish_cluster(
         ) from expired
 
 
-def everything_ready(snapshot: Snapshot) -> Verdict:
+def everything_ready(objects: Objects) -> Verdict:
     """The real node, what runs on it, and the account that pods run under."""
     key, value = INFRASTRUCTURE_NODE
-    real = [node for node in snapshot.all(NODES) if node["metadata"].get("labels", {}).get(key) == value]
+    real = [node for node in objects.all(NODES) if node["metadata"].get("labels", {}).get(key) == value]
     if not real:
         return Waiting("no node has the label", f"{key}={value}")
     for node in real:
         if not holds(node, "Ready"):
             why = condition(node, "Ready").get("message") or "has no Ready condition"
             return Waiting(why, f"Node {node['metadata']['name']}")
-    if snapshot.get(DEPLOYMENTS, controller.NAMESPACE, controller.NAME) is None:
+    if objects.get(DEPLOYMENTS, controller.NAMESPACE, controller.NAME) is None:
         return Waiting("is not there", f"Deployment {controller.NAMESPACE}/{controller.NAME}")
-    for deployment in snapshot.all(DEPLOYMENTS):
+    for deployment in objects.all(DEPLOYMENTS):
         if why := _missing(deployment, deployment["spec"].get("replicas", 1), "replicas", "availableReplicas"):
             return Waiting(why, _subject("Deployment", deployment))
-    for daemonset in snapshot.all(DAEMONSETS):
+    for daemonset in objects.all(DAEMONSETS):
         if why := _missing(daemonset, len(real), "desiredNumberScheduled", "numberAvailable"):
             return Waiting(why, _subject("DaemonSet", daemonset))
-    if snapshot.get(SERVICE_ACCOUNTS, "default", "default") is None:
+    if objects.get(SERVICE_ACCOUNTS, "default", "default") is None:
         return Waiting("the controller manager has not made it yet", "ServiceAccount default/default")
     return Passed("the real node and all that runs on it are ready")
 

@@ -11,14 +11,25 @@ from typing import Any
 
 from harness.gates.scheduling.fit import daemon
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
-from harness.gates.workloads.scheduled import Gate, scheduled_as_intended
-from harness.objects import DAEMONSETS, DEPLOYMENTS, Snapshot
-from tests.fakes.objects import TYPE, agent_pod, container, daemon_set, deployment, node, owned_by, pod, snapshot, spec
+from harness.gates.workloads.scheduled import ScheduledAsIntended
+from harness.objects import DAEMONSETS, DEPLOYMENTS, Objects
+from tests.fakes.objects import (
+    TYPE,
+    agent_pod,
+    container,
+    daemon_set,
+    deployment,
+    node,
+    objects_of,
+    owned_by,
+    pod,
+    spec,
+)
 
 REPLICAS = 50
 
 
-def world(nodes: int, pods: int, refused: int) -> tuple[Gate, Snapshot]:
+def world(nodes: int, pods: int, refused: int) -> tuple[ScheduledAsIntended, Objects]:
     """Four fifths accelerated nodes; two DaemonSets on all of those, the rest Deployments of 50 pods."""
     machines = [node(f"{'gpu' if i % 5 else 'system'}-{i:05}") for i in range(nodes)]
     names = [machine["metadata"]["name"] for machine in machines]
@@ -36,7 +47,7 @@ def world(nodes: int, pods: int, refused: int) -> tuple[Gate, Snapshot]:
             unbound = d < refused // REPLICAS
             where: dict[str, Any] = {"refused": "0 nodes"} if unbound else {"on": names[(d * REPLICAS + i) % nodes]}
             objects.append(pod(f"d{d}-{i}", owner=owned_by("ReplicaSet", f"d{d}-new"), of=small, **where))
-    return scheduled_as_intended(Expected(tuple(workloads))), snapshot(machines, objects)
+    return ScheduledAsIntended(Expected(tuple(workloads))), objects_of(machines, objects)
 
 
 def measure(nodes: int, pods: int, refused: int) -> None:

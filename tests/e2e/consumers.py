@@ -208,7 +208,7 @@ class Consumers:
         asked["layerSelector"] = {"mediaType": LAYER, "operation": "extract"}
         self.cluster.apply(sources.OCIREPOSITORIES, {**source, "spec": {**source["spec"], **asked}})
         self.cluster.apply(sources.KUSTOMIZATIONS, flux_oci.kustomization(ROOT))
-        gate = releases.flux_bundle(
+        gate = releases.Reconciled(
             digest,
             source=(FLUX_NAMESPACE, SOURCE),
             kustomization=(FLUX_NAMESPACE, ROOT),
@@ -230,7 +230,7 @@ class Consumers:
             values = {"repoURL": target.parent, "targetRevision": target.tag}
             where = f"{target.parent}/{target.name}"
             self.helm.install_chart("bad", "argocd", where, version=target.tag, values=values, timeout=20)
-        return applications.KINDS, applications.synced(root, delivery.applications, digest)
+        return applications.KINDS, applications.Synced(root, delivery.applications, digest)
 
     def clear(self) -> None:
         """Take all deliveries away, and what they have brought to run; other objects stay."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.deadline import Deadline
-from harness.objects import NODES, PODS, Snapshot, scheduled_condition
+from harness.objects import NODES, PODS, Objects, condition
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.claims import LOOK_AGAIN
 from harness.waiting.loop import Expired, Gate, wait
@@ -23,9 +23,9 @@ NAMED = {"name": "huge", "namespace": "default"}
 def refused_by(nodes: int) -> Gate:
     """The scheduler has refused the pod when there were so many nodes."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        pod = snapshot.get(PODS, "default", "huge")
-        said = str(scheduled_condition(pod or {}).get("message"))
+    def gate(objects: Objects) -> Verdict:
+        pod = objects.get(PODS, "default", "huge")
+        said = str(condition(pod or {}, "PodScheduled").get("message"))
         refused = f"0/{nodes} nodes are available: pod has unbound immediate PersistentVolumeClaims"
         return Passed(said) if refused in said else Waiting(said)
 

@@ -18,7 +18,17 @@ from harness.isolation.inventory import Inventory, compare, take
 from harness.isolation.plan import CRDS
 from harness.isolation.restore import restore
 from harness.names import BELL
-from harness.objects import CONFIGMAPS, DEPLOYMENTS, JOBS, NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, Kind, Snapshot
+from harness.objects import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    JOBS,
+    NAMESPACES,
+    NODES,
+    PERSISTENT_VOLUMES,
+    PODS,
+    Kind,
+    Objects,
+)
 from harness.progress import Silent
 from harness.recipes.profiles import load_storage_classes
 from harness.verdict import Passed, Verdict, Waiting
@@ -141,8 +151,8 @@ def leave_a_mess(cluster: Cluster, helm: Helm, directory: Path) -> None:
     }
     helm.install(release(directory, "cell", "cell", objects_of_the_cell(), [definition(conversion)]), timeout=30)
 
-    def bound(snapshot: Snapshot) -> Verdict:
-        pods = [pod for pod in snapshot.all(PODS) if pod["spec"].get("nodeName")]
+    def bound(objects: Objects) -> Verdict:
+        pods = [pod for pod in objects.all(PODS) if pod["spec"].get("nodeName")]
         return Passed("bound") if len(pods) == 2 else Waiting("pods without a node")
 
     wait(cluster, [PODS], bound, Deadline.after(30))
@@ -225,8 +235,8 @@ def standing(cluster: Cluster, helm: Helm, tmp_path: Path) -> Iterator[None]:
     cluster.delete(CONFIGMAPS, "default", "user")
     cluster.delete(NAMESPACES, "", "standing")
 
-    def gone(snapshot: Snapshot) -> Verdict:
-        found = snapshot.get(NAMESPACES, "", "standing")
+    def gone(objects: Objects) -> Verdict:
+        found = objects.get(NAMESPACES, "", "standing")
         return Passed("gone") if found is None else Waiting("still there")
 
     wait(cluster, [NAMESPACES], gone, Deadline.after(30))

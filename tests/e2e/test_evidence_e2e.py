@@ -20,7 +20,7 @@ from harness.evidence.collectors import Kubectl
 from harness.evidence.directory import EvidenceDirectory
 from harness.evidence.redaction import Redactor
 from harness.helm.client import Helm
-from harness.objects import EVENTS, NODES, PODS, Snapshot
+from harness.objects import EVENTS, NODES, PODS, Objects
 from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.verdict import Passed, Verdict, Waiting
@@ -82,8 +82,8 @@ def _bundle(directory: Path) -> Path:
     return directory
 
 
-def _refused(snapshot: Snapshot) -> Verdict:
-    reasons = {event.get("reason") for event in snapshot.all(EVENTS)}
+def _refused(objects: Objects) -> Verdict:
+    reasons = {event.get("reason") for event in objects.all(EVENTS)}
     return Passed("the scheduler has spoken") if "FailedScheduling" in reasons else Waiting("no event yet")
 
 

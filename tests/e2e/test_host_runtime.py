@@ -20,11 +20,11 @@ from harness.cluster.api import ApiError, Cluster
 from harness.cluster.ownership import require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, NotOurs
-from harness.gates.nodes import nodes_ready
+from harness.gates.nodes import NodesReady
 from harness.installers.manifests import SECRETS, SERVICES
 from harness.isolation.nodes import apply_nodes, delete_nodes
 from harness.names import OWNER_MARKER
-from harness.objects import CONFIGMAPS, DAEMONSETS, JOBS, NODES, PODS, Kind, Snapshot
+from harness.objects import CONFIGMAPS, DAEMONSETS, JOBS, NODES, PODS, Kind, Objects
 from harness.processes import daemons as pids
 from harness.processes.ports import free_ports
 from harness.progress import Silent
@@ -345,8 +345,8 @@ def refuse_secrets(cluster: Cluster) -> None:
 def until(cluster: Cluster, kind: Kind, name: str, done: Callable[[Any], bool]) -> None:
     """Wait until one object in namespace default is as it should be."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        found = snapshot.get(kind, "default", name)
+    def gate(objects: Objects) -> Verdict:
+        found = objects.get(kind, "default", name)
         return Passed("it is") if found is not None and done(found.get("status") or {}) else Waiting("not yet")
 
     wait(cluster, [kind], gate, Deadline.after(60))
@@ -440,7 +440,7 @@ def test_a_thousand_nodes_are_ready_and_can_be_another_set(cluster: Cluster) -> 
     many = plan(2, 998)
     apply_nodes(cluster, many, Deadline.after(300), Silent())
     assert len(cluster.list(NODES).items) == 1000
-    wait(cluster, [NODES], nodes_ready([node["metadata"]["name"] for node in many]), Deadline.after(5))
+    wait(cluster, [NODES], NodesReady(tuple(node["metadata"]["name"] for node in many)), Deadline.after(5))
 
     apply_nodes(cluster, plan(2, 4, "gb200"), Deadline.after(120), Silent())
     found = cluster.list(NODES).items

@@ -25,7 +25,7 @@ from harness.installers.in_cluster.rollout import pods
 from harness.installers.installer import KindSite
 from harness.isolation import inventory
 from harness.names import INFRASTRUCTURE_NODE
-from harness.objects import CONFIGMAPS, JOBS, NODES, Snapshot
+from harness.objects import CONFIGMAPS, JOBS, NODES, Objects
 from harness.processes import commands
 from harness.settings import Settings, load
 from harness.verdict import Passed, Verdict, Waiting
@@ -104,8 +104,8 @@ def chosen(site: KindSite, **overrides: str) -> KindSite:
 
 
 def until_the_hook_is_gone(site: KindSite) -> None:
-    def gate(snapshot: Snapshot) -> Verdict:
-        found = snapshot.get(JOBS, argocd_configuration.NAMESPACE, HOOK)
+    def gate(objects: Objects) -> Verdict:
+        found = objects.get(JOBS, argocd_configuration.NAMESPACE, HOOK)
         return Passed("gone") if found is None else Waiting(json.dumps(found.get("status")))
 
     assert site.cluster.get(JOBS, argocd_configuration.NAMESPACE, HOOK) is not None

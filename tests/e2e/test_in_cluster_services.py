@@ -26,7 +26,7 @@ from harness.installers.installer import Installer, KindSite
 from harness.installers.registry.kind import ADDRESS
 from harness.isolation import inventory
 from harness.names import INFRASTRUCTURE_NODE
-from harness.objects import CONFIGMAPS, DEPLOYMENTS, NODES, STATEFULSETS, Kind, Snapshot
+from harness.objects import CONFIGMAPS, DEPLOYMENTS, NODES, STATEFULSETS, Kind, Objects
 from harness.settings import Settings, load
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait
@@ -91,8 +91,8 @@ def state(site: KindSite) -> dict[str, Any]:
 def until(site: KindSite, kind: Kind, namespace: str, name: str, right: Callable[[Mapping[str, Any]], bool]) -> None:
     """Wait until the object's status is as it should be. A node that stops meanwhile ends the wait."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        status = (snapshot.get(kind, namespace, name) or {}).get("status", {})
+    def gate(objects: Objects) -> Verdict:
+        status = (objects.get(kind, namespace, name) or {}).get("status", {})
         return Passed("it is") if right(status) else Waiting(json.dumps(status)[:2000])
 
     wait(site.cluster, [kind], gate, Deadline.after(60), cancelled=site.lost)

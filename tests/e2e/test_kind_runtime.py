@@ -15,11 +15,21 @@ from harness.cluster.api import ApiError, Cluster
 from harness.cluster.ownership import require_ours
 from harness.deadline import Deadline
 from harness.errors import ClusterError, NotOurs, RegistryNotReady
-from harness.gates.nodes import nodes_ready
+from harness.gates.nodes import NodesReady
 from harness.installers.manifests import SECRETS, SERVICES
 from harness.isolation.nodes import apply_nodes
 from harness.names import INFRASTRUCTURE_NODE
-from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, NODES, PODS, STATEFULSETS, STORAGE_CLASSES, Kind, Snapshot
+from harness.objects import (
+    DAEMONSETS,
+    DEPLOYMENTS,
+    JOBS,
+    NODES,
+    PODS,
+    STATEFULSETS,
+    STORAGE_CLASSES,
+    Kind,
+    Objects,
+)
 from harness.progress import Silent
 from harness.recipes.profiles import load_storage_classes, select
 from harness.runtime import RunningCluster
@@ -157,10 +167,10 @@ def test_workloads_that_tolerate_everything_stay_off_the_real_node(cluster: Clus
     job = {"completions": 7, "parallelism": 7, "template": {"spec": {**TOLERANT, "restartPolicy": "Never"}}}
     cluster.apply(JOBS, named(JOBS, "leak", spec=job))
 
-    def all_placed(snapshot: Snapshot) -> Verdict:
-        pods = [pod for pod in snapshot.all(PODS) if pod["metadata"]["namespace"] == "default"]
+    def all_placed(objects: Objects) -> Verdict:
+        pods = [pod for pod in objects.all(PODS) if pod["metadata"]["namespace"] == "default"]
         done = [pod for pod in pods if pod.get("status", {}).get("phase") in ("Running", "Succeeded")]
-        daemonset = snapshot.get(DAEMONSETS, "default", "leak") or {}
+        daemonset = objects.get(DAEMONSETS, "default", "leak") or {}
         desired = daemonset.get("status", {}).get("desiredNumberScheduled")
         if len(done) < 27 or desired != 6:
             return Waiting(f"{len(done)} of {len(pods)} pods are done, the DaemonSet wants {desired}")
@@ -196,8 +206,8 @@ def test_a_claim_is_bound_for_its_pod(cluster: Cluster) -> None:
     volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
     cluster.apply(PODS, named(PODS, "consumer", spec={**TOLERANT, "volumes": volumes}))
 
-    def bound(snapshot: Snapshot) -> Verdict:
-        claim = snapshot.get(CLAIMS, "default", "data")
+    def bound(objects: Objects) -> Verdict:
+        claim = objects.get(CLAIMS, "default", "data")
         phase = claim and claim.get("status", {}).get("phase")
         return Passed("bound") if phase == "Bound" else Waiting(f"is {phase}")
 
@@ -314,7 +324,7 @@ def test_a_node_that_died_is_noticed_and_made_anew(
     again = kind_runtime.up(shared.name, Silent())
     assert again.identity != shared.identity
     apply_nodes(Cluster(again.kubeconfig), plan()[:1], Deadline.after(60), Silent())
-    wait(Cluster(again.kubeconfig), [NODES], nodes_ready(["system-0"]), Deadline.after(10))
+    wait(Cluster(again.kubeconfig), [NODES], NodesReady(("system-0",)), Deadline.after(10))
 
     kind_runtime.down(shared.name)
     assert engine.container(node) is None

@@ -22,7 +22,7 @@ from harness.installers.flux import configuration as flux_configuration
 from harness.installers.flux import host as flux
 from harness.installers.installer import Site
 from harness.installers.registry import host as registry
-from harness.objects import CONFIGMAPS, Kind, Snapshot
+from harness.objects import CONFIGMAPS, Kind, Objects
 from harness.processes import daemons
 from harness.processes.ports import free_ports
 from harness.processes.service import MARK
@@ -181,8 +181,8 @@ def until(site: Site, kind: Kind, namespace: str, name: str, right: Callable[[Ma
     """Wait until the object is as it should be; seconds that took. A service that dies meanwhile ends the wait."""
     begun = time.monotonic()
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        found = snapshot.get(kind, namespace, name)
+    def gate(objects: Objects) -> Verdict:
+        found = objects.get(kind, namespace, name)
         status = (found or {}).get("status", {})
         return Passed("it is") if found and right(status) else Waiting(json.dumps(status)[:2000])
 

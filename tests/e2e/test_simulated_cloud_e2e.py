@@ -9,7 +9,7 @@ import pytest
 
 from harness.deadline import Deadline
 from harness.exits import Exit
-from harness.objects import CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES, Kind, Snapshot
+from harness.objects import CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES, Kind, Objects
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import Expired, Gate, wait
 from kwok.admission import CRDS
@@ -59,8 +59,8 @@ def until(plane: Plane, kind: Kind, name: str, holds: Callable[[Mapping[str, Any
     """The object, once `holds` is true of it."""
     namespace = "default" if kind.namespaced else ""
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        item = snapshot.get(kind, namespace, name)
+    def gate(objects: Objects) -> Verdict:
+        item = objects.get(kind, namespace, name)
         return Passed("it does") if item is not None and holds(item) else Waiting(str((item or {}).get("status")))
 
     wait(plane.cluster, [kind], gate, Deadline.after(within))
@@ -70,8 +70,8 @@ def until(plane: Plane, kind: Kind, name: str, holds: Callable[[Mapping[str, Any
 def none_left(kind: Kind, name: str = "") -> Gate:
     """No object of the kind is there (with `name`: not that one)."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        left = [each for each in snapshot.all(kind) if name in ("", each["metadata"]["name"])]
+    def gate(objects: Objects) -> Verdict:
+        left = [each for each in objects.all(kind) if name in ("", each["metadata"]["name"])]
         return Waiting(f"{len(left)} are left") if left else Passed("none is left")
 
     return gate

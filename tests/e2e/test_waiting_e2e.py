@@ -14,7 +14,7 @@ import pytest
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
-from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, EVENTS, JOBS, NODES, PODS, Kind, Snapshot
+from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, EVENTS, JOBS, NODES, PODS, Kind, Objects
 from harness.progress import Silent
 from harness.runtime import RunningCluster
 from harness.verdict import Passed, Verdict, Waiting
@@ -57,17 +57,17 @@ def widget(turns: int) -> dict[str, Any]:
     }
 
 
-def established(snapshot: Snapshot) -> Verdict:
-    found = snapshot.get(DEFINITIONS, "", "widgets.waiting.example") or {}
+def established(objects: Objects) -> Verdict:
+    found = objects.get(DEFINITIONS, "", "widgets.waiting.example") or {}
     conditions = found.get("status", {}).get("conditions") or []
     if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
         return Passed("established")
     return Waiting("not established")
 
 
-def turned(turns: int) -> Callable[[Snapshot], Verdict]:
-    def gate(snapshot: Snapshot) -> Verdict:
-        found = snapshot.get(WIDGETS, "default", "w")
+def turned(turns: int) -> Callable[[Objects], Verdict]:
+    def gate(objects: Objects) -> Verdict:
+        found = objects.get(WIDGETS, "default", "w")
         return Passed("turned") if found and found["turns"] == turns else Waiting("not turned", "Widget default/w")
 
     return gate

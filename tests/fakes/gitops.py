@@ -16,7 +16,7 @@ from harness.gates.flux.sources import (
     KUSTOMIZATIONS,
     OCIREPOSITORIES,
 )
-from harness.objects import Kind, Object, Snapshot, key_of
+from harness.objects import CLAIMS, Kind, Object, Objects, key_of
 
 DIGEST = "sha256:" + "a" * 64
 OLD = "sha256:" + "b" * 64
@@ -37,12 +37,12 @@ BY_KIND = {
 }
 
 
-def snapshot(items: Iterable[Object]) -> Snapshot:
+def objects_of(items: Iterable[Object]) -> Objects:
     """All kinds of both lanes; lists of the API server do not repeat an object's kind, so nobody may ask for it."""
-    kinds: dict[Kind, dict[Any, Any]] = {kind: {} for kind in (*argocd.KINDS, *releases.KINDS)}
+    kinds: dict[Kind, dict[Any, Any]] = {kind: {} for kind in (*argocd.KINDS, CLAIMS, *releases.KINDS)}
     for item in items:
         kinds[BY_KIND[item["kind"]]][key_of(item)] = {k: v for k, v in item.items() if k != "kind"}
-    return Snapshot(kinds)
+    return Objects(kinds)
 
 
 def changed(item: Object, path: str, value: Any) -> dict[str, Any]:

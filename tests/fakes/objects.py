@@ -13,7 +13,7 @@ from harness.objects import (
     REPLICASETS,
     STATEFULSETS,
     Kind,
-    Snapshot,
+    Objects,
     key_of,
 )
 
@@ -149,10 +149,10 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-def snapshot(*objects: Any) -> Snapshot:
+def objects_of(*objects: Any) -> Objects:
     """Nodes have allocatable resources, pods a phase; the others say their kind. Lists are taken apart."""
     found: dict[Kind, dict[tuple[str, str], Any]] = {kind: {} for kind in KINDS}
     for item in (one for entry in objects for one in (entry if isinstance(entry, list) else [entry])):
         kind = _KINDS[item["kind"]] if "kind" in item else NODES if "allocatable" in item["status"] else PODS
         found[kind][key_of(item)] = item
-    return Snapshot(found)
+    return Objects(found)

@@ -1,4 +1,4 @@
-"""Exit codes, errors, verdicts, deadlines, snapshots and outcomes: the words that everything else is said in."""
+"""Exit codes, errors, verdicts, deadlines, objects and outcomes: the words that everything else is said in."""
 
 import ast
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ import pytest
 from harness.deadline import Deadline
 from harness.errors import HarnessError, UsageError, did_you_mean
 from harness.exits import Exit
-from harness.objects import NODES, PODS, Snapshot
+from harness.objects import NODES, PODS, Objects
 from harness.results.outcome import Outcome, Phase
 from harness.settings import ROOT
 from harness.verdict import Failed, Passed, Verdict, Waiting, worst
@@ -90,21 +90,21 @@ def test_deadlines_nest() -> None:
     assert (late.expired, late.remaining) == (True, 0)
 
 
-def test_a_snapshot_does_not_change_with_what_it_was_made_of() -> None:
-    """A gate judges what was there when the snapshot was taken, in the order of namespace and name."""
+def test_objects_do_not_change_with_what_they_were_made_of() -> None:
+    """A gate judges what was there when the objects were read, in the order of namespace and name."""
     pods = {("b", "x"): {"metadata": {"name": "x"}}, ("a", "y"): {"metadata": {"name": "y"}}}
-    snapshot = Snapshot({PODS: pods})
+    objects = Objects({PODS: pods})
     pods.clear()
-    assert [item["metadata"]["name"] for item in snapshot.all(PODS)] == ["y", "x"]
-    assert snapshot.get(PODS, "a", "y") is not None
-    assert snapshot.get(PODS, "a", "x") is None
-    assert snapshot.count(PODS) == 2
+    assert [item["metadata"]["name"] for item in objects.all(PODS)] == ["y", "x"]
+    assert objects.get(PODS, "a", "y") is not None
+    assert objects.get(PODS, "a", "x") is None
+    assert objects.count(PODS) == 2
 
 
 def test_a_kind_that_was_not_watched_is_no_empty_list() -> None:
     """A gate that asks for it has a defect, which must not look like "nothing there"."""
     with pytest.raises(KeyError):
-        list(Snapshot({PODS: {}}).all(NODES))
+        list(Objects({PODS: {}}).all(NODES))
 
 
 def test_the_exit_code_of_an_outcome_is_its_verdict() -> None:

@@ -19,12 +19,12 @@ Releases that nobody expects must be ready too, as in the bash harness.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from harness.formats.versions import exact
-from harness.gates.combining import in_order
-from harness.gates.findings import Doubt, Finding, Gate, Level, listed, named, overall
+from harness.gates.combining import Step, in_order
+from harness.gates.findings import Doubt, Finding, Level, listed, named, overall
 from harness.gates.flux.sources import (
     ARTIFACTGENERATORS,
     EXTERNALARTIFACTS,
@@ -41,7 +41,7 @@ from harness.gates.flux.sources import (
     ready,
     source_ready,
 )
-from harness.objects import Key, Kind, Object, Snapshot, key_of
+from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.verdict import Failed, Passed, Verdict
 
 HELMRELEASES = Kind("helm.toolkit.fluxcd.io/v2", "helmreleases", "HelmRelease")
@@ -60,52 +60,64 @@ _DEPENDS = "DependencyNotReady"
 _NO_CHART = ("SourceNotReady", "ArtifactFailed")
 
 
-def flux_bundle(
-    digest: str, *, source: Key, kustomization: Key, releases: Collection[Key], generators: Collection[Key]
-) -> Gate:
-    """The gate over KINDS: all that a pushed bundle must lead to, each step asked after the one before."""
-    return in_order(
-        source_ready(source, digest),
-        kustomization_ready(kustomization, digest),
-        releases_ready(releases),
-        generators_ready(generators),
-        lambda _: Passed(
-            f"{len(releases)} HelmReleases and {len(generators)} ArtifactGenerators are ready, at {digest}"
-        ),
-    )
+@dataclass(frozen=True)
+class Reconciled:
+    """All that the bundle pushed as `digest` must lead to, each step asked after the one before.
+
+    `source` is its OCIRepository, `kustomization` applies it, `releases` (HelmReleases) and `generators`
+    (ArtifactGenerators) are in it.
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
+
+    digest: str
+    source: Key
+    kustomization: Key
+    releases: tuple[Key, ...]
+    generators: tuple[Key, ...]
+
+    def __call__(self, objects: Objects) -> Verdict:
+        what = f"{len(self.releases)} HelmReleases and {len(self.generators)} ArtifactGenerators are ready"
+        return in_order(
+            source_ready(self.source, self.digest),
+            kustomization_ready(self.kustomization, self.digest),
+            releases_ready(self.releases),
+            generators_ready(self.generators),
+            lambda _: Passed(f"{what}, at {self.digest}"),
+        )(objects)
 
 
-def releases_ready(expected: Collection[Key]) -> Gate:
-    """The gate over KINDS: every release is deployed. To be asked once the Kustomization was applied."""
+def releases_ready(expected: Collection[Key]) -> Step:
+    """Every release is deployed. To be asked once the Kustomization was applied."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
+    def step(objects: Objects) -> Verdict:
         if not expected:
             return Failed("no HelmRelease is expected: nothing would be verified")
-        found = {key_of(item): item for item in snapshot.all(HELMRELEASES)}
-        doubts = {key: wrong for key, item in found.items() if (wrong := _doubt(item, snapshot))}
+        found = {key_of(item): item for item in objects.all(HELMRELEASES)}
+        doubts = {key: wrong for key, item in found.items() if (wrong := _doubt(item, objects))}
         absent = {key: Doubt(Level.DOOMED, "is not there") for key in expected if key not in found}
         if doubts or absent:
-            return overall(_findings(doubts | absent, found, snapshot))
+            return overall(_findings(doubts | absent, found, objects))
         extra = listed(name for _, name in set(found) - set(expected))
         note = f"; also {extra}, which the bundle does not name" if extra else ""
         return Passed(f"{len(expected)} HelmReleases are ready{note}")
 
-    return gate
+    return step
 
 
-def progress(snapshot: Snapshot) -> dict[str, bool]:
+def progress(objects: Objects) -> dict[str, bool]:
     """By name, the releases that wait for nothing any more, and whether they are deployed as asked."""
     return {
-        item["metadata"]["name"]: _doubt(item, snapshot) is None
-        for item in snapshot.all(HELMRELEASES)
+        item["metadata"]["name"]: _doubt(item, objects) is None
+        for item in objects.all(HELMRELEASES)
         if ready(item) and ready(item).get("reason") not in (_DEPENDS, *_NO_CHART)
     }
 
 
-def unblocked(snapshot: Snapshot) -> dict[tuple[Kind, Key], str]:
+def unblocked(objects: Objects) -> dict[tuple[Kind, Key], str]:
     """Releases that still say they wait for others, all of which are ready: helm-controller asks by its own clock."""
-    found = {key_of(item): item for item in snapshot.all(HELMRELEASES)}
-    doubts = {key: wrong for key, item in found.items() if (wrong := _doubt(item, snapshot))}
+    found = {key_of(item): item for item in objects.all(HELMRELEASES)}
+    doubts = {key: wrong for key, item in found.items() if (wrong := _doubt(item, objects))}
     return {
         (HELMRELEASES, key): "what it depends on is ready"
         for key in doubts
@@ -113,7 +125,7 @@ def unblocked(snapshot: Snapshot) -> dict[tuple[Kind, Key], str]:
     }
 
 
-def _findings(doubts: Mapping[Key, Doubt], found: Mapping[Key, Object], snapshot: Snapshot) -> list[Finding]:
+def _findings(doubts: Mapping[Key, Doubt], found: Mapping[Key, Object], objects: Objects) -> list[Finding]:
     """Of a chain of releases that wait for each other only the bottom, with how many stand on it."""
     waits = {key: _awaited(found[key], doubts, found) if key in found else set() for key in doubts}
     doubts = dict(doubts)
@@ -129,7 +141,7 @@ def _findings(doubts: Mapping[Key, Doubt], found: Mapping[Key, Object], snapshot
     for key in bottom:
         finding = doubts[key].of(named(HELMRELEASES, key))
         if key in found and finding.level is not Level.FAILED:
-            finding = _cause(found[key], snapshot) or finding
+            finding = _cause(found[key], objects) or finding
         behind = len(_standing_on(key, waits))
         text = f"{finding.text} ({behind} more wait for it)" if behind else finding.text
         findings.append(replace(finding, text=text))
@@ -153,21 +165,21 @@ def _standing_on(key: Key, waits: Mapping[Key, set[Key]]) -> set[Key]:
     return above
 
 
-def _cause(item: Object, snapshot: Snapshot) -> Finding | None:
+def _cause(item: Object, objects: Objects) -> Finding | None:
     """Why a release has no chart, where that is known from what makes or fetches the chart."""
     if ready(item).get("reason") not in _NO_CHART:
         return None
     namespace, spec = item["metadata"]["namespace"], item["spec"]
     if (reference := spec.get("chartRef")) and reference["kind"] == EXTERNALARTIFACTS.kind:
         key = (reference.get("namespace") or namespace, reference["name"])
-        for maker in snapshot.all(ARTIFACTGENERATORS):
+        for maker in objects.all(ARTIFACTGENERATORS):
             makes = {(maker["metadata"]["namespace"], each["name"]) for each in maker["spec"].get("artifacts") or ()}
-            if key in makes and (wrong := generator_doubt(maker, snapshot)):
+            if key in makes and (wrong := generator_doubt(maker, objects)):
                 return wrong.of(named(ARTIFACTGENERATORS, key_of(maker)))
     source = ((spec.get("chart") or {}).get("spec") or {}).get("sourceRef") or {}
     if source.get("kind") == HELMREPOSITORIES.kind:
         key = (source.get("namespace") or namespace, source["name"])
-        repository = snapshot.get(HELMREPOSITORIES, *key)
+        repository = objects.get(HELMREPOSITORIES, *key)
         if repository is None:
             return Finding(Level.DOOMED, named(HELMREPOSITORIES, key), "is not there")
         if ready(repository) and (wrong := doubt(repository)):  # of type oci it has no status at all
@@ -175,9 +187,9 @@ def _cause(item: Object, snapshot: Snapshot) -> Finding | None:
     return None
 
 
-def _doubt(item: Object, snapshot: Snapshot) -> Doubt | None:
+def _doubt(item: Object, objects: Objects) -> Doubt | None:
     """Why a release is not deployed as asked; None if it is."""
-    status, stale = item.get("status") or {}, _stale(item, snapshot)
+    status, stale = item.get("status") or {}, _stale(item, objects)
     last: Mapping[str, Any] = next(iter(status.get("history") or ()), {})
     found = doubt(item)
     if found and found.level is Level.FAILED:
@@ -196,13 +208,13 @@ def _doubt(item: Object, snapshot: Snapshot) -> Doubt | None:
     return None
 
 
-def _stale(item: Object, snapshot: Snapshot) -> str:
+def _stale(item: Object, objects: Objects) -> str:
     """Why the last attempt was of another chart than the one that the release's source holds now; empty if not."""
     status, spec = item.get("status") or {}, item["spec"]
     if reference := spec.get("chartRef"):
         kind = _CHART_SOURCES.get(reference["kind"])
         key = (reference.get("namespace") or item["metadata"]["namespace"], reference["name"])
-        held = artifact(snapshot.get(kind, *key) or {}).get("revision", "") if kind else ""
+        held = artifact(objects.get(kind, *key) or {}).get("revision", "") if kind else ""
         tried = status.get("lastAttemptedRevisionDigest") or ""
         # Of a revision with a version in it only the digest is noted, any other one whole.
         fresh = not kind or (tried and tried in (held, digest_of(held)))

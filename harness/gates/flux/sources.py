@@ -16,12 +16,13 @@ ArtifactGenerator by observedSourcesDigest, which is a checksum over what its so
 
 import hashlib
 from collections.abc import Collection, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from harness.gates.combining import there
-from harness.gates.findings import Doubt, Finding, Gate, Level, named, overall, shortened
+from harness.gates.combining import Step, there
+from harness.gates.findings import Doubt, Finding, Level, named, overall, shortened
 from harness.gates.messages import diagnose
-from harness.objects import Key, Kind, Object, Snapshot, condition, key_of
+from harness.objects import Key, Kind, Object, Objects, condition, key_of
 from harness.verdict import CauseKind, Passed, Verdict, Waiting
 
 OCIREPOSITORIES = Kind("source.toolkit.fluxcd.io/v1", "ocirepositories", "OCIRepository")
@@ -35,11 +36,11 @@ _HOPEFUL = ("Progressing", "ProgressingWithRetry", "DependencyNotReady", "Health
 _NOT_LOOKED_AT = ("latest generation of object has not been reconciled", "does not have an artifact")
 
 
-def source_ready(key: Key, digest: str) -> Gate:
+def source_ready(key: Key, digest: str) -> Step:
     """The OCIRepository holds the artifact with the pushed digest."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        who, item = named(OCIREPOSITORIES, key), snapshot.get(OCIREPOSITORIES, *key)
+    def step(objects: Objects) -> Verdict:
+        who, item = named(OCIREPOSITORIES, key), objects.get(OCIREPOSITORIES, *key)
         if item is None:
             return Waiting("is not there", who)
         if found := doubt(item):
@@ -52,21 +53,28 @@ def source_ready(key: Key, digest: str) -> Gate:
         looked = asked in (None, item["status"].get("lastHandledReconcileAt"))
         return overall([Finding(Level.DOOMED if looked else Level.WAITING, who, text, kind=CauseKind.PULL)])
 
-    return gate
+    return step
 
 
-def kustomization_there(key: Key) -> Gate:
+@dataclass(frozen=True)
+class KustomizationThere:
     """The grace: the Kustomization exists."""
-    return there(KUSTOMIZATIONS, key)
+
+    kinds: ClassVar[tuple[Kind, ...]] = (KUSTOMIZATIONS,)
+
+    key: Key
+
+    def __call__(self, objects: Objects) -> Verdict:
+        return there(KUSTOMIZATIONS, self.key)(objects)
 
 
-def kustomization_ready(key: Key, digest: str) -> Gate:
+def kustomization_ready(key: Key, digest: str) -> Step:
     """The Kustomization has applied the artifact with the pushed digest."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        who, item = named(KUSTOMIZATIONS, key), snapshot.get(KUSTOMIZATIONS, *key)
+    def step(objects: Objects) -> Verdict:
+        who, item = named(KUSTOMIZATIONS, key), objects.get(KUSTOMIZATIONS, *key)
         if item is None:
-            return kustomization_there(key)(snapshot)
+            return KustomizationThere(key)(objects)
         status = item.get("status") or {}
         found = doubt(item)
         if found and ready(item).get("reason") == "BuildFailed" and found.level is Level.DOOMED:
@@ -79,41 +87,41 @@ def kustomization_ready(key: Key, digest: str) -> Gate:
             return Waiting(f"has applied {revision or 'nothing'}, not yet {digest}", who)
         return Passed(f"has applied {revision}", who)
 
-    return gate
+    return step
 
 
-def generators_ready(expected: Collection[Key]) -> Gate:
+def generators_ready(expected: Collection[Key]) -> Step:
     """Every ArtifactGenerator, expected or not, has made its artifacts from what its sources hold now."""
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        found = {key_of(item): item for item in snapshot.all(ARTIFACTGENERATORS)}
+    def step(objects: Objects) -> Verdict:
+        found = {key_of(item): item for item in objects.all(ARTIFACTGENERATORS)}
         findings = [
             Finding(Level.DOOMED, named(ARTIFACTGENERATORS, key), "is not there")
             for key in sorted(expected)
             if key not in found
         ]
         for key, item in found.items():
-            if wrong := generator_doubt(item, snapshot):
+            if wrong := generator_doubt(item, objects):
                 findings.append(wrong.of(named(ARTIFACTGENERATORS, key)))
         if findings:
             return overall(findings)
         return Passed(f"{len(found)} ArtifactGenerators are ready" if found else "no ArtifactGenerator is needed")
 
-    return gate
+    return step
 
 
-def generator_doubt(item: Object, snapshot: Snapshot) -> Doubt | None:
+def generator_doubt(item: Object, objects: Objects) -> Doubt | None:
     """Why an ArtifactGenerator is not up to date with its sources."""
     if found := doubt(item, observes=False):
         return found
     status, namespace = item["status"], item["metadata"]["namespace"]
-    seen = _sources_digest(item, snapshot)
+    seen = _sources_digest(item, objects)
     if seen and status.get("observedSourcesDigest") != seen:
         return Doubt(Level.WAITING, "has not seen what its sources hold now")
     inventory = {(each["namespace"], each["name"]): each["digest"] for each in status.get("inventory") or ()}
     for output in item["spec"].get("artifacts") or ():
         key = (namespace, output["name"])
-        there_now = snapshot.get(EXTERNALARTIFACTS, *key)
+        there_now = objects.get(EXTERNALARTIFACTS, *key)
         if key not in inventory:
             return Doubt(Level.WAITING, f"has not made {output['name']} yet")
         if there_now is None or artifact(there_now).get("digest") != inventory[key]:
@@ -121,14 +129,14 @@ def generator_doubt(item: Object, snapshot: Snapshot) -> Doubt | None:
     return None
 
 
-def _sources_digest(item: Object, snapshot: Snapshot) -> str:
+def _sources_digest(item: Object, objects: Objects) -> str:
     """What observedSourcesDigest is to be, as source-watcher computes it; empty where a source is of another kind."""
     parts = []
     for each in item["spec"]["sources"]:
         namespace = each.get("namespace") or item["metadata"]["namespace"]
         if each["kind"] != OCIREPOSITORIES.kind:
             return ""
-        held = artifact(snapshot.get(OCIREPOSITORIES, namespace, each["name"]) or {})
+        held = artifact(objects.get(OCIREPOSITORIES, namespace, each["name"]) or {})
         facts = ",".join(f"{name}={held.get(name, '')}" for name in ("digest", "revision", "url"))
         parts.append(f"{each['alias']}=[{facts}]")
     return f"sha256:{hashlib.sha256('|'.join(sorted(parts)).encode()).hexdigest()}"

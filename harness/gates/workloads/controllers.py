@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from harness.excerpts import some
 from harness.gates.findings import Finding, Level
 from harness.gates.messages import said
 from harness.gates.scheduling.fit import Fit, patient
@@ -21,6 +22,7 @@ from harness.names import ACCELERATED
 from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Object, condition, phase
 from harness.verdict import CauseKind
 
+_SHOWN = 3  # nodes in a sentence
 _HASH = "pod-template-hash"
 _REVISION = "controller-revision-hash"
 _GENERATION = "pod-template-generation"
@@ -37,7 +39,7 @@ def judge(want: ExpectedWorkload, ownership: Ownership, empty_allowed: Collectio
         yield from wrong
         if wrong:
             return
-    live = ownership.snapshot.get(want.kind, want.namespace, want.name)
+    live = ownership.objects.get(want.kind, want.namespace, want.name)
     if live is None:
         if not want.transient:
             yield Finding(Level.WAITING, str(want), "is not in the cluster")
@@ -133,7 +135,7 @@ def _nodes_of_daemon_set(
         others = [name for name in matched if node_type(ownership.nodes[name]) != ACCELERATED]
         if others:
             text = "though its component declares node selectors for accelerated nodes only"
-            yield Finding(Level.FAILED, str(want), f"matches {_some(others)} as well, {text}")
+            yield Finding(Level.FAILED, str(want), f"matches {some(others, _SHOWN)} as well, {text}")
 
 
 def matching(want: ExpectedWorkload, ownership: Ownership) -> list[str]:
@@ -147,7 +149,7 @@ def _daemon_set(want: ExpectedWorkload, live: Object, ownership: Ownership) -> I
     desired = (live.get("status") or {}).get("desiredNumberScheduled", 0)
     if desired != len(matched):
         text = f"its controller wants {desired} pods, by its manifest {len(matched)} nodes match"
-        yield Finding(Level.DOOMED, str(want), f"{text}: {_some(sorted(matched))}")
+        yield Finding(Level.DOOMED, str(want), f"{text}: {some(sorted(matched), _SHOWN)}")
         return
     generation = (live["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION)
     pods, older = _split(ownership.pods_of(live["metadata"]["uid"]), _GENERATION, generation)
@@ -155,9 +157,11 @@ def _daemon_set(want: ExpectedWorkload, live: Object, ownership: Ownership) -> I
     for pod in pods:
         by_node[daemon_target(pod)].append(pod)
     if elsewhere := sorted(set(by_node) - matched):
-        yield Finding(Level.DOOMED, str(want), f"has pods for {_some(elsewhere)}, which it does not match")
+        yield Finding(Level.DOOMED, str(want), f"has pods for {some(elsewhere, _SHOWN)}, which it does not match")
     if without := sorted(matched - set(by_node)):
-        yield _missing(want, f"has {len(matched) - len(without)} of {len(matched)} pods, none for {_some(without)}", "")
+        yield _missing(
+            want, f"has {len(matched) - len(without)} of {len(matched)} pods, none for {some(without, _SHOWN)}", ""
+        )
     elif not elsewhere:
         yield from _count(want, pods, older, len(matched), "")
 
@@ -209,8 +213,3 @@ def _template(item: Object) -> dict[str, Any]:
     metadata = template.get("metadata") or {}
     labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != _HASH}
     return {**template, "metadata": {**metadata, "labels": labels}}
-
-
-def _some(names: Sequence[str], most: int = 3) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

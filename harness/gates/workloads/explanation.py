@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from harness.excerpts import cut
 from harness.gates.findings import SHOWN, Finding, Level
 from harness.gates.scheduling.fit import Fit, Obstacle
 from harness.gates.scheduling.resources import Usage, allocatable, host_ports, lacking, requests
 from harness.gates.workloads.ownership import Ownership, controller
-from harness.objects import PODS, Object, scheduled_condition
+from harness.objects import PODS, Object, condition
 from harness.verdict import CauseKind, Failed, Waiting
 
 _GROUPS_SHOWN = 3
@@ -28,13 +29,13 @@ def explain(pod: Object, nodes: Iterable[Object], usage: Usage) -> str:
     gates = [gate["name"] for gate in spec.get("schedulingGates") or ()]
     if gates:
         return f"held back by scheduling gate {', '.join(gates)}: the controller that would lift it does not run"
-    condition = scheduled_condition(pod)
+    scheduled = condition(pod, "PodScheduled")
     scheduler = spec.get("schedulerName") or "default-scheduler"
-    if scheduler != "default-scheduler" and not condition:
+    if scheduler != "default-scheduler" and not scheduled:
         return f"asks for scheduler {scheduler}, which does not run on simulated nodes"
     lines = compare(spec, list(nodes), usage)
-    if condition.get("message"):
-        lines.append(f"the scheduler: {condition['message']}")
+    if scheduled.get("message"):
+        lines.append(f"the scheduler: {scheduled['message']}")
     return "\n".join(lines)
 
 
@@ -51,16 +52,13 @@ def worst_of(findings: Iterable[Finding], ownership: Ownership) -> Failed | Wait
 
 def _told(findings: list[Finding], ownership: Ownership) -> str:
     """The first finding without its subject, which the verdict carries, then the others with theirs."""
-    usage = Usage.of(ownership.snapshot.all(PODS)) if any(finding.pod for finding in findings[:SHOWN]) else Usage()
-    lines: list[str] = []
-    for finding in findings[:SHOWN]:
-        lines.append(f"{finding.subject}: {finding.text}" if lines else finding.text)
+    usage = Usage.of(ownership.objects.all(PODS)) if any(finding.pod for finding in findings[:SHOWN]) else Usage()
+    told = [finding.text if n == 0 else f"{finding.subject}: {finding.text}" for n, finding in enumerate(findings)]
+    for place, finding in enumerate(findings[:SHOWN]):
         if finding.pod is not None:
             why = explain(finding.pod, _candidates(finding.pod, ownership.nodes), usage)
-            lines += [f"  {line}" for line in why.splitlines()]
-    if len(findings) > SHOWN:
-        lines.append(f"and {len(findings) - SHOWN} more")
-    return "\n".join(lines)
+            told[place] += "".join(f"\n  {line}" for line in why.splitlines())
+    return "\n".join(cut(told, SHOWN))
 
 
 def _candidates(pod: Object, nodes: Mapping[str, Object]) -> Iterable[Object]:

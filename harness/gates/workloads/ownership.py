@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.gates.workloads.manifest import WORKLOADS, Identity
-from harness.objects import JOBS, NODES, PODS, REPLICASETS, Object, Snapshot
+from harness.objects import JOBS, NODES, PODS, REPLICASETS, Object, Objects
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Owner:
 
 
 class Ownership:
-    """One snapshot, indexed. Needs NODES, PODS, REPLICASETS and JOBS."""
+    """Objects, indexed by who owns them. Needs NODES, PODS, REPLICASETS and JOBS."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self.nodes: Mapping[str, Object] = {node["metadata"]["name"]: node for node in snapshot.all(NODES)}
-        self.pods: Sequence[Object] = [pod for pod in snapshot.all(PODS) if not _leaving(pod)]
-        self.jobs: Mapping[str, Object] = {job["metadata"]["uid"]: job for job in snapshot.all(JOBS)}
-        self._sets: Mapping[str, Object] = {one["metadata"]["uid"]: one for one in snapshot.all(REPLICASETS)}
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+        self.nodes: Mapping[str, Object] = {node["metadata"]["name"]: node for node in objects.all(NODES)}
+        self.pods: Sequence[Object] = [pod for pod in objects.all(PODS) if not _leaving(pod)]
+        self.jobs: Mapping[str, Object] = {job["metadata"]["uid"]: job for job in objects.all(JOBS)}
+        self._sets: Mapping[str, Object] = {one["metadata"]["uid"]: one for one in objects.all(REPLICASETS)}
         self._pods_of = _by_controller(self.pods)
         self._sets_of = _by_controller(self._sets.values())
 

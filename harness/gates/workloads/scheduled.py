@@ -27,8 +27,9 @@ cannot be scheduled blocks its release for real. Left to the objects themselves:
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from harness.gates.findings import Finding, Level, listed
 from harness.gates.workloads import controllers, placement
@@ -47,15 +48,12 @@ from harness.objects import (
     STATEFULSETS,
     Kind,
     Object,
-    Snapshot,
+    Objects,
     condition,
     holds,
     phase,
-    scheduled_condition,
 )
 from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
-
-Gate = Callable[[Snapshot], Verdict]
 
 SCHEDULING_KINDS: tuple[Kind, ...] = (NODES, PODS, REPLICASETS, JOBS)
 KINDS: tuple[Kind, ...] = (*SCHEDULING_KINDS, DEPLOYMENTS, DAEMONSETS, STATEFULSETS, REPLICATIONCONTROLLERS)
@@ -63,15 +61,25 @@ KINDS: tuple[Kind, ...] = (*SCHEDULING_KINDS, DEPLOYMENTS, DAEMONSETS, STATEFULS
 _REFUSED = ("Unschedulable", "SchedulingGated", "SchedulerError")
 
 
-def scheduled_as_intended(expected: Expected, *, empty_allowed: Collection[str] = ()) -> Gate:
-    """The gate over KINDS. `empty_allowed` names DaemonSets (namespace/name) that may match no node."""
+@dataclass(frozen=True)
+class ScheduledAsIntended:
+    """Every workload of `expected` has its pods where they belong.
 
-    def gate(snapshot: Snapshot) -> Verdict:
+    `empty_allowed` names DaemonSets (namespace/name) that may match no node.
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
+
+    expected: Expected
+    empty_allowed: frozenset[str] = frozenset()
+
+    def __call__(self, objects: Objects) -> Verdict:
+        expected = self.expected
         if not expected.workloads:
             return Failed("nothing to verify: no release renders a workload", kind=CauseKind.RENDER)
-        ownership = Ownership(snapshot)
+        ownership = Ownership(objects)
         pods = [(pod, owner) for pod, owner in _owned(ownership) if _in_scope(owner, expected)]
-        findings = [f for want in expected.workloads for f in controllers.judge(want, ownership, empty_allowed)]
+        findings = [f for want in expected.workloads for f in controllers.judge(want, ownership, self.empty_allowed)]
         findings += _unscheduled(pods)
         findings += _stood_in(pods, expected)
         findings += _failed(pods, ownership, expected)
@@ -80,34 +88,35 @@ def scheduled_as_intended(expected: Expected, *, empty_allowed: Collection[str] 
             return worst_of(findings, ownership)
         return _passed([pod for pod, owner in pods if owner.identity in expected.by_identity], expected)
 
-    return gate
 
-
-def nothing_unschedulable(namespaces: Collection[str]) -> Gate:
-    """A watch over SCHEDULING_KINDS while releases install: never passes, and is doomed by a pod that cannot run.
+@dataclass(frozen=True)
+class NothingUnschedulable:
+    """A watch while releases install: never passes, and is doomed by a pod that cannot run.
 
     It sees all pods in `namespaces` (those of the releases), those of hooks above all: helm waits for them without a
     word. The wait around it ends when the install does.
     """
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        ownership = Ownership(snapshot)
-        pods = [(pod, owner) for pod, owner in _owned(ownership) if owner.identity[1] in namespaces]
+    kinds: ClassVar[tuple[Kind, ...]] = SCHEDULING_KINDS
+
+    namespaces: frozenset[str]
+
+    def __call__(self, objects: Objects) -> Verdict:
+        ownership = Ownership(objects)
+        pods = [(pod, owner) for pod, owner in _owned(ownership) if owner.identity[1] in self.namespaces]
         doomed = [finding for finding in _unscheduled(pods) if finding.level is Level.DOOMED]
         return worst_of(doomed, ownership) if doomed else Waiting("no pod is unschedulable")
 
-    return gate
 
-
-def notes(snapshot: Snapshot, expected: Expected, *, empty_allowed: Collection[str] = ()) -> tuple[str, ...]:
+def notes(objects: Objects, expected: Expected, *, empty_allowed: Collection[str] = ()) -> tuple[str, ...]:
     """What a pass does not cover, for the report: sentences."""
-    ownership = Ownership(snapshot)
+    ownership = Ownership(objects)
     found: list[str] = []
     for want in expected.workloads:
         empty = want.kind == DAEMONSETS and not controllers.matching(want, ownership)
         if empty and f"{want.namespace}/{want.name}" in empty_allowed:
             found.append(f"{want} matches no node, as declared: nothing of it was verified")
-        if want.transient and snapshot.get(want.kind, want.namespace, want.name) is None:
+        if want.transient and objects.get(want.kind, want.namespace, want.name) is None:
             found.append(f"{want} is gone (ttlSecondsAfterFinished): how it ended was not seen")
         if want.kind != DAEMONSETS and want.replicas == 0:
             why = "suspended" if want.suspended else "a schedule" if want.kind == CRONJOBS else "0 replicas"
@@ -128,9 +137,9 @@ def _standing_in(ownership: Ownership) -> Iterator[str]:
         )
 
 
-def facts(snapshot: Snapshot, expected: Expected) -> dict[str, Any]:
+def facts(objects: Objects, expected: Expected) -> dict[str, Any]:
     """The placement table, as JSON-ready data."""
-    return placement.table(Ownership(snapshot), expected)
+    return placement.table(Ownership(objects), expected)
 
 
 def _owned(ownership: Ownership) -> Iterator[tuple[Object, Owner]]:
@@ -173,7 +182,7 @@ def _asked(pod: Object) -> str:
 
 def _refused(pod: Object) -> bool:
     """Whether nothing will bind the pod as things are. One that preempts others is on its way."""
-    scheduled = scheduled_condition(pod)
+    scheduled = condition(pod, "PodScheduled")
     if (pod.get("status") or {}).get("nominatedNodeName"):
         return False
     foreign = (pod["spec"].get("schedulerName") or DEFAULT_SCHEDULER) != DEFAULT_SCHEDULER

@@ -74,12 +74,6 @@ ENVIRONMENT = {
 }
 
 
-def collectors(site: EvidenceSite) -> list[Collector]:
-    """The Applications and their projects, and the end of each service's log."""
-    logs = [site.log_of(service, name) for name, service in _LOGS.items()]
-    return [site.objects("argo-apps", (APPLICATIONS, PROJECTS)), *logs]
-
-
 def crds(program: Path) -> list[dict[str, Any]]:
     """The CRDs of Argo CD's module, beside its program."""
     return manifests.read(program.parent / FILES / "manifests/crds" / name for name in _CRDS)
@@ -142,3 +136,9 @@ def repository_credentials(access: Access, mirrors: Mapping[str, str]) -> list[d
 
 def encoded(texts: Mapping[str, str]) -> dict[str, str]:
     return {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+
+
+def collectors(site: EvidenceSite) -> list[Collector]:
+    """The Applications and their projects, and the end of each service's log."""
+    logs = [site.log_of(service, name) for name, service in _LOGS.items()]
+    return [site.objects("argo-apps", (APPLICATIONS, PROJECTS)), *logs]

@@ -14,6 +14,7 @@ from harness.evidence.collectors import EvidenceSite
 from harness.gates.flux import releases
 from harness.installers import manifests
 from harness.publishing.oci.address import Access
+from harness.retrying import retrying
 from harness.settings import Retries
 from harness.tools.toolchain import FILES
 
@@ -63,12 +64,6 @@ _OWN: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def collectors(site: EvidenceSite) -> list[Collector]:
-    """All of Flux's objects, and the end of each controller's log."""
-    logs = [site.log_of(controller, f"flux-{controller}") for controller in CONTROLLERS]
-    return [site.objects("flux-resources", releases.KINDS), *logs]
-
-
 def crds(program: Path) -> list[dict[str, Any]]:
     """The CRDs of a controller's module."""
     return manifests.read(sorted((program.parent / FILES / "config/crd/bases").glob("*.yaml")))
@@ -81,9 +76,10 @@ def options(controller: str) -> tuple[str, ...]:
 
 def persistently(retries: Retries) -> tenacity.Retrying:
     """Try again what may be different the next time, with growing pauses."""
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(lambda error: isinstance(error, ClusterError) and transient(error)),
-        stop=tenacity.stop_after_attempt(retries.attempts),
-        wait=tenacity.wait_exponential(multiplier=retries.delay),
-        reraise=True,
-    )
+    return retrying(retries, lambda error: isinstance(error, ClusterError) and transient(error))
+
+
+def collectors(site: EvidenceSite) -> list[Collector]:
+    """All of Flux's objects, and the end of each controller's log."""
+    logs = [site.log_of(controller, f"flux-{controller}") for controller in CONTROLLERS]
+    return [site.objects("flux-resources", releases.KINDS), *logs]

@@ -13,6 +13,7 @@ import tenacity
 
 from harness.deadline import Deadline
 from harness.errors import FluxCrdMissing, FluxInstallFailed, FluxRolloutFailed
+from harness.excerpts import ending
 from harness.gates.rollouts import Workload
 from harness.installers import manifests
 from harness.installers.flux.configuration import CONTROLLERS, NAMESPACE, crds, options, persistently, registry_secrets
@@ -24,6 +25,7 @@ from harness.installers.registry.kind import access
 from harness.objects import DEPLOYMENTS, Object
 from harness.processes import commands
 from harness.progress import task
+from harness.retrying import retrying
 from harness.settings import Retries
 from harness.tools.toolchain import FILES
 
@@ -101,20 +103,15 @@ def by_command(site: KindSite, command: str | None, sleep: Callable[[float], Non
     try:
         said = again(commands.run, argv, timeout=site.settings.deadlines.flux_rollout).stdout
     except commands.CommandFailed as error:
-        words = error.completed.stderr.strip().splitlines()[-3:]
+        words = ending(error.completed.stderr.strip(), 3)
         tried = f"`flux install` failed {site.settings.retries.attempts} times: "
-        raise FluxInstallFailed(tried + ("\n".join(words) or error.what)) from error
+        raise FluxInstallFailed(tried + (words or error.what)) from error
     return manifests.parse(said, COMMAND)
 
 
 def attempts(retries: Retries) -> tenacity.Retrying:
     """Whatever the command failed of, it is run again: it fetches manifests from the internet."""
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(commands.CommandFailed),
-        stop=tenacity.stop_after_attempt(retries.attempts),
-        wait=tenacity.wait_exponential(multiplier=retries.delay),
-        reraise=True,
-    )
+    return retrying(retries, lambda error: isinstance(error, commands.CommandFailed))
 
 
 def accounts() -> Sequence[Object]:

@@ -10,7 +10,7 @@ from harness.gates import rollouts
 from harness.gates.rollouts import Crash, Workload
 from harness.installers import manifests
 from harness.installers.installer import KindSite
-from harness.objects import PODS, Object, Snapshot, key_of
+from harness.objects import PODS, Object, Objects, key_of
 from harness.waiting.loop import Expired, GateFailed, wait
 
 LAST_WORDS = 10  # lines
@@ -29,15 +29,15 @@ def rolled_out(site: KindSite, objects: Sequence[Mapping[str, Any]], deadline: D
 
 def available(site: KindSite, workloads: Sequence[Workload], deadline: Deadline) -> None:
     """Wait until the pods of each are available. Raises ClusterError, as `rolled_out` does."""
-    seen: list[Snapshot] = []
+    seen: list[Objects] = []
     try:
         wait(
             site.cluster,
             rollouts.KINDS,
-            rollouts.rolled_out(workloads),
+            rollouts.RolledOut(workloads),
             deadline,
             patience=site.settings.deadlines.unschedulable,
-            observe=lambda judged: seen.__setitem__(slice(None), [judged.snapshot]),
+            observe=lambda judged: seen.__setitem__(slice(None), [judged.objects]),
             cancelled=site.lost,
         )
     except (GateFailed, Expired) as error:
@@ -53,7 +53,7 @@ def stop(cluster: Cluster, workloads: Iterable[Workload], deadline: Deadline) ->
         cluster.patch_merge(each.kind, *each.key, {"spec": {"replicas": 0}})
     if found:
         try:
-            wait(cluster, rollouts.KINDS, rollouts.withdrawn(found), deadline)
+            wait(cluster, rollouts.KINDS, rollouts.Withdrawn(found), deadline)
         except Expired as error:
             raise ClusterError(error.what, where=error.where) from error
 
@@ -87,8 +87,8 @@ def pods(cluster: Cluster, workload: Workload) -> list[Object]:
     if found is None:
         return []
     listed = cluster.list(PODS, namespace=workload.namespace).items
-    snapshot = Snapshot({workload.kind: {workload.key: found}, PODS: {key_of(each): each for each in listed}})
-    return rollouts.pods_of([workload], snapshot)[workload]
+    objects = Objects({workload.kind: {workload.key: found}, PODS: {key_of(each): each for each in listed}})
+    return rollouts.pods_of([workload], objects)[workload]
 
 
 def log(cluster: Cluster, workload: Workload, lines: int) -> str:

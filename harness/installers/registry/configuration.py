@@ -61,11 +61,6 @@ def _authority(file: str) -> Path | None:
     return Path(file).absolute()
 
 
-def collectors(site: EvidenceSite) -> list[Collector]:
-    """Who pushed and pulled what, and how it was answered."""
-    return [site.log_of(NAME, lines=LOG_LINES)]
-
-
 def configuration(listen: str, identity: str) -> str:
     """The registry's configuration file. What is stored lies below its directory, and goes with the cluster."""
     return yaml.safe_dump(
@@ -132,3 +127,8 @@ def _identity(address: str, port: int) -> str | None:
         return None
     finally:
         connection.close()
+
+
+def collectors(site: EvidenceSite) -> list[Collector]:
+    """Who pushed and pulled what, and how it was answered."""
+    return [site.log_of(NAME, lines=LOG_LINES)]

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,25 +16,36 @@ from harness.cells.budget import Budget
 from harness.cells.run import Run
 from harness.deadline import Deadline
 from harness.errors import RootMissing, SyncDeadline, VerdictFailed
-from harness.objects import NODES, PODS, Snapshot
+from harness.objects import NODES, PODS, Kind, Objects
 from harness.processes import commands
 from harness.processes.commands import CommandFailed, Scope
 from harness.progress import Silent
 from harness.results.journal import Journal
 from harness.settings import load
-from harness.verdict import Failed, Passed, Waiting
+from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting.claims import LOOK_AGAIN
 from harness.waiting.loop import Cancelled, Expired, GateFailed, Judged
 from harness.waiting.nudges import Hasten
+
+
+@dataclass(frozen=True)
+class Says:
+    """A gate that always says the same."""
+
+    verdict: Verdict
+    kinds: tuple[Kind, ...] = (NODES,)
+
+    def __call__(self, objects: Objects) -> Verdict:
+        return self.verdict
 
 
 @pytest.fixture
 def run() -> Run:
     expectation = SimpleNamespace(
         namespaces=frozenset({"a"}),
-        gate=lambda snapshot: Passed("as intended"),
-        notes=lambda snapshot: ("DaemonSet a/x matches no node, as declared",),
-        facts=lambda snapshot: {"nodes": snapshot.count(NODES)},
+        gate=Says(Passed("as intended")),
+        notes=lambda objects: ("DaemonSet a/x matches no node, as declared",),
+        facts=lambda objects: {"nodes": objects.count(NODES)},
     )
     fake: Any = SimpleNamespace(release="nfd")
     services = SimpleNamespace(died=threading.Event(), check=lambda: None)
@@ -110,11 +121,11 @@ def test_a_refused_pod_ends_the_work(run: Run, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_pass_leaves_notes_and_facts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the pass does not cover, and the placement, come from the snapshot that passed."""
+    """What the pass does not cover, and the placement, come from the objects that passed."""
 
     def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
-        observe(Judged(Snapshot({NODES: {}}), Waiting("not yet"), 0.1))
-        observe(Judged(Snapshot({NODES: {("", "n"): {"metadata": {"name": "n"}}}}), Passed("as intended"), 0.2))
+        observe(Judged(Objects({NODES: {}}), Waiting("not yet"), 0.1))
+        observe(Judged(Objects({NODES: {("", "n"): {"metadata": {"name": "n"}}}}), Passed("as intended"), 0.2))
         return Passed("as intended")
 
     monkeypatch.setattr(lane, "wait", wait)
@@ -125,10 +136,10 @@ def test_a_pass_leaves_notes_and_facts(run: Run, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_verdict_that_never_comes_still_leaves_facts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last snapshot shows where pods were when time ran out; with none at all there are no facts, and no crash."""
+    """The last objects show where pods were when time ran out; with none at all there are no facts, and no crash."""
 
     def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
-        observe(Judged(Snapshot({NODES: {}}), Waiting("not yet"), 0.1))
+        observe(Judged(Objects({NODES: {}}), Waiting("not yet"), 0.1))
         raise Expired(Waiting("not yet"), {}, None, 60.0)
 
     monkeypatch.setattr(lane, "wait", wait)
@@ -151,7 +162,22 @@ def test_a_service_that_dies_is_the_reason(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(lane, "wait", wait)
     monkeypatch.setattr(run.services, "check", check)
     with pytest.raises(VerdictFailed, match="source-watcher ended"):
-        run.expect((NODES,), lambda snapshot: Waiting("x"), within=1.0)
+        run.expect(Says(Waiting("x")), within=1.0)
+
+
+def test_a_wait_watches_what_its_gate_asks_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more and no less, also when everything that has passed is asked again."""
+    watched: list[object] = []
+
+    def wait(cluster: object, kinds: object, *arguments: object, **how: object) -> Passed:
+        watched.append(kinds)
+        return Passed("fine")
+
+    monkeypatch.setattr(lane, "wait", wait)
+    run.expect(Says(Passed("fine"), (NODES,)), within=1.0)
+    run.expect(Says(Passed("fine"), (PODS, NODES)), within=1.0)
+    run.still()
+    assert watched == [(NODES,), (PODS, NODES)] * 2
 
 
 def test_a_sync_that_is_late_has_the_code_of_its_lane(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +188,7 @@ def test_a_sync_that_is_late_has_the_code_of_its_lane(run: Run, monkeypatch: pyt
 
     monkeypatch.setattr(lane, "wait", wait)
     with pytest.raises(SyncDeadline, match=r"after 3\.0 s: is not there") as caught:
-        run.expect((NODES,), lambda snapshot: Waiting("x"), within=3.0, late=SyncDeadline)
+        run.expect(Says(Waiting("x")), within=3.0, late=SyncDeadline)
     assert "before it" not in caught.value.do
     assert (caught.value.exit, caught.value.where) == (50, "Application argocd/x")
 
@@ -178,7 +204,7 @@ def test_a_sync_that_is_late_says_what_the_time_before_it_went_for(run: Run, mon
         with run.journal.phase(name):
             pass
     with pytest.raises(SyncDeadline) as caught:
-        run.expect((NODES,), lambda snapshot: Waiting("x"), within=3.0, late=SyncDeadline)
+        run.expect(Says(Waiting("x")), within=3.0, late=SyncDeadline)
     assert caught.value.do == "nothing changed meanwhile\n  before it: bundle 0.0 s, push 0.0 s"
 
 
@@ -210,14 +236,14 @@ def test_controllers_are_told_during_the_wait(run: Run, monkeypatch: pytest.Monk
         done.set()
 
     def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
-        observe(Judged(Snapshot({NODES: {}}), Waiting("not yet"), 0.1))
+        observe(Judged(Objects({NODES: {}}), Waiting("not yet"), 0.1))
         assert done.wait(5)
         return Passed("fine")
 
     monkeypatch.setattr(lane, "wait", wait)
     run.cluster = cast(Any, SimpleNamespace(patch_merge=patch_merge))
-    hasten = Hasten(lambda snapshot: {(NODES, ("", "n")): "x"}, "look", lambda: "now")
-    run.expect((NODES,), lambda snapshot: Passed("fine"), within=1, observe=seen.append, hasten=hasten)
+    hasten = Hasten(lambda objects: {(NODES, ("", "n")): "x"}, "look", lambda: "now")
+    run.expect(Says(Passed("fine")), within=1, observe=seen.append, hasten=hasten)
     assert patched == [(NODES, "", "n", {"metadata": {"annotations": {"look": "now"}}})]
     assert len(seen) == 1
 
@@ -227,7 +253,7 @@ def installed(run: Run) -> None:
 
 
 def expected(run: Run) -> None:
-    run.expect((PODS,), lambda snapshot: Passed("fine"), within=1)
+    run.expect(Says(Passed("fine"), (PODS,)), within=1)
 
 
 @pytest.mark.parametrize("work", [installed, expected])
@@ -240,7 +266,7 @@ def test_the_scheduler_is_told_to_look_again_at_refused_claims(
     pod = {"metadata": {"namespace": "a", "name": "p"}, "spec": {}, "status": {"conditions": [refused]}}
 
     def wait(*arguments: Any, observe: Any, **how: object) -> Passed:
-        observe(Judged(Snapshot({PODS: {("a", "p"): pod}}), Waiting("not yet"), 0.1))
+        observe(Judged(Objects({PODS: {("a", "p"): pod}}), Waiting("not yet"), 0.1))
         assert told.wait(30)
         return Passed("fine")
 
@@ -259,7 +285,7 @@ def test_what_the_jobs_deadline_cuts_short_is_50(run: Run, monkeypatch: pytest.M
     monkeypatch.setattr(lane, "wait", expired)
     run.budget = Budget(130.0, clock=lambda: 0.0)
     with pytest.raises(SyncDeadline, match=r"the job's own deadline was reached: HelmRelease a/b: .*not ready"):
-        run.expect((NODES,), lambda snapshot: Waiting("x"), within=500.0)
+        run.expect(Says(Waiting("x")), within=500.0)
 
 
 def test_what_the_job_leaves_time_for_fails_as_ever(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +293,7 @@ def test_what_the_job_leaves_time_for_fails_as_ever(run: Run, monkeypatch: pytes
     monkeypatch.setattr(lane, "wait", expired)
     run.budget = Budget(130.0, clock=lambda: 0.0)
     with pytest.raises(RootMissing, match="not ready"):
-        run.expect((NODES,), lambda snapshot: Waiting("x"), within=30.0, late=RootMissing)
+        run.expect(Says(Waiting("x")), within=30.0, late=RootMissing)
 
 
 def test_a_wait_has_what_the_job_leaves(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,12 +304,12 @@ def test_a_wait_has_what_the_job_leaves(run: Run, monkeypatch: pytest.MonkeyPatc
         cluster: object, kinds: object, gate: object, deadline: Deadline, *, observe: Any, **how: object
     ) -> Passed:
         heard.append(deadline.budget)
-        observe(Judged(Snapshot({}), Waiting("not yet"), 0.1))
+        observe(Judged(Objects({}), Waiting("not yet"), 0.1))
         return Passed("done")
 
     monkeypatch.setattr(lane, "wait", wait)
     run.budget, run.watched = Budget(130.0, clock=lambda: 0.0), lambda verdict, within: heard.append((verdict, within))
-    run.expect((NODES,), lambda snapshot: Passed("x"), within=500.0, late=SyncDeadline)
+    run.expect(Says(Passed("x")), within=500.0, late=SyncDeadline)
     assert heard == [130.0, (Waiting("not yet"), 130.0)]
 
 
@@ -292,22 +318,22 @@ def test_below_the_floor_controllers_are_not_waited_for(run: Run, monkeypatch: p
     monkeypatch.setattr(lane, "wait", lambda *a, **k: pytest.fail("waited"))
     run.budget = Budget(119.0, clock=lambda: 0.0)
     with pytest.raises(SyncDeadline, match="leaves 119 s"):
-        run.expect((NODES,), lambda snapshot: Passed("x"), within=500.0, late=SyncDeadline)
+        run.expect(Says(Passed("x")), within=500.0, late=SyncDeadline)
 
 
 def test_what_is_installed_says_what_is_verified(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Charts may have asked the cluster meanwhile: the gate is that of what they made of it, and not the one before."""
     later: Any = SimpleNamespace(
         namespaces=frozenset(),
-        gate=lambda snapshot: Passed("as installed"),
-        notes=lambda snapshot: (),
-        facts=lambda snapshot: {},
+        gate=Says(Passed("as installed")),
+        notes=lambda objects: (),
+        facts=lambda objects: {},
     )
 
     def wait(cluster: object, kinds: object, gate: Any, *rest: object, observe: Any, **how: object) -> Passed:
-        snapshot = Snapshot({NODES: {}})
-        passed: Passed = gate(snapshot)
-        observe(Judged(snapshot, passed, 0.0, 0.0))
+        objects = Objects({NODES: {}})
+        passed: Passed = gate(objects)
+        observe(Judged(objects, passed, 0.0, 0.0))
         return passed
 
     monkeypatch.setattr(lane, "wait", wait)

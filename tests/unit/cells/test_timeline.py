@@ -3,7 +3,7 @@
 import pytest
 
 from harness.cells.timeline import Timeline
-from harness.objects import PODS, Snapshot
+from harness.objects import PODS, Objects
 from harness.verdict import Waiting
 from harness.waiting.loop import Judged
 
@@ -40,6 +40,6 @@ def test_progress_is_followed_through_a_wait() -> None:
     story += [{"nfd": True, "web": False, "root": True}, {"nfd": True, "web": True, "root": True}]
     for second, progress in enumerate(story):
         clock.now = float(second)
-        observe = timeline.observing(lambda snapshot, found=progress: found)  # type: ignore[misc]
-        observe(Judged(Snapshot({PODS: {}}), Waiting("x"), 0.0))
+        observe = timeline.observing(lambda objects, found=progress: found)  # type: ignore[misc]
+        observe(Judged(Objects({PODS: {}}), Waiting("x"), 0.0))
     assert rows(timeline) == [("nfd", 1.0, 2.0), ("web", 2.0, 5.0)]

@@ -10,7 +10,7 @@ from harness.bundles.delivery import Delivery
 from harness.cells.prepare import Prepared
 from harness.cells.upgrade import _never_back, require_change, vanished
 from harness.errors import DataError, VerdictFailed
-from harness.objects import DEPLOYMENTS, NAMESPACES, Kind, Snapshot
+from harness.objects import DEPLOYMENTS, NAMESPACES, Kind, Objects
 from harness.verdict import Passed, Waiting
 from harness.waiting.loop import Judged
 
@@ -107,6 +107,6 @@ def test_an_upgrade_that_changes_nothing_is_refused(tmp_path: Path) -> None:
 
 def test_what_comes_back_fails_at_once() -> None:
     """It was seen to be gone, so whoever makes it again will do so for ever."""
-    _never_back(Judged(Snapshot({}), Passed("gone"), 0.0))
+    _never_back(Judged(Objects({}), Passed("gone"), 0.0))
     with pytest.raises(VerdictFailed, match=r"came back after it had been pruned: Deployment a/d: is still there"):
-        _never_back(Judged(Snapshot({}), Waiting("is still there", "Deployment a/d"), 1.0))
+        _never_back(Judged(Objects({}), Waiting("is still there", "Deployment a/d"), 1.0))

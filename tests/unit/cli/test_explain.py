@@ -13,7 +13,6 @@ from harness.errors import HarnessError
 from harness.evidence.recorder import Recorder
 from harness.exits import Exit
 from harness.gates import argocd
-from harness.gates.catalog import described
 from harness.gates.flux.sources import KUSTOMIZATIONS
 from harness.gates.workloads import scheduled as workloads
 from harness.objects import NODES, PODS, Object
@@ -22,9 +21,9 @@ from harness.verdict import Failed, Waiting
 from harness.waiting.loop import Expired, GateFailed, Judged
 from tests.fakes.gitops import DIGEST, application, root, unready
 from tests.fakes.gitops import kustomization as flux_kustomization
-from tests.fakes.gitops import snapshot as gitops
+from tests.fakes.gitops import objects_of as gitops
 from tests.fakes.objects import node, owned_by, pod
-from tests.fakes.objects import snapshot as core
+from tests.fakes.objects import objects_of as core
 
 STORY: list[list[Object]] = [
     [],
@@ -44,16 +43,16 @@ def run(tmp_path: Path) -> Path:
     )
     recorder.fact(digest=DIGEST)
     recorder.task("sync", "started")
-    synced = described(argocd.synced, "root", ("web",), DIGEST)
+    synced = argocd.Synced("root", ("web",), DIGEST)
     with recorder.wait(argocd.KINDS, synced, within=300) as seen:
         for number, items in enumerate(STORY):
             view = gitops(items)
             seen(Judged(view, synced(view), float(number), 0.025))
             seen(Judged(view, synced(view), number + 0.5))
     recorder.task("sync", "finished", "1 Application")
-    danger = described(workloads.nothing_unschedulable, ("apps",))
+    danger = workloads.NothingUnschedulable(frozenset({"apps"}))
     view = core(node("gpu-0"), pod("ok", on="gpu-0", owner=owned_by("Job", "x")), pod("hook", refused="no room"))
-    with suppress(Expired), recorder.wait(workloads.SCHEDULING_KINDS, danger, within=60) as seen:
+    with suppress(Expired), recorder.wait(danger.kinds, danger, within=60) as seen:
         seen(Judged(view, danger(view), 0.1))
         raise Expired(danger(view), {}, None, 60.0)
     assert recorder.close() == ""
@@ -167,12 +166,12 @@ def test_a_harness_that_was_killed_is_told(run: Path, capsys: pytest.CaptureFixt
 def test_a_long_reason_is_told_whole_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A turn of the verdict takes one line; how the wait ended takes as many as there are."""
     recorder = Recorder(tmp_path / "run.jsonl", run_id="r", recipe="d", deployer="helm", cluster="k")
-    gate = described(workloads.nothing_unschedulable, ("apps",))
+    gate = workloads.NothingUnschedulable(frozenset({"apps"}))
     view = core(node("gpu-0"), pod("a", refused="no"), pod("b", refused="no"))
     verdict = gate(view)
     assert isinstance(verdict, Waiting)
     assert "\n" in verdict.doomed
-    with suppress(GateFailed), recorder.wait(workloads.SCHEDULING_KINDS, gate, within=1) as seen:
+    with suppress(GateFailed), recorder.wait(gate.kinds, gate, within=1) as seen:
         seen(Judged(view, verdict, 0.0))
         raise GateFailed(Failed(verdict.doomed, verdict.subject), 1.0)
     recorder.close()

@@ -164,16 +164,13 @@ def test_full_disk_is_noted_and_leaves_no_half_file(
     directory: EvidenceDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the disk is full the cause is returned, nothing is raised, and no part of a file lies there."""
-    real = os.fdopen
 
-    def full(handle: int, *arguments: object, **options: object) -> object:
-        os.close(handle)
+    def full(*arguments: object, **options: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(Path, "write_text", full)
     report = run(directory, Collector("pods", "pods.txt", fixed("text")))
     assert "No space left" in directory.write("run.json", "{}")
-    monkeypatch.setattr(os, "fdopen", real)
     assert [each.state for each in report.collected] == ["failed"]
     assert "No space left" in report.collected[0].problem
     assert list(directory.path.iterdir()) == []

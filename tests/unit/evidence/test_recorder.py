@@ -1,10 +1,12 @@
 """A recording tells what was seen and said, no secrets, and is judged again as it was judged."""
 
 import json
+import pkgutil
 import stat
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness import gates
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import DataError, UsageError
@@ -19,16 +22,17 @@ from harness.evidence import recorder as recording
 from harness.evidence.recorder import Recorder
 from harness.evidence.redaction import REDACTED, Redactor
 from harness.evidence.replay import Replay, Told, replay
-from harness.gates import absence, argocd, combining, nodes
-from harness.gates.catalog import FACTORIES, Described, built, described
+from harness.gates import absence, argocd, combining, nodes, rollouts
+from harness.gates.catalog import GATES, built, data
+from harness.gates.findings import Gate
 from harness.gates.flux import releases, sources
 from harness.gates.scheduling.fit import daemon
 from harness.gates.workloads import scheduled as workloads
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
-from harness.objects import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Snapshot, key_of
+from harness.objects import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Objects, key_of
 from harness.progress import Silent
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.waiting.loop import Cancelled, Expired, Gate, GateFailed, Judged, wait
+from harness.waiting.loop import Cancelled, Expired, GateFailed, Judged, wait
 from tests.fakes import objects as core
 from tests.fakes.api import FakeApi
 from tests.fakes.gitops import (
@@ -45,7 +49,9 @@ from tests.fakes.gitops import (
     stalled,
     unready,
 )
-from tests.fakes.gitops import snapshot as gitops
+from tests.fakes.gitops import objects_of as gitops
+
+Judge = Callable[[Objects], Verdict]
 
 WORLD = [core.node("system-0"), core.node("gpu-0"), core.node("gpu-1")]
 GPU_SPEC = core.spec(nodeSelector={core.TYPE: "accelerated"})
@@ -58,29 +64,28 @@ EXPECTED = Expected(
 )
 ROOT, DEMO = ("argocd", "root"), (FLUX, "aicr-demo")
 
-flux_bundle = described(
-    releases.flux_bundle,
+flux_bundle = releases.Reconciled(
     DIGEST,
     source=(FLUX, "aicr-bundle"),
     kustomization=DEMO,
-    releases={(FLUX, "web"), (FLUX, "db")},
+    releases=((FLUX, "web"), (FLUX, "db")),
     generators=((FLUX, "web-chart"),),
 )
-synced = described(argocd.synced, "root", ["web", "db"], DIGEST)
-nothing_unschedulable = described(workloads.nothing_unschedulable, frozenset({"apps"}))
-scheduled = described(workloads.scheduled_as_intended, EXPECTED, empty_allowed=frozenset({"apps/other"}))
+synced = argocd.Synced("root", ("web", "db"), DIGEST)
+nothing_unschedulable = workloads.NothingUnschedulable(frozenset({"apps"}))
+scheduled = workloads.ScheduledAsIntended(EXPECTED, empty_allowed=frozenset({"apps/other"}))
 
 
 def web_pod(name: str = "p0", on: str = "system-0", **fields: Any) -> dict[str, Any]:
     return core.pod(f"web-{name}", on=on, owner=core.owned_by("ReplicaSet", "web-new"), **fields)
 
 
-def both(gitops_items: Iterable[Any], *others: Any) -> Snapshot:
+def both(gitops_items: Iterable[Any], *others: Any) -> Objects:
     """The kinds of a GitOps lane, and those of the scheduler's watch."""
-    delivery, scheduling = gitops(gitops_items), core.snapshot(*WORLD, *others)
+    delivery, scheduling = gitops(gitops_items), core.objects_of(*WORLD, *others)
     found = {kind: {key_of(item): item for item in delivery.all(kind)} for kind in delivery.kinds}
     found |= {kind: {key_of(item): item for item in scheduling.all(kind)} for kind in scheduling.kinds}
-    return Snapshot(found)
+    return Objects(found)
 
 
 FLUX_DONE = [repository(), kustomization(), generator("web"), external("web"), generator("db"), external("db")]
@@ -115,28 +120,31 @@ WORKLOAD_STORY = [
 ]
 REFUSED = core.pod("web-1", refused="0/3 nodes are available")
 
-HISTORIES: dict[str, tuple[Described, list[Snapshot]]] = {
+HISTORIES: dict[str, tuple[Gate, list[Objects]]] = {
     "absence.gone": (
-        described(absence.gone, [("v1", "pods", "Pod", REFUSED["metadata"]["namespace"], REFUSED["metadata"]["name"])]),
-        [core.snapshot(*WORLD, REFUSED), core.snapshot(*WORLD)],
+        absence.Gone(frozenset({("v1", "pods", "Pod", REFUSED["metadata"]["namespace"], REFUSED["metadata"]["name"])})),
+        [core.objects_of(*WORLD, REFUSED), core.objects_of(*WORLD)],
     ),
-    "applications.root_there": (described(argocd.root_there, "root"), [gitops([]), gitops([root("web")])]),
+    "applications.root_there": (argocd.RootThere("root"), [gitops([]), gitops([root("web")])]),
     "applications.synced": (synced, [gitops(items) for items in ARGO_STORY]),
     "combining.unless_doomed": (
-        described(combining.unless_doomed, flux_bundle, nothing_unschedulable),
+        combining.UnlessDoomed(flux_bundle, nothing_unschedulable),
         [*(both(items) for items in FLUX_STORY), both(FLUX_STORY[3], REFUSED), both(FLUX_STORY[-1], REFUSED)],
     ),
     "nodes.nodes_ready": (
-        described(nodes.nodes_ready, ("gpu-0", "gpu-1")),
-        [core.snapshot(WORLD[1]), core.snapshot(*WORLD)],
+        nodes.NodesReady(("gpu-0", "gpu-1")),
+        [core.objects_of(WORLD[1]), core.objects_of(*WORLD)],
     ),
     "releases.flux_bundle": (flux_bundle, [gitops(items) for items in FLUX_STORY]),
     "sources.kustomization_there": (
-        described(sources.kustomization_there, DEMO),
+        sources.KustomizationThere(DEMO),
         [gitops([]), gitops([kustomization()])],
     ),
-    "workloads.nothing_unschedulable": (nothing_unschedulable, [core.snapshot(*WORLD), core.snapshot(*WORLD, REFUSED)]),
-    "workloads.scheduled_as_intended": (scheduled, [core.snapshot(*WORLD, *items) for items in WORKLOAD_STORY]),
+    "workloads.nothing_unschedulable": (
+        nothing_unschedulable,
+        [core.objects_of(*WORLD), core.objects_of(*WORLD, REFUSED)],
+    ),
+    "workloads.scheduled_as_intended": (scheduled, [core.objects_of(*WORLD, *items) for items in WORKLOAD_STORY]),
 }
 
 
@@ -144,16 +152,16 @@ def recorder(path: Path) -> Recorder:
     return Recorder(path, run_id="r1", recipe="demo", deployer="flux-oci", cluster="kwok-1")
 
 
-def record(path: Path, gate: Gate, history: Iterable[Snapshot], how: BaseException | None = None) -> list[Verdict]:
+def record(path: Path, gate: Judge, history: Iterable[Objects], how: BaseException | None = None) -> list[Verdict]:
     """One wait that sees `history`, and what was said live."""
     verdicts = []
     with_recorder, history = recorder(path), list(history)
     kinds = tuple(history[0].kinds) if history else ()
     ends = pytest.raises(type(how)) if how is not None else nullcontext()
     with ends as caught, with_recorder.wait(kinds, gate, within=30) as seen:
-        for number, snapshot in enumerate(history):
-            verdicts.append(gate(snapshot))
-            seen(Judged(snapshot, verdicts[-1], number / 10))
+        for number, objects in enumerate(history):
+            verdicts.append(gate(objects))
+            seen(Judged(objects, verdicts[-1], number / 10))
         if how is not None:
             raise how
     assert caught is None or caught.value is how
@@ -186,12 +194,12 @@ def path(tmp_path: Path) -> Path:
 
 def test_every_registered_gate_has_a_history_here() -> None:
     """A gate that is registered and not covered below could not be rebuilt and nobody would know."""
-    assert set(HISTORIES) == set(FACTORIES)
+    assert set(HISTORIES) == set(GATES)
 
 
 @pytest.mark.parametrize("name", HISTORIES)
 def test_replay_says_what_was_said_live(name: str, path: Path) -> None:
-    """Each gate, rebuilt from its data, gives on the rebuilt snapshots the verdicts that it gave live."""
+    """Each gate, rebuilt from its data, gives on the rebuilt objects the verdicts that it gave live."""
     gate, history = HISTORIES[name]
     live = record(path, gate, history, Cancelled("enough"))
     assert len({type(verdict) for verdict in live} | {bool(getattr(v, "doomed", "")) for v in live}) > 1
@@ -204,20 +212,44 @@ def test_replay_says_what_was_said_live(name: str, path: Path) -> None:
 
 @pytest.mark.parametrize("name", HISTORIES)
 def test_a_gate_comes_back_from_its_data(name: str) -> None:
-    """Data, as JSON, and back: the same data again, and sets and keys are usable as such."""
+    """Data, as JSON, and back: an equal gate, whose sets and keys are usable as such."""
     gate = HISTORIES[name][0]
-    assert built(json.loads(json.dumps(gate.data()))).data() == gate.data()
+    assert built(json.loads(json.dumps(data(gate)))) == gate
 
 
 def test_what_is_expected_comes_back_whole() -> None:
     """Every field of every workload, and the hooks: equal, not merely alike."""
-    assert built(json.loads(json.dumps(scheduled.data()))).parameters["expected"] == EXPECTED
+    again = built(json.loads(json.dumps(data(scheduled))))
+    assert isinstance(again, workloads.ScheduledAsIntended)
+    assert again.expected == EXPECTED
 
 
-def test_a_factory_that_is_not_registered_is_a_defect() -> None:
-    """It is seen where the gate is made, not when somebody wants to read the recording."""
-    with pytest.raises(KeyError):
-        described(combining.there, PODS, ("a", "b"))
+def test_every_gate_has_a_name() -> None:
+    """One without could not be judged again; those of the infrastructure, which no cell records, need none."""
+    modules = [import_module(each.name) for each in pkgutil.walk_packages(gates.__path__, "harness.gates.")]
+    found = {each for module in modules for each in vars(module).values() if isinstance(each, type)}
+    judging = {each for each in found if "__call__" in vars(each) and hasattr(each, "kinds") and each is not Gate}
+    assert judging - {rollouts.RolledOut, rollouts.Withdrawn} == set(GATES.values())
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_what_a_gate_watches_is_what_it_looks_at(name: str) -> None:
+    """Of its own kinds alone it says what it says of all: none is missing, and those of both halves are watched."""
+    gate, history = HISTORIES[name]
+    for objects in history:
+        found = {kind: {key_of(item): item for item in objects.all(kind)} for kind in gate.kinds}
+        assert gate(Objects(found)) == gate(objects)
+
+
+def test_recordings_of_earlier_versions_are_read() -> None:
+    """The names and parameters as the first version wrote them: lists for sets, and a default that was left out."""
+    inner = {"gate": "applications.synced", "parameters": {"root": "r", "children": ["web"], "digest": DIGEST}}
+    watch = {"gate": "workloads.nothing_unschedulable", "parameters": {"namespaces": ["apps"]}}
+    both = {"gate": "combining.unless_doomed", "parameters": {"gate": inner, "danger": watch}}
+    assert built(both) == combining.UnlessDoomed(argocd.Synced("r", ("web",), DIGEST), nothing_unschedulable)
+    expected = {"workloads": [], "hooks": [["Job", "apps", "hook"]]}
+    scheduled = {"gate": "workloads.scheduled_as_intended", "parameters": {"expected": expected}}
+    assert built(scheduled) == workloads.ScheduledAsIntended(Expected((), frozenset({("Job", "apps", "hook")})))
 
 
 def _parts(story: list[list[Any]]) -> Any:
@@ -229,14 +261,14 @@ def _parts(story: list[list[Any]]) -> Any:
     [
         (flux_bundle, FLUX_STORY, gitops),
         (synced, ARGO_STORY, gitops),
-        (scheduled, WORKLOAD_STORY, lambda items: core.snapshot(*WORLD, *items)),
+        (scheduled, WORKLOAD_STORY, lambda items: core.objects_of(*WORLD, *items)),
     ],
     ids=["flux", "argocd", "workloads"],
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_any_history_is_judged_again_as_it_was(gate: Described, story: Any, view: Any, data: Any, path: Path) -> None:
-    """Objects come, change and go in any order: the differences between snapshots lose nothing."""
+def test_any_history_is_judged_again_as_it_was(gate: Gate, story: Any, view: Any, data: Any, path: Path) -> None:
+    """Objects come, change and go in any order: the recorded differences lose nothing."""
     path.unlink(missing_ok=True)
     live = record(path, gate, [view(items) for items in data.draw(_parts(story))], Cancelled("enough"))
     found = replay(path)
@@ -249,10 +281,10 @@ def test_a_wait_in_earnest_is_recorded(tmp_path: Path, path: Path) -> None:
     told = recorder(path)
     with FakeApi() as api:
         api.put(NODES, core.node("gpu-0"), name="gpu-0")
-        gate = described(nodes.nodes_ready, ("gpu-0",))
+        gate = nodes.NodesReady(("gpu-0",))
         cluster = Cluster(api.kubeconfig(tmp_path))
-        with told.wait(nodes.KINDS, gate, within=5) as seen:
-            passed = wait(cluster, nodes.KINDS, gate, Deadline.after(5), settle=0.05, observe=seen)
+        with told.wait(gate.kinds, gate, within=5) as seen:
+            passed = wait(cluster, gate.kinds, gate, Deadline.after(5), settle=0.05, observe=seen)
     assert told.close() == ""
     found = replay(path)
     assert found.differences == ()
@@ -312,7 +344,7 @@ def test_an_object_that_a_gate_cannot_read_is_a_difference(path: Path) -> None:
 )
 def test_an_end_must_follow_from_the_last_verdict(how: str, last: Verdict, agrees: bool, path: Path) -> None:
     """A wait that passed without a pass is a green that was not there."""
-    record(path, nothing_unschedulable, [core.snapshot()])
+    record(path, nothing_unschedulable, [core.objects_of()])
 
     def alter(found: list[dict[str, Any]]) -> None:
         found[2]["verdict"] = recording.verdict_data(last)
@@ -324,7 +356,7 @@ def test_an_end_must_follow_from_the_last_verdict(how: str, last: Verdict, agree
 
 def test_a_gate_without_a_name_cannot_vouch(path: Path) -> None:
     """It is recorded, but that nobody can judge it again is told as a difference."""
-    record(path, lambda _: Passed("fine"), [core.snapshot()])
+    record(path, lambda _: Passed("fine"), [core.objects_of()])
     found = replay(path)
     assert verdicts_of(found) == [Passed("fine")]
     assert found.differences == ("wait 1: cannot be judged again: its gate has no registered name",)
@@ -332,7 +364,7 @@ def test_a_gate_without_a_name_cannot_vouch(path: Path) -> None:
 
 def test_a_gate_of_another_version_cannot_vouch(path: Path) -> None:
     """An unknown name, or parameters that the gate does not take: told with its name, the rest can still be read."""
-    record(path, nothing_unschedulable, [core.snapshot()], Cancelled("enough"))
+    record(path, nothing_unschedulable, [core.objects_of()], Cancelled("enough"))
     rewrite(path, lambda found: found[1]["gate"].__setitem__("parameters", {"spaces": []}))
     assert "the parameters of gate workloads.nothing_unschedulable" in replay(path).differences[0]
     rewrite(path, lambda found: found[1]["gate"].__setitem__("gate", "workloads.nothing"))
@@ -347,7 +379,7 @@ def test_only_what_changed_is_written(path: Path) -> None:
     a, b = web_pod("a"), web_pod("b")
     managed = {**a, "metadata": {**a["metadata"], "managedFields": [{"manager": "kwok"}]}}
     moved = web_pod("a", on="gpu-0")
-    views = [core.snapshot(managed, b), core.snapshot(json.loads(json.dumps(a)), b), core.snapshot(moved)]
+    views = [core.objects_of(managed, b), core.objects_of(json.loads(json.dumps(a)), b), core.objects_of(moved)]
     record(path, nothing_unschedulable, views, Cancelled("enough"))
     first, second, third = events(path, "seen")
     assert first["changed"] == {"pods": [a, b]}
@@ -362,7 +394,7 @@ def test_the_file_is_for_its_owner_and_never_one_that_was_there(path: Path) -> N
     before = path.read_bytes()
     second = recorder(path)
     with second.wait((PODS,), nothing_unschedulable, within=1) as seen:
-        seen(Judged(core.snapshot(), Passed("fine"), 0.0))
+        seen(Judged(core.objects_of(), Passed("fine"), 0.0))
     assert "cannot be written: File exists" in second.close()
     assert path.read_bytes() == before
 
@@ -376,12 +408,12 @@ def test_secrets_are_not_written(path: Path) -> None:
         {"name": "A", "value": "token=hunter2"},
     ]
     secret = {"metadata": {"name": "s", "namespace": "apps"}, "data": {"any": "aHVudGVyMg=="}}
-    snapshot = Snapshot({**{k: {key_of(i): i for i in core.snapshot(*WORLD, pod).all(k)} for k in workloads.KINDS}})
-    with_secret = Snapshot(
-        {**{k: {key_of(i): i for i in snapshot.all(k)} for k in snapshot.kinds}, secrets: {("apps", "s"): secret}}
+    objects = Objects({**{k: {key_of(i): i for i in core.objects_of(*WORLD, pod).all(k)} for k in workloads.KINDS}})
+    with_secret = Objects(
+        {**{k: {key_of(i): i for i in objects.all(k)} for k in objects.kinds}, secrets: {("apps", "s"): secret}}
     )
     told = recorder(path)
-    live = nothing_unschedulable(snapshot)
+    live = nothing_unschedulable(objects)
     assert "hunter2" in live.reason
     told.task("release", "failed", "curl https://me:hunter2@host/")
     told.fact(token="hunter2")
@@ -430,17 +462,17 @@ ENDS = [
 @pytest.mark.parametrize(("error", "how", "why"), ENDS, ids=[how for _, how, _ in ENDS])
 def test_how_a_wait_ended_is_written(error: BaseException | None, how: str, why: str, path: Path) -> None:
     """In one word and with its reason; the exception goes on as it is."""
-    gate: Gate = lambda _: Passed("fine", "Pod a/b")  # noqa: E731
-    record(path, gate, [core.snapshot()], error)
+    gate: Judge = lambda _: Passed("fine", "Pod a/b")  # noqa: E731
+    record(path, gate, [core.objects_of()], error)
     wait = replay(path).waits[0]
     assert wait.how == how
     assert wait.why.startswith(why)
 
 
 def test_who_else_observes_is_told_the_same(path: Path) -> None:
-    """The lane's own observer sees each snapshot, verdict and time as before."""
+    """The lane's own observer sees the objects, verdict and time of each as before."""
     calls: list[Any] = []
-    view, verdict = core.snapshot(), Passed("fine")
+    view, verdict = core.objects_of(), Passed("fine")
     told = recorder(path)
     with told.wait((PODS,), nothing_unschedulable, within=1, observe=calls.append) as seen:
         seen(Judged(view, verdict, 1.5))
@@ -456,8 +488,8 @@ def test_waits_of_several_threads_do_not_mix(path: Path) -> None:
     def work(name: str) -> None:
         gate, history = HISTORIES[name]
         with suppress(Cancelled), told.wait(history[0].kinds, gate, within=5) as seen:
-            for snapshot in history * 5:
-                seen(Judged(snapshot, gate(snapshot), 0.0))
+            for objects in history * 5:
+                seen(Judged(objects, gate(objects), 0.0))
             raise Cancelled("enough")
 
     threads = [threading.Thread(target=work, args=(name,)) for name in names]
@@ -547,7 +579,7 @@ def test_a_file_that_is_no_recording_is_one_clear_error(text: bytes, message: st
 )
 def test_a_broken_line_within_is_an_error_with_its_number(line: str, path: Path) -> None:
     """Nothing is guessed about a file that was damaged otherwise than at its end."""
-    record(path, nothing_unschedulable, [core.snapshot()])
+    record(path, nothing_unschedulable, [core.objects_of()])
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:3], line, *lines[3:]]) + "\n")
     with pytest.raises(DataError) as caught:

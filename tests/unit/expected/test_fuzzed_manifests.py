@@ -30,7 +30,7 @@ from harness.objects import (
     REPLICASETS,
     STATEFULSETS,
     Kind,
-    Snapshot,
+    Objects,
     key_of,
 )
 from harness.parity.check import check
@@ -161,7 +161,7 @@ LIVE = {
     DAEMONSETS: [daemon_set()],
     PODS: [pod("web", on="gpu-0"), pod("web-x")],
 }
-SNAPSHOT = Snapshot({kind: {key_of(item): item for item in items} for kind, items in LIVE.items()})
+SNAPSHOT = Objects({kind: {key_of(item): item for item in items} for kind, items in LIVE.items()})
 
 
 class FakeCluster(Cluster):

@@ -10,7 +10,7 @@ from harness.errors import DataError
 from harness.expected.workloads import declared, expect
 from harness.gates.workloads.manifest import Declared
 from harness.gates.workloads.scheduled import KINDS
-from harness.objects import NODES, Snapshot
+from harness.objects import NODES, Objects
 from harness.recipes.model import Component, Criteria, Recipe, RegistryEntry, Scheduling
 from harness.verdict import Failed
 
@@ -37,7 +37,7 @@ def bundle(*folders: tuple[str, str, str]) -> Bundle:
     return Bundle(Path(), "helm", tuple(made), {})
 
 
-def snapshot() -> Snapshot:
+def objects_of() -> Objects:
     """An accelerated and a system node without taints, and nothing else."""
     nodes = {
         ("", name): {
@@ -47,7 +47,7 @@ def snapshot() -> Snapshot:
         }
         for name, kind in (("gpu-0", "accelerated"), ("system-0", "system"))
     }
-    return Snapshot({kind: nodes if kind == NODES else {} for kind in KINDS})
+    return Objects({kind: nodes if kind == NODES else {} for kind in KINDS})
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_release_that_was_not_rendered_is_a_defect_of_the_caller() -> None:
 def test_the_gate_is_that_of_the_expectation() -> None:
     """The DaemonSet matches both nodes, its component is for accelerated ones only."""
     efa = component("efa", Scheduling(accelerated_selectors=("nodeSelector",)))
-    verdict = expect(recipe(efa), bundle(("efa", "efa", "ns")), {"efa": [PLUGIN]}).gate(snapshot())
+    verdict = expect(recipe(efa), bundle(("efa", "efa", "ns")), {"efa": [PLUGIN]}).gate(objects_of())
     assert isinstance(verdict, Failed)
     assert "matches system-0 as well" in str(verdict)
 
@@ -111,9 +111,9 @@ def test_a_daemon_set_may_be_declared_empty() -> None:
     both = bundle(("a", "a", "ns"), ("b", "b", "ns"))
     strict = expect(parts, both, {"a": [nowhere], "b": []})
     lenient = expect(parts, both, {"a": [nowhere], "b": []}, empty_allowed=["ns/plugin"])
-    assert isinstance(strict.gate(snapshot()), Failed)
-    assert not isinstance(lenient.gate(snapshot()), Failed)
-    assert lenient.notes(snapshot()) == (
+    assert isinstance(strict.gate(objects_of()), Failed)
+    assert not isinstance(lenient.gate(objects_of()), Failed)
+    assert lenient.notes(objects_of()) == (
         "release b renders no object",
         "DaemonSet ns/plugin matches no node, as declared: nothing of it was verified",
     )
@@ -122,4 +122,4 @@ def test_a_daemon_set_may_be_declared_empty() -> None:
 def test_the_facts_are_a_placement_table() -> None:
     """A row per node, also where nothing runs."""
     found = expect(recipe(component("a", Scheduling())), bundle(("a", "a", "ns")), {"a": [PLUGIN]})
-    assert [row["name"] for row in found.facts(snapshot())["nodes"]] == ["gpu-0", "system-0"]
+    assert [row["name"] for row in found.facts(objects_of())["nodes"]] == ["gpu-0", "system-0"]

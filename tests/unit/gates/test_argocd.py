@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from harness.gates import argocd
-from harness.gates.argocd import root_there, synced
-from harness.objects import CLAIMS, Object, Snapshot, key_of
+from harness.gates.argocd import RootThere, Synced
+from harness.objects import CLAIMS, Object, Objects, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from tests.fakes.gitops import DIGEST, OLD, URL, application, changed, root, snapshot
+from tests.fakes.gitops import DIGEST, OLD, URL, application, changed, objects_of, root
 
 ROOT = root("web")
 WEB = application("web")
@@ -30,7 +30,7 @@ STATES = list(
 
 
 def judge(*items: Object, children: tuple[str, ...] = ("web",), digest: str = DIGEST) -> Verdict:
-    return synced("root", children, digest)(snapshot(items))
+    return Synced("root", children, digest)(objects_of(items))
 
 
 def failing(item: Object, *, retries: int, message: str, phase: str = "Running", running: bool = False) -> Object:
@@ -85,8 +85,8 @@ def test_without_its_root_nothing_passes(items: list[Object]) -> None:
 
 def test_the_grace_is_over_once_the_root_is_there() -> None:
     """It asks for nothing but existence."""
-    assert isinstance(root_there("root")(snapshot([WEB])), Waiting)
-    assert isinstance(root_there("root")(snapshot([changed(ROOT, "status", None)])), Passed)
+    assert isinstance(RootThere("root")(objects_of([WEB])), Waiting)
+    assert isinstance(RootThere("root")(objects_of([changed(ROOT, "status", None)])), Passed)
 
 
 def test_every_named_child_has_to_be_there() -> None:
@@ -501,7 +501,7 @@ def test_progress_tells_whose_operation_has_begun_and_who_passes() -> None:
         application("refused", sync="OutOfSync", phase="Failed"),
         application("new", sync="OutOfSync", health="Missing", phase=""),
     ]
-    found = argocd.progress(snapshot(items))
+    found = argocd.progress(objects_of(items))
     assert found == {"web": True, "slow": False, "changed": True, "refused": False}
 
 
@@ -517,18 +517,18 @@ def test_progress_tells_whose_operation_has_begun_and_who_passes() -> None:
 def test_an_operation_that_waits_for_a_crd_is_found(message: str | None, found: bool) -> None:
     """Only for a CRD: what a Deployment or a child waits for takes its time, and ends with an event."""
     waits = changed(application("web", phase="Running"), "status.operationState.message", message)
-    idle = argocd.waiting_for_nothing(snapshot([waits, application("new", phase="")]))
+    idle = argocd.waiting_for_nothing(objects_of([waits, application("new", phase="")]))
     assert idle == ({(argocd.APPLICATIONS, ("argocd", "web")): message} if found else {})
 
 
-def awaiting_claim(claim_phase: str) -> Snapshot:
+def awaiting_claim(claim_phase: str) -> Objects:
     """An operation that waits for a claim, and the claim."""
     waits = changed(application("web", "OutOfSync", "Progressing", "Running"), "status.operationState.message", WAITS)
     result = {"kind": "PersistentVolumeClaim", "namespace": "store", "name": "data", "hookPhase": "Running"}
     waits = changed(waits, "status.operationState.syncResult.resources", [result])
     claim = {"metadata": {"namespace": "store", "name": "data"}, "status": {"phase": claim_phase}}
     apps = {key_of(each): each for each in (waits, root("web"))}
-    return Snapshot({argocd.APPLICATIONS: apps, CLAIMS: {("store", "data"): claim}})
+    return Objects({argocd.APPLICATIONS: apps, CLAIMS: {("store", "data"): claim}})
 
 
 WAITS = "waiting for healthy state of /PersistentVolumeClaim/data"
@@ -536,7 +536,7 @@ WAITS = "waiting for healthy state of /PersistentVolumeClaim/data"
 
 def test_a_claim_whose_pod_comes_in_a_later_wave_is_never_bound() -> None:
     """The class waits for a consumer, Argo CD for the claim: told long before the deadline, with what to do."""
-    verdict = synced("root", ["web"], DIGEST)(awaiting_claim("Pending"))
+    verdict = Synced("root", ("web",), DIGEST)(awaiting_claim("Pending"))
     assert isinstance(verdict, Waiting)
     assert "PersistentVolumeClaim store/data" in verdict.doomed
     assert "one sync wave" in verdict.doomed
@@ -545,7 +545,7 @@ def test_a_claim_whose_pod_comes_in_a_later_wave_is_never_bound() -> None:
 def test_a_claim_that_is_bound_is_no_reason_to_give_up() -> None:
     """Argo CD has not seen it yet, and is told to look."""
     seen = awaiting_claim("Bound")
-    verdict = synced("root", ["web"], DIGEST)(seen)
+    verdict = Synced("root", ("web",), DIGEST)(seen)
     assert isinstance(verdict, Waiting)
     assert not verdict.doomed
     assert argocd.waiting_for_nothing(seen) == {(argocd.APPLICATIONS, ("argocd", "web")): WAITS}

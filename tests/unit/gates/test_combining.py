@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from harness.formats.versions import exact
-from harness.gates.combining import in_order, there, unless_doomed
+from harness.gates.combining import UnlessDoomed, in_order, there
 from harness.gates.findings import Finding, Level, listed, overall, shortened
 from harness.gates.flux.releases import HELMRELEASES
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from tests.fakes.gitops import WEB_KEY, release, snapshot
+from tests.fakes.gitops import WEB_KEY, objects_of, release
 
-EMPTY = snapshot([])
+EMPTY = objects_of([])
 PASSED, WAITING, DOOMED, FAILED = Passed("p"), Waiting("w", "A"), Waiting("d", "B", doomed="cause"), Failed("f", "C")
 OTHER_DOOM, OTHER_FAILURE = Waiting("pod", "Pod x", doomed="no node"), Failed("job", "Job x")
 
@@ -37,7 +37,7 @@ def test_gates_in_order_stop_at_the_first_that_does_not_pass(verdicts: Any, expe
 
 def test_no_gates_at_all_are_a_defect() -> None:
     """Nothing passes because nothing was asked."""
-    with pytest.raises(ValueError, match="no gates"):
+    with pytest.raises(ValueError, match="no steps"):
         in_order()
 
 
@@ -54,7 +54,7 @@ def test_no_gates_at_all_are_a_defect() -> None:
 )
 def test_a_danger_dooms_what_waits(verdict: Verdict, danger: Verdict, subject: str, doomed: str) -> None:
     """The nearer cause decides; a danger that passes passes nothing."""
-    result = unless_doomed(says(verdict), says(danger))(EMPTY)
+    result = UnlessDoomed(says(verdict), says(danger))(EMPTY)
     assert isinstance(result, Waiting)
     assert (result.subject, result.doomed) == (subject, doomed)
     assert verdict.reason in result.reason
@@ -64,20 +64,20 @@ def test_a_danger_dooms_what_waits(verdict: Verdict, danger: Verdict, subject: s
 @pytest.mark.parametrize("verdict", [PASSED, FAILED], ids=["passed", "failed"])
 def test_what_is_decided_is_not_overruled_by_a_danger(verdict: Verdict, danger: Verdict) -> None:
     """The pods of a pass are verified afterwards, by a gate of their own."""
-    assert unless_doomed(says(verdict), says(danger))(EMPTY) == verdict
+    assert UnlessDoomed(says(verdict), says(danger))(EMPTY) == verdict
 
 
 def test_a_danger_that_has_come_true_ends_the_wait() -> None:
     """Failed is final, whoever says it."""
-    assert unless_doomed(says(WAITING), says(OTHER_FAILURE))(EMPTY) == OTHER_FAILURE
+    assert UnlessDoomed(says(WAITING), says(OTHER_FAILURE))(EMPTY) == OTHER_FAILURE
 
 
 def test_there_asks_for_one_object() -> None:
     """By kind, namespace and name."""
     gate = there(HELMRELEASES, WEB_KEY)
     assert gate(EMPTY) == Waiting("is not there", "HelmRelease flux-system/web")
-    assert isinstance(gate(snapshot([release("web")])), Passed)
-    assert isinstance(gate(snapshot([release("db")])), Waiting)
+    assert isinstance(gate(objects_of([release("web")])), Passed)
+    assert isinstance(gate(objects_of([release("db")])), Waiting)
 
 
 def test_the_worst_finding_decides_and_what_is_no_cause_is_left_out() -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from harness.gates.nodes import nodes_ready
+from harness.gates.nodes import NodesReady
 from harness.verdict import Failed, Passed, Waiting
-from tests.fakes.objects import KWOK, node, snapshot
+from tests.fakes.objects import KWOK, node, objects_of
 
 NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
@@ -42,11 +42,11 @@ def with_conditions(*conditions: dict[str, str]) -> dict[str, Any]:
 )
 def test_nodes_that_are_asked_for(nodes: list[Any], kind: type, text: str) -> None:
     """All of them, by the Ready condition and without the taints of new nodes; the design's own taint stays."""
-    verdict = nodes_ready({"gpu-0", "gpu-1"})(snapshot(*nodes))
+    verdict = NodesReady(("gpu-0", "gpu-1"))(objects_of(*nodes))
     assert isinstance(verdict, kind)
     assert text in str(verdict)
 
 
 def test_no_nodes_are_never_ready() -> None:
     """An empty plan is not a cluster."""
-    assert isinstance(nodes_ready(())(snapshot(node("gpu-0"))), Failed)
+    assert isinstance(NodesReady(())(objects_of(node("gpu-0"))), Failed)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from harness.gates.rollouts import Workload, crashes, ended_since, pods_of, rolled_out, withdrawn
-from harness.objects import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Kind, Object, Snapshot, key_of
+from harness.gates.rollouts import RolledOut, Withdrawn, Workload, crashes, ended_since, pods_of
+from harness.objects import DEPLOYMENTS, NODES, PODS, STATEFULSETS, Kind, Object, Objects, key_of
 from harness.verdict import Passed, Verdict, Waiting
 
 WEB, STORE = Workload(DEPLOYMENTS, "argocd", "web"), Workload(STATEFULSETS, "argocd", "store")
@@ -42,16 +42,16 @@ def waiting(reason: str, message: str = "because", **status: Any) -> dict[str, A
     return container({"waiting": {"reason": reason, "message": message}}, **status)
 
 
-def snapshot(*objects: Object) -> Snapshot:
+def objects_of(*objects: Object) -> Objects:
     found: dict[Kind, dict[tuple[str, str], Object]] = {DEPLOYMENTS: {}, STATEFULSETS: {}, PODS: {}, NODES: {}}
     kinds = {kind.kind: kind for kind in found}
     for item in objects:
         found[kinds[item.get("kind", "Pod")]][key_of(item)] = item
-    return Snapshot(found)
+    return Objects(found)
 
 
 def judged(*objects: Object) -> Verdict:
-    return rolled_out([WEB])(snapshot(*objects))
+    return RolledOut([WEB])(objects_of(*objects))
 
 
 def unavailable(*pods: Object, **status: Any) -> list[Object]:
@@ -131,18 +131,18 @@ def test_init_containers_are_pods_too() -> None:
 
 def test_all_must_run_and_the_worst_decides() -> None:
     """The doomed one is the subject, whatever else is merely slow: its patience must not begin anew."""
-    gate = rolled_out([WEB, STORE])
+    gate = RolledOut([WEB, STORE])
     broken = pod(waiting("ErrImagePull"), name="store-0", app="store")
-    verdict = gate(snapshot(workload(available=0), pod(container(RUNNING)), workload(STORE, available=0), broken))
+    verdict = gate(objects_of(workload(available=0), pod(container(RUNNING)), workload(STORE, available=0), broken))
     assert isinstance(verdict, Waiting)
     assert (verdict.subject, "is not ready" in verdict.reason) == ("StatefulSet argocd/store", True)
-    assert isinstance(gate(snapshot(workload(), workload(STORE))), Passed)
+    assert isinstance(gate(objects_of(workload(), workload(STORE))), Passed)
 
 
 def test_a_gate_over_nothing_is_a_defect() -> None:
     """It would pass at once."""
     with pytest.raises(ValueError, match="no workloads"):
-        rolled_out([])
+        RolledOut([])
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_gate_over_nothing_is_a_defect() -> None:
 )
 def test_nothing_is_left_of_what_was_stopped(objects: list[Object], passes: bool) -> None:
     """A pod on its way out is one that may still write."""
-    assert isinstance(withdrawn([WEB])(snapshot(*objects)), Passed) == passes
+    assert isinstance(Withdrawn([WEB])(objects_of(*objects)), Passed) == passes
 
 
 @pytest.mark.parametrize(
@@ -197,11 +197,11 @@ def test_where_last_words_are() -> None:
 def test_pods_are_those_that_the_selector_finds() -> None:
     """In the namespace of the workload, and nowhere where that is not there."""
     other = {**pod(name="x"), "metadata": {**pod()["metadata"], "name": "x", "namespace": "apps"}}
-    found = pods_of([WEB, STORE], snapshot(workload(), pod(), other))
+    found = pods_of([WEB, STORE], objects_of(workload(), pod(), other))
     assert ([each["metadata"]["name"] for each in found[WEB]], found[STORE]) == (["web-1"], [])
     by_expressions = workload()
     by_expressions["spec"]["selector"] = {"matchExpressions": []}
-    assert pods_of([WEB], snapshot(by_expressions, pod()))[WEB] == []
+    assert pods_of([WEB], objects_of(by_expressions, pod()))[WEB] == []
 
 
 def test_what_is_wrong_with_the_only_node_is_told() -> None:

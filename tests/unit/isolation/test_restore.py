@@ -11,18 +11,18 @@ from harness.errors import HarnessError
 from harness.isolation import restore as cleanup
 from harness.isolation.inventory import Entry, Inventory
 from harness.isolation.restore import CleanupReport, restore
-from harness.objects import CONFIGMAPS, NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, Kind, Reference, Snapshot, key_of
+from harness.objects import CONFIGMAPS, NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, Kind, Objects, Reference, key_of
 from harness.progress import Silent
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import Expired
 from tests.fakes.clock import ManualClock
 
 SECRETS = Kind("v1", "secrets", "Secret")
-Objects = dict[Reference, Entry]
+Entries = dict[Reference, Entry]
 Request = tuple[str, str, dict[str, Any]]
 
 
-def thing(kind: Kind, name: str, namespace: str = "", **fields: Any) -> Objects:
+def thing(kind: Kind, name: str, namespace: str = "", **fields: Any) -> Entries:
     return {Reference(str(kind), namespace, name): Entry(kind, f"uid-{name}", **fields)}
 
 
@@ -72,9 +72,9 @@ class World:
     """The inventories that `take` sees one after the other (the last one for ever), and the waits in between."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.looks: list[Objects | Exception] = []
+        self.looks: list[Entries | Exception] = []
         self.waits: list[set[Kind]] = []
-        self.gates: list[Callable[[Snapshot], Verdict]] = []
+        self.gates: list[Callable[[Objects], Verdict]] = []
         self.expired: list[bool] = []
         monkeypatch.setattr(cleanup, "take", self._take)
         monkeypatch.setattr(cleanup, "wait", self._wait)
@@ -86,7 +86,7 @@ class World:
             raise look
         return Inventory(STANDING | look)
 
-    def _wait(self, _: Cluster, kinds: set[Kind], gate: Callable[[Snapshot], Verdict], deadline: Deadline) -> Passed:
+    def _wait(self, _: Cluster, kinds: set[Kind], gate: Callable[[Objects], Verdict], deadline: Deadline) -> Passed:
         assert deadline.budget <= 10
         self.waits.append(set(kinds))
         self.gates.append(gate)
@@ -96,7 +96,7 @@ class World:
 
     def restore(
         self,
-        before: Objects,
+        before: Entries,
         cluster: FakeCluster,
         helm: FakeHelm | None = None,
         *,
@@ -116,7 +116,7 @@ def release(name: str, updated: str, revision: str = "1", namespace: str = "ns")
     return {"name": name, "namespace": namespace, "updated": updated, "revision": revision}
 
 
-def record(name: str, revision: int = 1, namespace: str = "ns") -> Objects:
+def record(name: str, revision: int = 1, namespace: str = "ns") -> Entries:
     return thing(SECRETS, f"sh.helm.release.v1.{name}.v{revision}", namespace)
 
 
@@ -259,15 +259,15 @@ def test_wait_is_for_the_very_objects(world: World) -> None:
     world.looks = [left, left, {}]
     world.restore({}, FakeCluster())
 
-    def snapshot(*items: dict[str, Any]) -> Snapshot:
-        return Snapshot({CONFIGMAPS: {key_of(item): item for item in items}})
+    def objects_of(*items: dict[str, Any]) -> Objects:
+        return Objects({CONFIGMAPS: {key_of(item): item for item in items}})
 
     there = {"metadata": {"namespace": "default", "name": "x", "uid": "uid-x", "deletionTimestamp": "t"}}
     another = {"metadata": {"namespace": "default", "name": "x", "uid": "2"}}
     (gate,) = world.gates
-    assert gate(snapshot(there)) == Waiting("is still there", subject="configmaps default/x")
-    assert isinstance(gate(snapshot(another)), Passed)
-    assert isinstance(gate(snapshot()), Passed)
+    assert gate(objects_of(there)) == Waiting("is still there", subject="configmaps default/x")
+    assert isinstance(gate(objects_of(another)), Passed)
+    assert isinstance(gate(objects_of()), Passed)
 
 
 @pytest.mark.parametrize(("phase", "done"), [("Released", False), ("Failed", False), ("Available", True)])
@@ -285,7 +285,7 @@ def test_freed_volume_is_waited_for(world: World, phase: str, done: bool) -> Non
         )
     ]
     volume = {"metadata": {"name": "v"}, "status": {"phase": phase}}
-    verdict = world.gates[0](Snapshot({PERSISTENT_VOLUMES: {("", "v"): volume}}))
+    verdict = world.gates[0](Objects({PERSISTENT_VOLUMES: {("", "v"): volume}}))
     assert isinstance(verdict, Passed) is done
 
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from harness.cluster.api import ApiError, Cluster, Listing
-from harness.objects import CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, Kind, Snapshot, key_of
+from harness.objects import CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, Kind, Objects, key_of
 from harness.processes import daemons
 from harness.waiting.reflector import Changed, Listed
 from kwok import cloud
@@ -17,12 +17,12 @@ def named(name: str, **parts: Any) -> dict[str, Any]:
     return {"metadata": {"namespace": "apps", "name": name, "uid": f"uid-{name}"}, "spec": {}, **parts}
 
 
-def seen(**objects: dict[str, Any]) -> Snapshot:
+def seen(**objects: dict[str, Any]) -> Objects:
     kinds = {"service": SERVICES, "ingress": INGRESSES}
     found: dict[Kind, dict[Any, Any]] = {kind: {} for kind in KINDS}
     for name, item in objects.items():
         found[kinds[name]][key_of(item)] = item
-    return Snapshot(found)
+    return Objects(found)
 
 
 GIVEN = {"status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}}}

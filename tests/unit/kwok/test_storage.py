@@ -7,7 +7,7 @@ import pytest
 from harness.cluster.api import Cluster, Listing
 from harness.isolation.classes import apply_classes
 from harness.names import BELL
-from harness.objects import CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, Kind, Object, Snapshot, key_of
+from harness.objects import CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, Kind, Object, Objects, key_of
 from kwok.storage import KINDS, PROVISIONER, bell, volumes_due, volumes_spent
 
 WAITS, AT_ONCE = "WaitForFirstConsumer", "Immediate"
@@ -34,13 +34,13 @@ def volume(phase: str, *, by: str = PROVISIONER, policy: str = "Delete") -> dict
     return {"metadata": metadata, "spec": {"persistentVolumeReclaimPolicy": policy}, "status": {"phase": phase}}
 
 
-def seen(**objects: Object) -> Snapshot:
-    """A snapshot over KINDS: `of`, `claim` and `volume`, as far as they are there."""
+def seen(**objects: Object) -> Objects:
+    """Objects over KINDS: `of`, `claim` and `volume`, as far as they are there."""
     kinds = {"of": STORAGE_CLASSES, "claim": CLAIMS, "volume": PERSISTENT_VOLUMES}
     found: dict[Kind, dict[Any, Any]] = {kind: {} for kind in KINDS}
     for name, item in objects.items():
         found[kinds[name]][key_of(item)] = item
-    return Snapshot(found)
+    return Objects(found)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Writing: whole files or none, after every cell, and never at the cost of a sweep."""
 
 import json
-import os
 import stat
 from pathlib import Path
 
@@ -53,7 +52,7 @@ def test_a_write_that_fails_is_told_and_leaves_the_last_whole_file(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(Path, "write_text", full)
     troubles = reports.write(sweep(cell()), tmp_path)
     assert len(troubles) == len(FILES)
     assert "kwok-results.json cannot be written: No space left on device" in troubles[0]

@@ -29,7 +29,7 @@ from harness.gates.flux import releases
 from harness.gates.scheduling.fit import daemon
 from harness.gates.workloads import scheduled as workloads
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
-from harness.objects import DAEMONSETS, DEPLOYMENTS, Kind, Object, Snapshot, key_of
+from harness.objects import DAEMONSETS, DEPLOYMENTS, Kind, Object, Objects, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import reflector
 from harness.waiting.loop import Cancelled, GateFailed, wait
@@ -150,17 +150,17 @@ PROMISED = Expected(
     frozenset(),
 )
 LANES: Mapping[str, tuple[Shapes, tuple[Kind, ...], Gate]] = {
-    "helm": (HELM_SHAPES, workloads.KINDS, workloads.scheduled_as_intended(PROMISED)),
-    "argocd": (ARGO, argocd.KINDS, argocd.synced("root", ("web", "db"), DIGEST)),
+    "helm": (HELM_SHAPES, workloads.KINDS, workloads.ScheduledAsIntended(PROMISED)),
+    "argocd": (ARGO, argocd.KINDS, argocd.Synced("root", ("web", "db"), DIGEST)),
     "flux": (
         FLUX_SHAPES,
         releases.KINDS,
-        releases.flux_bundle(
+        releases.Reconciled(
             DIGEST,
             source=(FLUX, "aicr-bundle"),
             kustomization=(FLUX, "aicr-demo"),
-            releases=[WEB_KEY],
-            generators=[(FLUX, "web-chart")],
+            releases=(WEB_KEY,),
+            generators=((FLUX, "web-chart"),),
         ),
     ),
 }
@@ -232,12 +232,12 @@ def perform(api: FakeApi, shapes: Shapes, step: Step) -> None:
         api.put(kind, changed(shapes[name][becomes], "is", becomes))
 
 
-def known(shapes: Shapes, snapshot: Snapshot) -> dict[str, str]:
-    """What each object is in a snapshot."""
+def known(shapes: Shapes, objects: Objects) -> dict[str, str]:
+    """What each object was when it was judged."""
     found = {}
     for name, of in shapes.items():
         model = of[GOOD]
-        item = snapshot.get(BY_KIND[model["kind"]], *key_of(model))
+        item = objects.get(BY_KIND[model["kind"]], *key_of(model))
         found[name] = item["is"] if item else GONE
     return found
 
@@ -254,10 +254,10 @@ def tell(lane: str, history: Mapping[str, Any]) -> None:
         api.drip_seconds = 0.0
         api.fault(*history["faults"])
         over, settled = threading.Event(), threading.Event()
-        judged: list[tuple[Snapshot, Verdict]] = []
+        judged: list[tuple[Objects, Verdict]] = []
 
-        def at(revision: int) -> Snapshot:
-            return Snapshot({kind: api.at(revision, kind.plural) for kind in kinds})
+        def at(revision: int) -> Objects:
+            return Objects({kind: api.at(revision, kind.plural) for kind in kinds})
 
         def author() -> None:
             for place, (step, gap) in enumerate(zip(history["during"], history["gaps"], strict=False)):
@@ -279,7 +279,7 @@ def tell(lane: str, history: Mapping[str, Any]) -> None:
                 kinds,
                 gate,
                 Deadline.after(PATIENCE),
-                observe=lambda seen: judged.append((seen.snapshot, seen.verdict)),
+                observe=lambda seen: judged.append((seen.objects, seen.verdict)),
                 cancelled=settled,
             )
         except GateFailed as failed:
@@ -295,7 +295,7 @@ def tell(lane: str, history: Mapping[str, Any]) -> None:
 
 
 def check(
-    result: Verdict, seen: Snapshot, states: list[Snapshot], shapes: Shapes, kinds: tuple[Kind, ...], gate: Gate
+    result: Verdict, seen: Objects, states: list[Objects], shapes: Shapes, kinds: tuple[Kind, ...], gate: Gate
 ) -> None:
     """The verdict was true, by what the objects are known to be and by the gate on what the server had stored."""
     are = known(shapes, seen)
@@ -312,11 +312,11 @@ def check(
         assert FINAL in are.values()
 
 
-def versions(snapshot: Snapshot, kinds: tuple[Kind, ...]) -> list[tuple[str, str, str]]:
+def versions(objects: Objects, kinds: tuple[Kind, ...]) -> list[tuple[str, str, str]]:
     return [
         (kind.plural, item["metadata"]["name"], item["metadata"]["resourceVersion"])
         for kind in kinds
-        for item in snapshot.all(kind)
+        for item in objects.all(kind)
     ]
 
 
@@ -358,6 +358,6 @@ def test_the_gate_agrees_with_what_each_object_is(lane: str) -> None:
             stored: dict[Kind, dict[Any, Any]] = {kind: {} for kind in kinds}
             for item in (*items.values(), *STANDING.get(lane, ())):
                 stored[BY_KIND[item["kind"]]][key_of(item)] = item
-            verdict = gate(Snapshot(stored))
+            verdict = gate(Objects(stored))
             assert isinstance(verdict, Passed) is (becomes in (GOOD, TOLERATED)), (name, becomes)
             assert isinstance(verdict, Failed) is (becomes == FINAL), (name, becomes, verdict)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from harness.cluster import connection
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
-from harness.objects import NODES, PODS, Kind, Snapshot
+from harness.objects import NODES, PODS, Kind, Objects
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import reflector
 from harness.waiting.loop import Cancelled, GateFailed, wait
@@ -31,21 +31,21 @@ KINDS = (PODS, NODES)
 COUNT = int(os.environ.get("HISTORIES", "100"))
 
 
-def gate(snapshot: Snapshot) -> Verdict:
+def gate(objects: Objects) -> Verdict:
     """Both kinds matter to each verdict, so that no two streams may be mixed up in time."""
     reasons = []
-    for pod in snapshot.all(PODS):
+    for pod in objects.all(PODS):
         name, becomes = pod["metadata"]["name"], pod["becomes"]
-        node = snapshot.get(NODES, "", becomes)
+        node = objects.get(NODES, "", becomes)
         if becomes == "pending":
             reasons.append(f"{name} is pending")
         elif node is None:
             return Failed(f"{name} is on {becomes}, which is not there")
         elif node["becomes"] != "ready":
             reasons.append(f"{becomes} is not ready")
-    if snapshot.count(PODS) < 2:
-        reasons.append(f"{snapshot.count(PODS)} pods")
-    return Waiting(", ".join(reasons)) if reasons else Passed(f"{snapshot.count(PODS)} pods")
+    if objects.count(PODS) < 2:
+        reasons.append(f"{objects.count(PODS)} pods")
+    return Waiting(", ".join(reasons)) if reasons else Passed(f"{objects.count(PODS)} pods")
 
 
 pod_steps = st.tuples(st.just(PODS), st.sampled_from("abc"), st.sampled_from(["pending", "n1", "n1", "n2", "n2", ""]))
@@ -94,15 +94,15 @@ def perform(api: FakeApi, step: Step) -> None:
         api.delete(kind, namespace, name)
 
 
-def at(api: FakeApi, revision: int) -> Snapshot:
-    return Snapshot({kind: api.at(revision, kind.plural) for kind in KINDS})
+def at(api: FakeApi, revision: int) -> Objects:
+    return Objects({kind: api.at(revision, kind.plural) for kind in KINDS})
 
 
-def content(snapshot: Snapshot) -> list[tuple[str, str, str]]:
+def content(objects: Objects) -> list[tuple[str, str, str]]:
     return [
         (kind.plural, item["metadata"]["name"], item["metadata"]["resourceVersion"])
         for kind in KINDS
-        for item in snapshot.all(kind)
+        for item in objects.all(kind)
     ]
 
 
@@ -126,7 +126,7 @@ def test_the_verdict_is_always_one_that_was_true(
         api.drip_seconds = 0.0
         api.fault(*troubles)
         over, settled = threading.Event(), threading.Event()
-        judged: list[tuple[Snapshot, Verdict]] = []
+        judged: list[tuple[Objects, Verdict]] = []
 
         def history() -> None:
             for place, (step, gap) in enumerate(zip(during, gaps, strict=False)):
@@ -148,7 +148,7 @@ def test_the_verdict_is_always_one_that_was_true(
                 KINDS,
                 gate,
                 Deadline.after(PATIENCE),
-                observe=lambda seen: judged.append((seen.snapshot, seen.verdict)),
+                observe=lambda seen: judged.append((seen.objects, seen.verdict)),
                 cancelled=settled,
             )
         except GateFailed as failed:

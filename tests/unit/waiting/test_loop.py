@@ -10,7 +10,7 @@ import pytest
 from harness.cluster import connection
 from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
-from harness.objects import NODES, PODS, Kind, Snapshot
+from harness.objects import NODES, PODS, Kind, Objects
 from harness.processes.threads import Background
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import reflector
@@ -44,9 +44,9 @@ def mark(api: FakeApi, says: str, name: str = "a") -> None:
     api.put(PODS, {"says": says}, namespace="default", name=name)
 
 
-def obedient(snapshot: Snapshot) -> Verdict:
+def obedient(objects: Objects) -> Verdict:
     """Pods say what the verdict is; none of them waits."""
-    for pod in snapshot.all(PODS):
+    for pod in objects.all(PODS):
         word, _, rest = str(pod["says"]).partition(" ")
         subject = f"Pod default/{pod['metadata']['name']}"
         match word:
@@ -56,7 +56,7 @@ def obedient(snapshot: Snapshot) -> Verdict:
                 return Waiting("not scheduled", subject, doomed=rest)
             case "wait":
                 return Waiting(rest, subject)
-    return Passed(f"{snapshot.count(PODS)} pods") if snapshot.count(PODS) else Waiting("no pods")
+    return Passed(f"{objects.count(PODS)} pods") if objects.count(PODS) else Waiting("no pods")
 
 
 class Running:
@@ -118,7 +118,7 @@ def test_passes_when_it_already_is_so(api: FakeApi, cluster: Cluster) -> None:
 
 
 def test_observer_sees_what_was_judged(api: FakeApi, cluster: Cluster) -> None:
-    """Replaying the observed snapshots through the gate gives the observed verdicts, the last one the result."""
+    """Replaying the observed objects through the gate gives the observed verdicts, the last one the result."""
     mark(api, "wait a")
     then = {"a": "wait b", "b": "ok"}
     seen: list[Judged] = []
@@ -129,7 +129,7 @@ def test_observer_sees_what_was_judged(api: FakeApi, cluster: Cluster) -> None:
             mark(api, says)
 
     result = wait(cluster, [PODS], obedient, Deadline.after(60), observe=observe)
-    assert [obedient(each.snapshot) for each in seen] == [each.verdict for each in seen]
+    assert [obedient(each.objects) for each in seen] == [each.verdict for each in seen]
     assert [each.verdict.reason for each in seen if isinstance(each.verdict, Waiting)] == ["a", "b"]
     assert seen[-1].verdict == result
     assert [each.seconds for each in seen] == sorted(each.seconds for each in seen)
@@ -141,8 +141,8 @@ def test_pass_is_taken_from_one_revision(api: FakeApi, cluster: Cluster) -> None
     api.put(NODES, {"ready": True}, name="n")
     api.fault(Fault("silent", "WATCH", "nodes"))  # it will never tell that the node is gone
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        return obedient(snapshot) if snapshot.get(NODES, "", "n") else Waiting("no node")
+    def gate(objects: Objects) -> Verdict:
+        return obedient(objects) if objects.get(NODES, "", "n") else Waiting("no node")
 
     def turn() -> None:
         api.delete(NODES, "", "n")
@@ -160,10 +160,10 @@ def test_failure_is_taken_from_one_revision(api: FakeApi, cluster: Cluster) -> N
     api.put(PODS, {"says": "wait"}, namespace="default", name="a")
     api.fault(Fault("silent", "WATCH", "nodes"))
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        if snapshot.count(PODS) < 2:
+    def gate(objects: Objects) -> Verdict:
+        if objects.count(PODS) < 2:
             return Waiting("one pod")
-        return Passed("on a node") if snapshot.get(NODES, "", "n") else Failed("on a node that is not there")
+        return Passed("on a node") if objects.get(NODES, "", "n") else Failed("on a node that is not there")
 
     def turn() -> None:
         api.put(NODES, {}, name="n")
@@ -180,8 +180,8 @@ def test_confirmation_is_of_one_revision(api: FakeApi, cluster: Cluster) -> None
     api.put(NODES, {}, name="n")
     api.fault(Fault("silent", "WATCH", "nodes"), Fault("silent", "WATCH", "pods", after=1))
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        return obedient(snapshot) if snapshot.get(NODES, "", "n") else Waiting("no node")
+    def gate(objects: Objects) -> Verdict:
+        return obedient(objects) if objects.get(NODES, "", "n") else Waiting("no node")
 
     running = Running(cluster, [PODS, NODES], gate).until(lambda: api.watched(PODS, NODES))
     api.fault(Fault("none", "LIST", "pods"), Fault("held", "LIST", "pods"))
@@ -215,10 +215,10 @@ def test_confirmation_shows_what_a_stream_withholds(api: FakeApi, cluster: Clust
     mark(api, "wait")
     api.fault(Fault("silent", "WATCH", "nodes"))
 
-    def gate(snapshot: Snapshot) -> Verdict:
-        if snapshot.count(PODS) == 3:
-            return Passed("all") if snapshot.get(NODES, "", "n") else Waiting("no node")
-        return Waiting("two") if snapshot.get(NODES, "", "n") or snapshot.count(PODS) == 1 else Failed("no node")
+    def gate(objects: Objects) -> Verdict:
+        if objects.count(PODS) == 3:
+            return Passed("all") if objects.get(NODES, "", "n") else Waiting("no node")
+        return Waiting("two") if objects.get(NODES, "", "n") or objects.count(PODS) == 1 else Failed("no node")
 
     def turn() -> None:
         api.put(NODES, {}, name="n")

@@ -8,7 +8,7 @@ import pytest
 
 from harness.cluster.api import Cluster
 from harness.errors import ClusterError
-from harness.objects import PODS, Key, Kind, Snapshot
+from harness.objects import PODS, Key, Kind, Objects
 from harness.verdict import Waiting
 from harness.waiting.loop import Judged
 from harness.waiting.nudges import Agenda, Hasten, Subject, hastening
@@ -75,13 +75,13 @@ class Doubles:
         self.done.set()
 
 
-def idle(snapshot: Snapshot) -> Mapping[Subject, str]:
-    return {(PODS, (item["metadata"]["namespace"], item["metadata"]["name"])): "x" for item in snapshot.all(PODS)}
+def idle(objects: Objects) -> Mapping[Subject, str]:
+    return {(PODS, (item["metadata"]["namespace"], item["metadata"]["name"])): "x" for item in objects.all(PODS)}
 
 
 def seen(*names: str) -> Judged:
     pods = {("ns", name): {"metadata": {"namespace": "ns", "name": name}} for name in names}
-    return Judged(Snapshot({PODS: pods}), Waiting("x"), 0.0)
+    return Judged(Objects({PODS: pods}), Waiting("x"), 0.0)
 
 
 @pytest.mark.parametrize("error", [None, ClusterError("gone"), ValueError("a defect")])

@@ -10,7 +10,7 @@ import pytest
 
 from harness.cluster.api import Cluster, Listing
 from harness.deadline import Clock, Deadline
-from harness.objects import PODS, Kind, Snapshot
+from harness.objects import PODS, Kind, Objects
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import loop as waiting
 from harness.waiting.loop import BURST_SECONDS, Expired, Gate, GateFailed, Judged, Standing, wait
@@ -18,9 +18,9 @@ from harness.waiting.reflector import Changed, Confirmed, Listed, Message
 from tests.fakes.clock import ManualClock
 
 
-def obedient(snapshot: Snapshot) -> Verdict:
+def obedient(objects: Objects) -> Verdict:
     """Pods say what the verdict is; none of them waits."""
-    for pod in snapshot.all(PODS):
+    for pod in objects.all(PODS):
         word, _, rest = str(pod["says"]).partition(" ")
         subject = f"Pod default/{pod['metadata']['name']}"
         match word:
@@ -30,7 +30,7 @@ def obedient(snapshot: Snapshot) -> Verdict:
                 return Waiting("not scheduled", subject, doomed=rest)
             case "wait":
                 return Waiting(rest, subject)
-    return Passed(f"{snapshot.count(PODS)} pods") if snapshot.count(PODS) else Waiting("no pods")
+    return Passed(f"{objects.count(PODS)} pods") if objects.count(PODS) else Waiting("no pods")
 
 
 class Script(ManualClock):
@@ -181,8 +181,8 @@ def test_the_lag_of_a_verdict_is_that_of_its_news(play: Play) -> None:
     """From the arrival of the first event that was not judged yet: a slow gate makes the next verdict late."""
     script = Script((1, "wait a"))
 
-    def slow(snapshot: Snapshot) -> Verdict:
-        verdict = obedient(snapshot)
+    def slow(objects: Objects) -> Verdict:
+        verdict = obedient(objects)
         if verdict.reason == "a":
             script.tell("ok")
             script.advance(0.25)

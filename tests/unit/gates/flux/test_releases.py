@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from harness.gates.flux import releases
-from harness.gates.flux.releases import HELMRELEASES, flux_bundle, releases_ready
+from harness.gates.flux.releases import HELMRELEASES, Reconciled, releases_ready
 from harness.objects import Object
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import (
@@ -19,10 +19,10 @@ from tests.fakes.gitops import (
     generator,
     helm_repository,
     kustomization,
+    objects_of,
     release,
     remote_release,
     repository,
-    snapshot,
     stalled,
     unready,
 )
@@ -37,7 +37,7 @@ NOT_RECONCILED = "HelmChart 'a/b' is not ready: latest generation of object has 
 
 
 def judge(*items: Object, expected: tuple[str, ...] = ("web",)) -> Verdict:
-    return releases_ready([(FLUX, name) for name in expected])(snapshot([*BOTTOM, *items]))
+    return releases_ready([(FLUX, name) for name in expected])(objects_of([*BOTTOM, *items]))
 
 
 def local(*items: Object) -> Verdict:
@@ -318,14 +318,14 @@ def test_a_repository_is_not_blamed_for_what_helm_did() -> None:
 
 
 def bundle(*items: Object, digest: str = DIGEST) -> Verdict:
-    gate = flux_bundle(
+    gate = Reconciled(
         digest,
         source=(FLUX, "aicr-bundle"),
         kustomization=(FLUX, "aicr-demo"),
-        releases=[WEB_KEY],
-        generators=[(FLUX, "web-chart")],
+        releases=(WEB_KEY,),
+        generators=((FLUX, "web-chart"),),
     )
-    return gate(snapshot(items))
+    return gate(objects_of(items))
 
 
 WHOLE = [repository(), kustomization(), *CHART, WEB]
@@ -376,7 +376,7 @@ def test_progress_tells_who_waits_for_nothing_and_who_is_done() -> None:
         unready(release("slow"), "Progressing", "Running 'install' action", "Unknown"),
         changed(release("new"), "status", None),
     ]
-    assert releases.progress(snapshot(items)) == {"web": True, "old": False, "slow": False}
+    assert releases.progress(objects_of(items)) == {"web": True, "old": False, "slow": False}
 
 
 @pytest.mark.parametrize(
@@ -390,5 +390,5 @@ def test_progress_tells_who_waits_for_nothing_and_who_is_done() -> None:
 def test_a_release_is_unblocked_when_all_it_waits_for_is_ready(others: tuple[Object, ...], free: bool) -> None:
     """Until then telling helm-controller to look changes nothing; releases that are under way are left alone."""
     waits = unready(release("web", "a", "b"), "DependencyNotReady", "dependency 'flux-system/b' is not ready")
-    found = releases.unblocked(snapshot([waits, *others]))
+    found = releases.unblocked(objects_of([waits, *others]))
     assert found == ({(HELMRELEASES, (FLUX, "web")): "what it depends on is ready"} if free else {})

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.gates.flux.sources import generators_ready, kustomization_ready, kustomization_there, source_ready
+from harness.gates.flux.sources import KustomizationThere, generators_ready, kustomization_ready, source_ready
 from harness.objects import Object
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import (
@@ -16,8 +16,8 @@ from tests.fakes.gitops import (
     external,
     generator,
     kustomization,
+    objects_of,
     repository,
-    snapshot,
     stalled,
     unready,
 )
@@ -29,15 +29,15 @@ HOPEFUL, DOOMED = "hopeful", "doomed"
 
 
 def source(*items: Object) -> Verdict:
-    return source_ready(BUNDLE, DIGEST)(snapshot(items))
+    return source_ready(BUNDLE, DIGEST)(objects_of(items))
 
 
 def tree(*items: Object) -> Verdict:
-    return kustomization_ready(ROOT, DIGEST)(snapshot(items))
+    return kustomization_ready(ROOT, DIGEST)(objects_of(items))
 
 
 def makers(*items: Object) -> Verdict:
-    return generators_ready([CHART])(snapshot([SOURCE, *items]))
+    return generators_ready([CHART])(objects_of([SOURCE, *items]))
 
 
 def is_like(verdict: Verdict, expected: Any) -> bool:
@@ -129,9 +129,9 @@ def test_what_is_not_there_is_waited_for() -> None:
 
 def test_the_grace_asks_for_existence_only() -> None:
     """A Kustomization without any status is there."""
-    gate = kustomization_there(ROOT)
-    assert isinstance(gate(snapshot([])), Waiting)
-    assert isinstance(gate(snapshot([changed(TREE, "status", None)])), Passed)
+    gate = KustomizationThere(ROOT)
+    assert isinstance(gate(objects_of([])), Waiting)
+    assert isinstance(gate(objects_of([changed(TREE, "status", None)])), Passed)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_two_sources_are_told_to_source_watcher_in_the_order_of_their_aliases() 
     second = changed(repository(OLD), "metadata.name", "other")
     sources = [{"alias": "z", "kind": "OCIRepository", "name": "aicr-bundle"}, {**OTHER, "alias": "a"}]
     item = changed(changed(MAKER, "spec.sources", sources), "status.observedSourcesDigest", TWO)
-    assert isinstance(generators_ready([CHART])(snapshot([SOURCE, second, item, external("web")])), Passed)
+    assert isinstance(generators_ready([CHART])(objects_of([SOURCE, second, item, external("web")])), Passed)
 
 
 # sha256 of "a=[digest=sha256:bbbbbbbb,revision=v1@OLD,url=http://localhost/bbbbbbbb.tar.gz]|z=[...]", by sha256sum(1)
@@ -242,4 +242,4 @@ TWO = "sha256:77c8b6a902e811b9a0ea2c7f5577190511b746e7284a8e26cf260024c7a3c66c"
 
 def test_no_generator_needed_is_a_pass() -> None:
     """Most bundles have no chart of their own."""
-    assert isinstance(generators_ready([])(snapshot([])), Passed)
+    assert isinstance(generators_ready([])(objects_of([])), Passed)

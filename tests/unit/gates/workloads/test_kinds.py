@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from harness.gates.argocd import synced
-from harness.gates.flux.releases import flux_bundle
+from harness.gates.argocd import Synced
+from harness.gates.flux.releases import Reconciled
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
-from harness.gates.workloads.scheduled import nothing_unschedulable, scheduled_as_intended
+from harness.gates.workloads.scheduled import NothingUnschedulable, ScheduledAsIntended
 from harness.objects import DEPLOYMENTS, Object
 from harness.verdict import CauseKind
 from tests.fakes.gitops import (
@@ -20,16 +20,16 @@ from tests.fakes.gitops import (
     generator,
     helm_repository,
     kustomization,
+    objects_of,
     release,
     remote_release,
     repository,
     root,
-    snapshot,
     stalled,
     unready,
 )
 from tests.fakes.objects import deployment, node, owned_by, pod, spec
-from tests.fakes.objects import snapshot as of_workloads
+from tests.fakes.objects import objects_of as of_workloads
 
 PULL, RENDER, APPLY = CauseKind.PULL, CauseKind.RENDER, CauseKind.APPLY
 RECONCILE, SCHEDULE = CauseKind.RECONCILE, CauseKind.SCHEDULE
@@ -41,16 +41,16 @@ HTTP = [generator("web"), external("web"), unready(helm_repository(), "Failed", 
 
 
 def flux(*items: Object) -> CauseKind | None:
-    gate = flux_bundle(
+    gate = Reconciled(
         DIGEST,
         source=(FLUX, "aicr-bundle"),
         kustomization=(FLUX, "aicr-demo"),
-        releases=[(FLUX, "web")],
-        generators=[(FLUX, "web-chart")],
+        releases=((FLUX, "web"),),
+        generators=((FLUX, "web-chart"),),
     )
     replaced = {item["kind"] for item in items}
     standing = [each for each in (SOURCE, TREE, WEB, MAKER, external("web")) if each["kind"] not in replaced]
-    return gate(snapshot([*items, *standing])).kind
+    return gate(objects_of([*items, *standing])).kind
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def condition(kind: str, message: str) -> Object:
 )
 def test_argo_cd(kind: CauseKind | None, item: Object) -> None:
     """By the condition's type and message, or by what the operation says of the resources that failed."""
-    assert synced("root", ["web"], DIGEST)(snapshot([root("web"), item])).kind is kind
+    assert Synced("root", ("web",), DIGEST)(objects_of([root("web"), item])).kind is kind
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_argo_cd(kind: CauseKind | None, item: Object) -> None:
 def test_a_root_that_makes_no_application_was_not_rendered(resources: list[Any]) -> None:
     """Nothing, no Application at all, or not the one that is expected."""
     top = changed(root("web"), "status.resources", resources)
-    assert synced("root", ["web"], DIGEST)(snapshot([top, application("web")])).kind is RENDER
+    assert Synced("root", ("web",), DIGEST)(objects_of([top, application("web")])).kind is RENDER
 
 
 QUOTA = {"type": "ReplicaFailure", "status": "True", "message": 'pods "web-" is forbidden: exceeded quota: few'}
@@ -173,14 +173,17 @@ def unbound(**fields: Any) -> Any:
 def test_workloads(kind: CauseKind | None, objects: list[Any]) -> None:
     """Pods that are nowhere are for the scheduler, unless somebody refused to make them or they failed."""
     want = ExpectedWorkload(DEPLOYMENTS, "apps", "web", "rel", Declared(), spec=spec())
-    assert scheduled_as_intended(Expected((want,)))(of_workloads(node("system-0"), *objects)).kind is kind
+    assert ScheduledAsIntended(Expected((want,)))(of_workloads(node("system-0"), *objects)).kind is kind
 
 
 def test_what_is_not_rendered_cannot_be_verified() -> None:
     """No release renders a workload: the bundle is what it lies in."""
-    assert scheduled_as_intended(Expected(()))(of_workloads()).kind is RENDER
+    assert ScheduledAsIntended(Expected(()))(of_workloads()).kind is RENDER
 
 
 def test_a_pod_that_fits_nowhere_while_releases_install() -> None:
     """The hook that helm waits for without a word."""
-    assert nothing_unschedulable(["apps"])(of_workloads(node("system-0"), unbound(refused="0/1"))).kind is SCHEDULE
+    assert (
+        NothingUnschedulable(frozenset({"apps"}))(of_workloads(node("system-0"), unbound(refused="0/1"))).kind
+        is SCHEDULE
+    )

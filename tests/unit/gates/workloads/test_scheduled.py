@@ -6,7 +6,7 @@ import pytest
 
 from harness.gates.scheduling.fit import daemon
 from harness.gates.workloads.manifest import REPLICATIONCONTROLLERS, Declared, Expected, ExpectedWorkload
-from harness.gates.workloads.scheduled import facts, notes, nothing_unschedulable, scheduled_as_intended
+from harness.gates.workloads.scheduled import NothingUnschedulable, ScheduledAsIntended, facts, notes
 from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS, Kind
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.objects import (
@@ -19,10 +19,10 @@ from tests.fakes.objects import (
     deployment,
     live,
     node,
+    objects_of,
     owned_by,
     pod,
     real_node,
-    snapshot,
     spec,
 )
 
@@ -55,8 +55,8 @@ def web_pod_not_controlled() -> dict[str, Any]:
 def judged(wanted: ExpectedWorkload | list[ExpectedWorkload], *objects: Any, **options: Any) -> Verdict:
     workloads = wanted if isinstance(wanted, list) else [wanted]
     hooks = frozenset(options.pop("hooks", ()))
-    gate = scheduled_as_intended(Expected(tuple(workloads), hooks), **options)
-    return gate(snapshot(*NODES, *objects))
+    gate = ScheduledAsIntended(Expected(tuple(workloads), hooks), **options)
+    return gate(objects_of(*NODES, *objects))
 
 
 def is_failed(verdict: Verdict, *texts: str) -> None:
@@ -323,7 +323,7 @@ def test_a_daemon_set_may_be_declared_empty_and_is_then_noted() -> None:
     is_failed(judged([empty, want()], *objects), "matches no node")
     is_failed(judged([empty, want()], *objects, empty_allowed={"other/agent"}), "matches no node")
     is_passed(judged([empty, want()], *objects, empty_allowed={"apps/agent"}))
-    told = notes(snapshot(*NODES, *objects), Expected((empty, want())), empty_allowed={"apps/agent"})
+    told = notes(objects_of(*NODES, *objects), Expected((empty, want())), empty_allowed={"apps/agent"})
     assert told == ("DaemonSet apps/agent matches no node, as declared: nothing of it was verified",)
 
 
@@ -336,8 +336,8 @@ def test_a_daemon_set_that_is_declared_empty_but_matches_is_judged_like_any_othe
 def test_nodes_that_are_ill_may_recover() -> None:
     """On a slow machine a heartbeat comes late and all nodes are tainted: no reason to fail at once."""
     ill = node("gpu-0", taints=[KWOK, {"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"}])
-    gate = scheduled_as_intended(Expected((agent(),)))
-    is_waiting(gate(snapshot(ill, daemon_set(desired=0))), "its nodes are not well", "unreachable", doomed=True)
+    gate = ScheduledAsIntended(Expected((agent(),)))
+    is_waiting(gate(objects_of(ill, daemon_set(desired=0))), "its nodes are not well", "unreachable", doomed=True)
 
 
 def test_an_accelerated_only_daemon_set_may_not_match_system_nodes() -> None:
@@ -435,8 +435,8 @@ def test_cron_jobs_are_checked_before_their_time(asks: dict[str, Any], declared:
 def test_a_cron_job_is_not_judged_by_nodes_that_are_ill() -> None:
     """They will have recovered by its time."""
     ill = node("gpu-0", taints=[KWOK, {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}])
-    gate = scheduled_as_intended(Expected((want(CRONJOBS, "cron", replicas=0),)))
-    is_passed(gate(snapshot(ill)))
+    gate = ScheduledAsIntended(Expected((want(CRONJOBS, "cron", replicas=0),)))
+    is_passed(gate(objects_of(ill)))
 
 
 def test_a_suspended_cron_job_is_left_alone() -> None:
@@ -631,9 +631,9 @@ def test_the_table_leaves_the_real_node_and_its_pods_out() -> None:
     """Both runtimes show the same placement; a workload's pod that is there all the same is counted."""
     controller = pod("controller", namespace="flux-system", on="kind-control-plane")
     expected = Expected((want(),), frozenset())
-    simulated = facts(snapshot(*NODES, deployment(), web_pod()), expected)
-    assert facts(snapshot(*NODES, deployment(), web_pod(), controller, real_node()), expected) == simulated
-    leaked = facts(snapshot(*NODES, deployment(), web_pod(on="kind-control-plane"), real_node()), expected)
+    simulated = facts(objects_of(*NODES, deployment(), web_pod()), expected)
+    assert facts(objects_of(*NODES, deployment(), web_pod(), controller, real_node()), expected) == simulated
+    leaked = facts(objects_of(*NODES, deployment(), web_pod(on="kind-control-plane"), real_node()), expected)
     assert leaked["totals"]["scheduled"] == 1
 
 
@@ -658,15 +658,17 @@ def test_more_gpus_than_a_node_has_fail() -> None:
 
 def test_the_watch_during_installs_never_passes() -> None:
     """It has nothing to say of pods that are bound or waiting their turn, or of other namespaces."""
-    gate = nothing_unschedulable({"apps"})
+    gate = NothingUnschedulable(frozenset({"apps"}))
     others = pod("other", namespace="elsewhere", refused=NO_NODE)
-    is_waiting(gate(snapshot(*NODES, web_pod(), web_pod("b", on=""), others)), "no pod is unschedulable", doomed=False)
+    is_waiting(
+        gate(objects_of(*NODES, web_pod(), web_pod("b", on=""), others)), "no pod is unschedulable", doomed=False
+    )
 
 
 def test_the_watch_during_installs_is_doomed_by_a_hook_that_fits_nowhere() -> None:
     """With the reason, so that the lane can end long before helm would."""
     stuck = job_pod("hook-0", on="", of="hook", refused=NO_NODE)
-    verdict = nothing_unschedulable({"apps"})(snapshot(*NODES, job(name="hook"), stuck))
+    verdict = NothingUnschedulable(frozenset({"apps"}))(objects_of(*NODES, job(name="hook"), stuck))
     is_waiting(verdict, "pod hook-0 is not scheduled", NO_NODE, doomed=True)
     assert isinstance(verdict, Waiting)
     assert verdict.subject == "Job apps/hook"
@@ -678,7 +680,7 @@ def test_the_watch_during_installs_is_doomed_by_a_hook_that_fits_nowhere() -> No
 def test_the_placement_table() -> None:
     """Pods by node and workload, GPUs, totals: plain data."""
     pods = [web_pod(on="gpu-0", of=spec(gpus=2)), pod("stray", on="system-0"), web_pod("b", on="")]
-    table = facts(snapshot(*NODES, deployment(), pods), Expected((want(),)))
+    table = facts(objects_of(*NODES, deployment(), pods), Expected((want(),)))
     assert table["totals"] == {
         "workloads": 1,
         "pods": 2,
@@ -719,7 +721,7 @@ def test_the_placement_table() -> None:
 )
 def test_notes_say_what_a_pass_does_not_cover(wanted: ExpectedWorkload, text: str) -> None:
     """One sentence each; a workload that is fully covered has none."""
-    found = notes(snapshot(*NODES), Expected((wanted,)))
+    found = notes(objects_of(*NODES), Expected((wanted,)))
     assert len(found) == bool(text)
     assert text in "".join(found)
 
@@ -734,13 +736,13 @@ def stood_in(*schedulers: str) -> tuple[Expected, Any]:
     wanted = want(spec=spec(schedulerName="kai-scheduler"))
     placed = web_pod()
     placed["metadata"]["annotations"] = STOOD_IN
-    return Expected((wanted,), schedulers=frozenset(schedulers)), snapshot(*NODES, *deployment(), placed)
+    return Expected((wanted,), schedulers=frozenset(schedulers)), objects_of(*NODES, *deployment(), placed)
 
 
 def test_a_pod_for_a_scheduler_of_the_recipe_passes_with_a_note() -> None:
     """It fits; what that scheduler would decide besides nobody knows."""
     expected, seen = stood_in("kai-scheduler")
-    assert isinstance(scheduled_as_intended(expected)(seen), Passed)
+    assert isinstance(ScheduledAsIntended(expected)(seen), Passed)
     [note] = notes(seen, expected)
     assert "kai-scheduler" in note
     assert "Deployment apps/web" in note
@@ -749,6 +751,6 @@ def test_a_pod_for_a_scheduler_of_the_recipe_passes_with_a_note() -> None:
 def test_a_pod_for_a_scheduler_that_nobody_installs_fails() -> None:
     """On a real cluster it would never be placed."""
     expected, seen = stood_in("volcano")
-    verdict = scheduled_as_intended(expected)(seen)
+    verdict = ScheduledAsIntended(expected)(seen)
     assert isinstance(verdict, Failed)
     assert (verdict.subject, "scheduler kai-scheduler" in verdict.reason) == ("Deployment apps/web", True)

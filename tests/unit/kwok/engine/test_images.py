@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import retrying
 from harness.errors import ClusterError, ImageMissing, SettingsError, UsageError
 from harness.processes.threads import Background
 from harness.progress import Silent
 from harness.settings import Retries
-from kwok.engine import pull
 from kwok.engine.archive import ImageFileError
 from kwok.engine.client import Engine
 from kwok.engine.images import STANDS_FOR, Images
@@ -62,7 +62,7 @@ def fake() -> Iterator[FakeEngine]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds that would have been waited between attempts."""
     waited: list[float] = []
-    monkeypatch.setattr(pull, "sleep_using_event", lambda _: waited.append)
+    monkeypatch.setattr(retrying, "sleep_using_event", lambda _: waited.append)
     return waited
 
 

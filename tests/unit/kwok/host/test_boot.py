@@ -10,7 +10,7 @@ import pytest
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
-from harness.objects import NAMESPACES, SERVICE_ACCOUNTS, Kind, Snapshot
+from harness.objects import NAMESPACES, SERVICE_ACCOUNTS, Kind, Objects
 from harness.processes import commands, daemons
 from harness.processes.daemons import Identity
 from harness.verdict import Failed, Passed, Verdict, Waiting
@@ -99,7 +99,7 @@ def test_controllers_work_once_their_first_objects_are_there(
         NAMESPACES: {("", name): {} for name in namespaces},
         SERVICE_ACCOUNTS: {("default", name): {} for name in accounts},
     }
-    found = controllers_work(Snapshot(kinds))
+    found = controllers_work(Objects(kinds))
     assert type(found) is verdict
     assert not isinstance(found, Failed)
     assert found.subject == subject

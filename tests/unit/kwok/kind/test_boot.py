@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, NODES, SERVICE_ACCOUNTS, Kind, Object, Snapshot, key_of
+from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, NODES, SERVICE_ACCOUNTS, Kind, Object, Objects, key_of
 from harness.verdict import Passed, Waiting
 from kwok.kind import controller
 from kwok.kind.boot import KINDS, everything_ready
@@ -39,7 +39,7 @@ def daemonset(desired: int = 1, updated: int = 1, available: int = 1) -> dict[st
     return item("kube-proxy", "kube-system", status=status)
 
 
-def snapshot(**changed: list[Object]) -> Snapshot:
+def objects_of(**changed: list[Object]) -> Objects:
     objects: dict[Kind, list[Object]] = {
         NODES: changed.get("nodes", [ready(**LABELS)]),
         DEPLOYMENTS: changed.get("deployments", [deployment("coredns"), deployment("kwok-controller")]),
@@ -47,12 +47,12 @@ def snapshot(**changed: list[Object]) -> Snapshot:
         SERVICE_ACCOUNTS: changed.get("accounts", [item("default", "default")]),
     }
     assert set(objects) == set(KINDS)
-    return Snapshot({kind: {key_of(each): each for each in items} for kind, items in objects.items()})
+    return Objects({kind: {key_of(each): each for each in items} for kind, items in objects.items()})
 
 
 def test_a_cluster_of_which_all_is_there_is_ready() -> None:
     """The node, its own workloads in their newest version, the account of pods."""
-    assert isinstance(everything_ready(snapshot()), Passed)
+    assert isinstance(everything_ready(objects_of()), Passed)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_cluster_of_which_all_is_there_is_ready() -> None:
 )
 def test_what_is_missing_is_waited_for_by_name(changed: dict[str, Any], subject: str, reason: str) -> None:
     """So that a deadline says what was missing."""
-    verdict = everything_ready(snapshot(**changed))
+    verdict = everything_ready(objects_of(**changed))
     assert isinstance(verdict, Waiting)
     assert verdict.subject == subject
     if reason != "0 of":
