@@ -15,7 +15,7 @@ PYTEST   := $(COMPILED) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist
 .DEFAULT_GOAL := help
 .PHONY: help env kwok-cluster kwok-cluster-delete kwok-nodes kwok-nodes-delete kwok-status kwok-test kwok-test-deployer \
         kwok-test-all \
-        test test-unit test-e2e test-kind check benchmarks clean
+        test test-unit test-e2e test-kind lint check build benchmarks clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,14 +75,21 @@ test-kind: env  ## the tests on Kind clusters, and both runtimes compared (needs
 	@$(HARNESS) images pull
 	$(BIN)/python -m pytest -m kind tests
 
-check: env  ## style, types, import contracts, unit tests with coverage (htmlcov)
+lint: env  ## style, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint  ## lint, and the unit tests with coverage (htmlcov)
 	$(PYTEST) -m 'not e2e' --cov --cov-report=html --cov-fail-under=90 tests
 
+build: env  ## the sdist, and the wheel that is made from it, in dist/
+	rm -f dist/kwok_harness-*
+	$(BIN)/python -m build --outdir dist .
+
 benchmarks: env  ## print the figures of the README's table (needs a quiet machine)
+	$(BIN)/python tests/benchmarks/startup.py
 	$(BIN)/python tests/benchmarks/cell.py
 	$(BIN)/python tests/benchmarks/sweep.py
 
@@ -103,4 +110,4 @@ kind-images: env  ## make the images of the Kind runtime here, where none can be
 	@PYTHONPATH=tests $(BIN)/python -m kind
 
 clean:  ## remove what the targets made here (clusters: kwok-cluster-delete; tools: the cache directory)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov dist/kwok_harness-*

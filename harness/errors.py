@@ -4,8 +4,8 @@ Anything that is not a HarnessError is a defect of the harness itself and keeps 
 """
 
 import difflib
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from harness.exits import Exit
 
@@ -13,7 +13,7 @@ from harness.exits import Exit
 class HarnessError(Exception):
     """One clear message: `what` is a clause, `where` a file:line or an object, `do` the remedy."""
 
-    exit: ClassVar[Exit] = Exit.FAILURE
+    exit: Exit = Exit.FAILURE
 
     def __init__(self, what: str, *, where: str = "", do: str = "") -> None:
         super().__init__(what)
@@ -59,6 +59,19 @@ class ImageMissing(ClusterError):
     """Images that could not be had; the message names each, and why."""
 
     exit = Exit.SETTINGS
+
+
+@contextmanager
+def coming_up() -> Iterator[None]:
+    """Bring the cluster up in the block: an error that has no code of its own ends with 11. It keeps its class, which
+    says more of the cause than the code does.
+    """
+    try:
+        yield
+    except HarnessError as error:
+        if error.exit is Exit.FAILURE:
+            error.exit = Exit.CLUSTER_NOT_READY
+        raise
 
 
 class NotOurs(ClusterError):

@@ -5,6 +5,8 @@
 BELL = "kwok-harness-bell"
 
 
+PROGRAM = "kwok-harness"  # the command, and the name of the project in its pyproject.toml and on package indexes
+
 NODE_TYPE_LABEL = "aicr.nvidia.com/node-type"  # system | accelerated
 SYSTEM, ACCELERATED = "system", "accelerated"
 KWOK_NODE_LABEL = ("type", "kwok")

@@ -1,12 +1,14 @@
-"""Settings: settings.yaml < environment < command line; typed, frozen and closed.
+"""Settings: settings.yaml < a file of the user's < environment < command line; typed, frozen and closed.
 
 An unknown key anywhere is an error that names the nearest known one: a mistyped deadline that is silently ignored is a
-wrong verdict waiting to happen. settings.yaml holds every default; there is no second copy in this file.
+wrong verdict waiting to happen. settings.yaml, in this package, holds every default; there is no second copy in this
+file.
 """
 
 import os
 import re
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,8 +17,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from harness.errors import SettingsError, did_you_mean
 
-ROOT = Path(__file__).resolve().parent.parent
-DEFAULT_FILE = ROOT / "settings.yaml"
+ROOT = Path(__file__).resolve().parent.parent  # where the packages and their data are: not a checkout, once installed
+DEFAULT_FILE = Path(str(files("harness") / "settings.yaml"))
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -232,15 +234,16 @@ def load(
     environment: Mapping[str, str] = os.environ,
     overrides: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Read `file`, then KWOK_* from `environment`, then `overrides` (dotted key to text, from the command line).
+    """The defaults, then `file`, which needs to hold only what differs from them, then KWOK_* from `environment`, then
+    `overrides` (dotted key to text, from the command line).
 
     Raises SettingsError (exit 10) naming the file, variable or option, the key, and the nearest known key.
     """
-    data = _read(file)
+    data = _read(DEFAULT_FILE)
+    if file != DEFAULT_FILE:
+        data = _merged(data, _read(file))
     _check(data, str(file), file.parent)
-    if isinstance(
-        data.get("mirrors"), str
-    ):  # a file of the settings file's own directory; variables and -o are of here
+    if isinstance(data.get("mirrors"), str):  # relative to the file that names it; variables and -o are of here
         data["mirrors"] = str((file.parent / Path(data["mirrors"]).expanduser()).absolute())
     known = _scalars(data) | {"mirrors"}
     for name, text in sorted(environment.items()):
@@ -267,6 +270,17 @@ def _read(file: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise SettingsError("holds no mapping", where=str(file))
     return data
+
+
+def _merged(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`own` over `defaults`: mappings key by key, everything else as a whole."""
+    found = dict(defaults)
+    for key, value in own.items():
+        default = found.get(key)
+        if isinstance(default, Mapping) and isinstance(value, Mapping):
+            value = _merged(default, value)
+        found[key] = value
+    return found
 
 
 def _check(data: Mapping[str, Any], where: str, directory: Path = Path()) -> Settings:

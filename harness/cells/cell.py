@@ -25,7 +25,7 @@ from harness.cells.webhooks import unexercised
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.diagnosis.first_cause import first_cause
-from harness.errors import HarnessError, Terminated
+from harness.errors import HarnessError, Terminated, coming_up
 from harness.evidence.recorder import FILE, Recorder
 from harness.evidence.redaction import Redactor
 from harness.exits import Exit
@@ -223,14 +223,15 @@ class Cell:
             for name in self.platform.runtime.tools:
                 self.tools(name)
             phase.detail = f"{len(self.platform.runtime.tools)} for the cluster"
-        with self.journal.phase("cluster") as phase:
+        with coming_up(), self.journal.phase("cluster") as phase:
             running, cluster = self.stay.begin(self.nodes)
             phase.detail = f"{self.stay.name}, {sum(each['kind'] == NODES.kind for each in self.nodes)} nodes"
         services = self._services = self.platform.infrastructure(running, cluster, self.tools, self.journal.progress)
         if self.lane.infrastructure:
             with self.journal.phase("infrastructure"):
                 self._install(services)
-        self.stay.remember()
+        with coming_up():
+            self.stay.remember()
         return cluster, services
 
     def _install(self, services: Infrastructure) -> None:

@@ -1,23 +1,99 @@
-"""The command line: verbs, their options, and nothing else. What they do is elsewhere; who exits is __main__."""
+"""The command line: verbs, their options, and nothing else. What they do is elsewhere; who exits is __main__.
 
+A verb is imported when it is used: the libraries behind all of them cost a second of CPU, which `--help`, `--version`
+and the completion of a verb's name need not pay. So the sentence that lists a verb stands here too.
+"""
+
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from harness.cli import cells, clusters, compare, doctor, explain, images, matrix, recipes, report, sweep, tools
-from harness.cli.context import Context
-from harness.settings import DEFAULT_FILE
+from harness.names import PROGRAM
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Verb(click.Command):
+    """A command that is not imported yet: its name, where it is (`module:name`, in this package), and its sentence."""
+
+    def __init__(self, name: str, place: str, sentence: str) -> None:
+        super().__init__(name, short_help=sentence)
+        self.place = place
+
+    def load(self) -> click.Command:
+        module, _, name = self.place.partition(":")
+        command: click.Command = getattr(import_module(f"{__name__}.{module}"), name)
+        return command
+
+
+class Verbs(click.Group):
+    """Lists verbs as they stand here, and imports the one that is used."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Verb) else command, rest
+
+
+VERBS = [
+    Verb("up", "clusters:up", "Bring the cluster NAME (the setting `cluster` by default) up, with its nodes."),
+    Verb(
+        "down",
+        "clusters:down",
+        "Take the cluster NAME (the setting `cluster` by default) down: no process and no file of it is left.",
+    ),
+    Verb("status", "clusters:status", "Show the clusters, whether they run, who uses them, and their nodes by type."),
+    Verb(
+        "nodes",
+        "clusters:nodes",
+        "Give the cluster that is up the nodes for RECIPE's criteria, or take its nodes away.",
+    ),
+    Verb("run", "cells:run", "Run RECIPE under a lane and say whether every workload is scheduled as intended."),
+    Verb(
+        "sweep",
+        "sweep:sweep",
+        "Run recipes (all testable ones, where none is named) under one lane or several, and say what became of each.",
+    ),
+    Verb("bundle", "cells:bundle", "Write the bundle that a lane would deliver for RECIPE; no cluster is needed."),
+    Verb("explain", "explain:explain", "Tell what happened in RUN, and judge its verdicts again."),
+    Verb(
+        "report",
+        "report:report",
+        "Merge the results below each DIR (one matrix, many jobs) and write every report of the whole.",
+    ),
+    Verb(
+        "compare",
+        "compare:command",
+        "Say what broke, got fixed or got slower from OLD to NEW, each a kwok-results.json or a directory with some.",
+    ),
+    Verb("recipes", "recipes:recipes", "Look at recipes: what there is, what one resolves to, and why."),
+    Verb("matrix", "matrix:matrix", "Say which recipes run under which lanes, and why."),
+    Verb("tools", "tools:tools", "See, prepare and check the pinned tools."),
+    Verb("images", "images:images", "See, pull and move the images of the Kind runtime."),
+    Verb(
+        "doctor",
+        "doctor:doctor",
+        "Say what this machine has, what is missing, and what to do about it; exit code 10 if something is.",
+    ),
+    Verb(
+        "completion",
+        "completion:completion",
+        'Print the completion script; for bash: eval "$(kwok-harness completion bash)".',
+    ),
+]
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    commands=VERBS,
+)
 @click.option(
     "--settings",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="KWOK_SETTINGS",
-    default=DEFAULT_FILE,
-    show_default="the settings.yaml of the harness",
-    help="The configuration file.",
+    help="A file with settings that differ from the defaults.",
 )
 @click.option(
     "-o",
@@ -28,29 +104,10 @@ from harness.settings import DEFAULT_FILE
     help="Override a setting, such as nodes.accelerated=8 or deadlines.pods=90s.",
 )
 @click.option("--lenient", is_flag=True, help="Leave out what recipe data of a newer format has, and say so.")
-@click.version_option(package_name="kwok-harness")
+@click.version_option(package_name=PROGRAM)
 @click.pass_context
-def cli(context: click.Context, file: Path, overrides: tuple[str, ...], lenient: bool) -> None:
+def cli(context: click.Context, file: Path | None, overrides: tuple[str, ...], lenient: bool) -> None:
     """Run GPU cluster recipes through their delivery paths on a simulated cluster, and say whether they work."""
+    from harness.cli.context import Context  # as late as a verb is
+
     context.obj = Context(file, overrides, lenient)
-
-
-for command in (
-    clusters.up,
-    clusters.down,
-    clusters.status,
-    clusters.nodes,
-    cells.run,
-    sweep.sweep,
-    cells.bundle,
-    explain.explain,
-    report.report,
-    compare.command,
-    recipes.recipes,
-    matrix.matrix,
-    tools.tools,
-    images.images,
-    doctor.doctor,
-    doctor.completion,
-):
-    cli.add_command(command)

@@ -6,7 +6,7 @@ from harness.cli.context import Context, as_json, recipe_names
 from harness.cluster.api import Cluster
 from harness.cluster.ownership import require_ours
 from harness.deadline import Deadline
-from harness.errors import ClusterError, UsageError
+from harness.errors import ClusterError, UsageError, coming_up
 from harness.isolation.marks import Mark, Marks
 from harness.isolation.nodes import apply_nodes, delete_nodes
 from harness.names import GPU_RESOURCE, NODE_TYPE_LABEL
@@ -29,8 +29,9 @@ def up(context: Context, name: str | None, recipe: str | None, as_json: bool) ->
     with context.console as console, context.toolbox as tools:
         context.settle_runtime(console)
         tools.prepare(context.runtime.tools)
-        running = context.runtime.up(name or context.settings.cluster, console)
-        _apply(context, running, nodes)
+        with coming_up():
+            running = context.runtime.up(name or context.settings.cluster, console)
+            _apply(context, running, nodes)
     if as_json:
         context.data(_document(running))
         return
@@ -75,18 +76,18 @@ def status(context: Context, as_json: bool) -> None:
 @click.pass_obj
 def nodes(context: Context, recipe: str | None, delete: bool) -> None:
     """Give the cluster that is up the nodes for RECIPE's criteria, or take its nodes away."""
-    running = context.runtime.get(context.settings.cluster)
-    if running is None:
-        raise ClusterError(f"cluster {context.settings.cluster} is not up", do="kwok-harness up")
-    if delete:
-        cluster = Cluster(running.kubeconfig, context=running.context)
-        require_ours(cluster, running)
-        delete_nodes(cluster)
-        context.console.text("the simulated nodes are gone")
-        return
-    if recipe is None:
+    if recipe is None and not delete:
         raise UsageError("RECIPE is missing", do="kwok-harness recipes list shows them")
-    with context.console:
+    with context.console, coming_up():
+        running = context.runtime.get(context.settings.cluster)
+        if running is None:
+            raise ClusterError(f"cluster {context.settings.cluster} is not up", do="kwok-harness up")
+        if delete:
+            cluster = Cluster(running.kubeconfig, context=running.context)
+            require_ours(cluster, running)
+            delete_nodes(cluster)
+            context.console.text("the simulated nodes are gone")
+            return
         _apply(context, running, context.nodes(_criteria(context, recipe)))
 
 

@@ -1,4 +1,9 @@
-"""What the verbs share: settings, console, tools and runtime, each made when it is first asked for."""
+"""What the verbs share: settings, console, tools and runtime, each made, and imported, when it is first asked for.
+
+So a verb, and the completion of a recipe's name, cost what they need and no more.
+"""
+
+from __future__ import annotations
 
 import json
 import os
@@ -6,38 +11,33 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness import reports
-from harness.bundles.mirrors.addresses import mirrored
-from harness.cells.lane import Lane
 from harness.errors import UsageError
-from harness.installers.platform import Platform
-from harness.installers.registry.external import located
-from harness.objects import Object
-from harness.recipes.load import Catalog
-from harness.recipes.model import Criteria, Recipe
-from harness.recipes.profiles import Profiles
-from harness.recipes.resolve import resolve
-from harness.results.results import Results
-from harness.runtime import Runtime
-from harness.settings import ROOT, Settings, load
-from harness.terminal.console import Console
-from harness.tools.toolbox import Toolbox, cache_directory
-from kwok.nodes import NodePlan, simulated_objects
-from kwok.platforms import RUNTIMES, Choice, choose, platform_of
-from lanes import find
+from kwok import SAMPLES
 
-SAMPLES = ROOT / "kwok" / "recipes"
+if TYPE_CHECKING:
+    from harness.cells.lane import Lane
+    from harness.installers.platform import Platform
+    from harness.objects import Object
+    from harness.recipes.load import Catalog
+    from harness.recipes.model import Criteria, Recipe
+    from harness.recipes.profiles import Profiles
+    from harness.results.results import Results
+    from harness.runtime import Runtime
+    from harness.settings import Settings
+    from harness.terminal.console import Console
+    from harness.tools.toolbox import Toolbox
+    from kwok.platforms import Choice
 
 
 @dataclass
 class Context:
     """Made by the top command from `--settings` and `-o`; commands get it by `click.pass_obj`."""
 
-    file: Path
+    file: Path | None
     overrides: tuple[str, ...]
     lenient: bool = False
 
@@ -52,20 +52,26 @@ class Context:
 
     @cached_property
     def settings(self) -> Settings:
+        from harness.settings import DEFAULT_FILE, load
+
         pairs = {}
         for text in self.overrides:
             key, equals, value = text.partition("=")
             if not equals:
                 raise UsageError(f"{text!r} is not KEY=VALUE", where="-o")
             pairs[key] = value
-        return load(self.file, overrides=pairs)
+        return load(self.file or DEFAULT_FILE, overrides=pairs)
 
     @cached_property
     def console(self) -> Console:
+        from harness.terminal.console import Console
+
         return Console()
 
     @cached_property
     def toolbox(self) -> Toolbox:
+        from harness.tools.toolbox import Toolbox, cache_directory
+
         return Toolbox(
             self.settings.tools,
             cache_directory(os.environ),
@@ -76,15 +82,21 @@ class Context:
     @cached_property
     def choice(self) -> Choice:
         """The runtime that is used, and why; told to people before anything is done with it."""
+        from kwok.platforms import choose
+
         return choose(self.settings, os.environ)
 
     @cached_property
     def platform(self) -> Platform:
+        from kwok.platforms import platform_of
+
         return platform_of(self.choice.runtime, self.settings, self.toolbox.path, os.environ)
 
     @property
     def platforms(self) -> list[Platform]:
         """All that clusters of this user may be on: both, unless the settings name one."""
+        from kwok.platforms import RUNTIMES, platform_of
+
         names = RUNTIMES if self.settings.runtime == "auto" else (self.settings.runtime,)
         return [platform_of(name, self.settings, self.toolbox.path, os.environ) for name in names]
 
@@ -103,6 +115,8 @@ class Context:
 
     def catalog_at(self, directory: Path) -> Catalog:
         """The recipe data of a directory; what a lenient reading leaves out is told."""
+        from harness.recipes.load import Catalog
+
         catalog = Catalog.load(directory, lenient=self.lenient or self.settings.lenient)
         for note in catalog.notes:
             self.console.note(note)
@@ -110,25 +124,37 @@ class Context:
 
     def resolved(self, recipe: str, catalog: Catalog | None = None) -> Recipe:
         """The recipe of this name, of the data that the settings name where no other is given, with its mirrors."""
+        from harness.bundles.mirrors.addresses import mirrored
+        from harness.recipes.resolve import resolve
+
         return mirrored(resolve(catalog or self.catalog, recipe), self.settings.mirrors)
 
     def lane(self, name: str | None) -> Lane:
         """The lane of that name, or of the settings, with the registry that the settings name."""
+        from harness.installers.registry.external import located
+        from lanes import find
+
         lane = find(name or self.settings.deployer)
         return replace(lane, infrastructure=located(lane.infrastructure, self.settings))
 
     @cached_property
     def profiles(self) -> Profiles:
+        from harness.recipes.profiles import Profiles
+
         nodes = self.settings.nodes
         return Profiles(self.catalog.root / "profiles", SAMPLES.parent / "profiles", nodes.profile, nodes.generic)
 
     def nodes(self, criteria: Criteria) -> list[Object]:
         """The nodes for a recipe's criteria, and the StorageClasses that come with them."""
+        from kwok.nodes import NodePlan, simulated_objects
+
         chosen = self.profiles.of(criteria.service, criteria.accelerator)
         return simulated_objects(NodePlan.of(chosen, self.settings.nodes))
 
     def history(self, directories: Iterable[Path]) -> list[Results]:
         """Every run below the directories, the earliest first; a file that cannot be read is told."""
+        from harness import reports
+
         runs, problems = reports.history(directories)
         for problem in problems:
             self.console.note(problem)
@@ -159,7 +185,7 @@ def _complete(
 ) -> list[str]:
     top = context.find_root().params
     try:
-        found = names(Context(top.get("file") or ROOT / "settings.yaml", tuple(top.get("overrides") or ())))
+        found = names(Context(top.get("file"), tuple(top.get("overrides") or ())))
     except Exception:  # noqa: BLE001 - a broken file must not spoil the user's command line
         return []
     return [name for name in found if name.startswith(incomplete)]

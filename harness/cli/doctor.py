@@ -1,4 +1,4 @@
-"""`doctor`: what is missing on this machine and what to do about it; `completion`: the shell's part of tab keys."""
+"""`doctor`: what is missing on this machine and what to do about it."""
 
 import os
 import platform
@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
-from click.shell_completion import get_completion_class
 
 from harness.cli.context import Context, as_json
 from harness.cli.images import images_of
@@ -57,18 +56,6 @@ def doctor(context: Context, as_json: bool) -> None:
     missing = [each.what for each in found if each.state == "missing"]
     if missing:
         raise ToolError(f"missing on this machine: {', '.join(missing)}", do="see the table")
-
-
-@click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.pass_obj
-def completion(context: Context, shell: str) -> None:
-    """Print the completion script; for bash: eval "$(kwok-harness completion bash)"."""
-    root = click.get_current_context().find_root().command
-    kind = get_completion_class(shell)
-    if kind is None:
-        raise click.UsageError(f"no completion for {shell}")
-    context.console.text(kind(root, {}, "kwok-harness", "_KWOK_HARNESS_COMPLETE").source())
 
 
 def _system() -> Finding:
@@ -134,7 +121,7 @@ def _engine(context: Context) -> list[Finding]:
         return [Finding("engine", state, told.splitlines()[0], "start one, or RUNTIME=host" if state != "ok" else "")]
     found = [Finding("engine", "ok", f"{engine.name}, {engine.memory / _GIB:.1f} GiB")]
     if absent:
-        do = "the first run on Kind pulls them; without a registry see docs/air-gap.md; or RUNTIME=host"
+        do = "the first run on Kind pulls them; without a registry: kwok-harness images load FILE; or RUNTIME=host"
         return [*found, Finding("images", "warning", f"not here: {', '.join(absent)}", do)]
     return [*found, Finding("images", "ok", f"all {len(context.settings.images)} are here")]
 
@@ -143,5 +130,5 @@ def _recipes(context: Context) -> Finding:
     try:
         catalog = context.catalog
     except HarnessError as error:
-        return Finding("recipes", "missing", str(error).splitlines()[0], "see `recipes` in settings.yaml")
+        return Finding("recipes", "missing", str(error).splitlines()[0], "set KWOK_RECIPES, or -o recipes=DIRECTORY")
     return Finding("recipes", "ok", f"{len(catalog.testable())} testable of {len(catalog.names())}")

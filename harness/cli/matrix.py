@@ -17,6 +17,7 @@ from harness.matrix.shards import MOST_JOBS, Shard, history, shards
 from harness.matrix.tiers import select, tier_deployers
 from harness.recipes.values import kwok_sets
 from harness.recipes.values import select as switched
+from harness.settings import DEFAULT_FILE
 from lanes import LANES, find
 
 
@@ -123,8 +124,14 @@ def _change(context: Context, tier: Tier, base: str, files: tuple[str, ...]) -> 
         if not file or file.startswith("-"):
             raise UsageError(f"{file!r} is no file", where="--changed")
     if base:
-        return changes.since(base, context.catalog, context.profiles, settings=context.file)
-    return changes.named(files, context.catalog, context.profiles, settings=context.file)
+        return changes.since(
+            base,
+            context.catalog,
+            context.profiles,
+            settings=context.file or DEFAULT_FILE,
+            checkout=Path.cwd(),
+        )
+    return changes.named(files, context.catalog, context.profiles, settings=context.file or DEFAULT_FILE)
 
 
 def _deployers(tier: Tier, names: tuple[str, ...]) -> tuple[str, ...]:

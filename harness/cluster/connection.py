@@ -11,17 +11,19 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import tenacity
 import urllib3
 import yaml
-from kubernetes import client, config
 
 from harness.cluster.wire import ApiError, Interrupted, Unreachable, api_error, read_body, transient, wire_errors
 from harness.deadline import MONOTONIC, Clock
 from harness.errors import ClusterError
+
+if TYPE_CHECKING:
+    from kubernetes import client
 
 CLIENT = "kwok-harness"  # how we call ourselves, as a client and as the manager of fields
 ATTEMPTS = 5  # of one request; a wait tries again until its deadline
@@ -127,7 +129,9 @@ class Connection:
         """An answer whose body is still to be read; `silence` bounds each pause in it, in seconds."""
         return self._open(_Call("GET", _with(path, query)), read=silence)
 
-    def _load(self) -> tuple[str, client.ApiClient]:
+    def _load(self) -> "tuple[str, client.ApiClient]":
+        from kubernetes import client, config  # half a second of CPU, which verbs without a cluster do not need
+
         settings = client.Configuration()
         try:
             with _loading:
@@ -164,7 +168,7 @@ class Connection:
         return read_body(self._open(call, read=read), until, call.where, self._clock)
 
 
-def _send(api: client.ApiClient, call: _Call, read: float, clock: Clock) -> urllib3.BaseHTTPResponse:
+def _send(api: "client.ApiClient", call: _Call, read: float, clock: Clock) -> urllib3.BaseHTTPResponse:
     headers = {"Accept": call.accept, "User-Agent": CLIENT}
     if call.body is not None:
         headers["Content-Type"] = call.content_type

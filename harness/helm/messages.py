@@ -31,7 +31,7 @@ _KNOWN = tuple(
         (
             r"failed calling webhook|denied the request",
             "an admission webhook stood in the way",
-            "see `webhooks` in settings.yaml",
+            "see the setting `webhooks`",
         ),
         (
             r"another operation \(install/upgrade/rollback\) is in progress",

@@ -25,17 +25,21 @@ class Change:
     touched: Mapping[str, str]
 
 
-def since(base: str, catalog: Catalog, profiles: Profiles, *, settings: Path) -> Change:
-    """What was committed since HEAD left `base` in the repository of the recipes; `settings` is the file in use.
+def since(base: str, catalog: Catalog, profiles: Profiles, *, settings: Path, checkout: Path) -> Change:
+    """What was committed since HEAD left `base`, in the repository that the directory `checkout` is in; `settings` is
+    the file in use.
 
     What is not committed does not count. Raises UsageError (64) for a base that git does not know, DataError (10)
-    where there is no repository, or only a part of its history.
+    where there is no repository, only a part of its history, or another one than that of the recipes.
     """
     directory = catalog.directory.resolve()
-    repository = Repository.around(directory)
+    repository = Repository.around(checkout)
     if not repository.holds(directory / REGISTRY):
-        what = f"is no part of the repository {repository.top}: what has changed there cannot be told"
-        raise DataError(what, where=str(directory), do="commit it, or name the changed files: --changed FILE...")
+        do = (
+            "name recipes that are committed there, such as -o recipes=deploy/recipes (or KWOK_RECIPES),\n"
+            "  or name the changed files instead: --changed FILE..."
+        )
+        raise DataError(f"is not part of the repository {repository.top}", where=str(directory), do=do)
     commit = repository.merge_base(base)
     files = repository.changed(commit)
     what = f"{_counted(files)} committed since {commit[:12]}, where HEAD left {base}"

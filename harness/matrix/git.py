@@ -28,8 +28,9 @@ class Repository:
         """The repository that `directory` is in. DataError (10) if there is none, or one whose history is cut off."""
         answer = _git(directory, "rev-parse", "--show-toplevel", "--is-shallow-repository", check=False)
         if answer.returncode:
-            what = f"is in no git repository that can be asked: {answer.stderr.strip()}"
-            raise DataError(what, where=str(directory), do="name the changed files instead: --changed FILE...")
+            what = f"is not in a git repository: {answer.stderr.strip()}"
+            do = "run this in the checkout of the recipes, or name the changed files instead: --changed FILE..."
+            raise DataError(what, where=str(directory), do=do)
         top, shallow = answer.stdout.splitlines()
         if shallow == "true":
             do = "git fetch --unshallow; in GitHub Actions, actions/checkout with fetch-depth: 0"
@@ -54,6 +55,8 @@ class Repository:
 
     def holds(self, file: Path) -> bool:
         """Whether the file is part of HEAD."""
+        if not file.is_relative_to(self.top):
+            return False
         name = f"HEAD:{file.relative_to(self.top).as_posix()}"
         return self._git("cat-file", "-e", name, check=False).returncode == 0
 

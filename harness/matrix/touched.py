@@ -4,6 +4,7 @@ Both, because what is gone still counts: an overlay that no longer applies, a va
 Whole paths are compared, never parts of them.
 """
 
+import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,19 +12,19 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.excerpts import cut
+from harness.names import PROGRAM
 from harness.recipes.load import Catalog, chart_files, local_chart, values_files
 from harness.recipes.model import BASE, Component, Overlay
 from harness.recipes.profiles import NoProfile, Profiles
 from harness.recipes.registry import FILE as REGISTRY
 from harness.recipes.resolve import Resolution, resolution
-from harness.settings import ROOT
 
-# What decides about every verdict. Not among them: the sample recipes, whose files count for those that use them.
+# What decides about every verdict, in a checkout of the harness. Not among them: the sample recipes, whose files count
+# for those that use them.
 HARNESS = (
     "harness",
     "kwok",
     "lanes",
-    "settings.yaml",
     "pyproject.toml",
     "constraints.txt",
     "Makefile",
@@ -41,6 +42,7 @@ class State:
     catalog: Catalog
     profiles: Profiles
     _real: dict[Path, frozenset[Path]] = field(default_factory=dict, compare=False, repr=False)
+    _checkouts: dict[Path, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def directory(self) -> Path:
@@ -55,6 +57,17 @@ class State:
         if path not in self._real:  # recipes have most of their files in common, and looking is slow
             self._real[path] = frozenset((path.parent.resolve() / path.name, path.resolve()))
         return self._real[path]
+
+    def checkout(self, path: Path) -> Path | None:
+        """The checkout of the harness that a path lies in, None elsewhere. The harness that runs may be another one,
+        installed from a wheel.
+        """
+        for directory in path.parents:
+            if directory not in self._checkouts:
+                self._checkouts[directory] = _is_checkout(directory)
+            if self._checkouts[directory]:
+                return directory
+        return None
 
 
 def touched(
@@ -90,20 +103,30 @@ def _promotes(now: State, path: Path, blind: bool, always: Collection[Path]) -> 
         return f"every recipe is made with it: {shown}"
     if path == now.directory / "overlays" / f"{BASE}.yaml":
         return f"every recipe is based on it: {shown}"
-    if _of_harness(path) or any(path.is_relative_to(each) for each in always):
+    if _of_harness(now, path) or any(path.is_relative_to(each) for each in always):
         return f"the harness itself: {shown}"
     if blind and path.is_relative_to(now.root) and not path.exists():
         return f"who used it is not known without git: {shown}"
     return ""
 
 
-def _of_harness(path: Path) -> bool:
-    if not path.is_relative_to(ROOT):
+def _of_harness(now: State, path: Path) -> bool:
+    checkout = now.checkout(path)
+    if checkout is None:
         return False
-    inside = path.relative_to(ROOT)
+    inside = path.relative_to(checkout)
     return any(inside.is_relative_to(each) for each in HARNESS) and not any(
         inside.is_relative_to(each) for each in SAMPLES
     )
+
+
+def _is_checkout(directory: Path) -> bool:
+    """Whether a directory is the top of a checkout of the harness: its project file says so."""
+    try:
+        project = tomllib.loads((directory / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        return bool(project["name"] == PROGRAM)
+    except (OSError, ValueError, KeyError, TypeError):  # no such file, or a project that is not ours
+        return False
 
 
 def _uses(state: State, name: str) -> dict[Path, str]:
@@ -187,8 +210,8 @@ def _how(uses: Mapping[Path, str], path: Path) -> str:
 
 def _shown(now: State, path: Path) -> str:
     """A path as people know it: in the recipes directory, in the data root, or in the harness."""
-    for parent in (now.directory, now.root, ROOT):
-        if path.is_relative_to(parent):
+    for parent in (now.directory, now.root, now.checkout(path)):
+        if parent and path.is_relative_to(parent):
             return path.relative_to(parent).as_posix()
     return str(path)
 

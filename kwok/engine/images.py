@@ -225,7 +225,7 @@ def _missing(states: Sequence[ImageState], why: Mapping[str, str], engine: Engin
     return ImageMissing(
         f"{engine.name} has not all images, and cannot have these\n  " + "\n  ".join(lines),
         do="kwok-harness images load FILE, which `kwok-harness images save FILE` wrote on a machine that can pull;\n"
-        "  or make kind-images, which builds them here; or RUNTIME=host, which needs none",
+        "  or RUNTIME=host, which needs none",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from harness.installers.installer import KindSite
 from harness.processes.ports import free_ports
@@ -18,6 +19,7 @@ from kwok.kind.runtime import KindRuntime
 from tests.e2e.in_cluster import site_of
 from tests.e2e.machine import Machine, all_taken_down
 from tests.e2e.own_registry import Running
+from tests.e2e.wheel import Installed, install
 
 
 class Told(Silent):
@@ -42,6 +44,16 @@ def tools(pytestconfig: pytest.Config) -> Iterator[Callable[[str], Path]]:
                 return box.path(name)
 
         yield path
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The built wheel in a bare environment: once a session, whatever the number of processes that test."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with FileLock(shared / "wheel.lock"):
+        return install(shared / "wheel")
 
 
 @pytest.fixture(scope="session")

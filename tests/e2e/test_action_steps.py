@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.settings import ROOT, load
+from tests.e2e.wheel import Installed
 from tests.fakes.github_jobs import TEST, WORKFLOW, Runner, machine_environment, read
 
 pytestmark = pytest.mark.e2e
@@ -52,7 +53,7 @@ class Artifacts:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, tools: Callable[[str], Path]) -> Path:
-    """The machine of all jobs here, so that the harness is installed once; every tool is in the cache."""
+    """The machine of all jobs here; every tool is in the cache."""
     for name in load(environment={}).tools.pins:
         tools(name)
     return tmp_path_factory.mktemp("runner")
@@ -64,7 +65,7 @@ def artifacts(tmp_path: Path) -> Artifacts:
 
 
 @pytest.fixture
-def runner(home: Path, artifacts: Artifacts, tmp_path: Path) -> Runner:
+def runner(home: Path, artifacts: Artifacts, installed: Installed, tmp_path: Path) -> Runner:
     own = {"XDG_STATE_HOME": str(tmp_path / "state"), "KWOK_DEADLINES_UNSCHEDULABLE": "5s"}
     made = Runner(home, {**machine_environment(), **own})
     made.workspace = tmp_path / "workspace"  # of the repository that uses the action: nothing of the harness is in it
@@ -77,11 +78,15 @@ def runner(home: Path, artifacts: Artifacts, tmp_path: Path) -> Runner:
         "actions/upload-artifact": lambda inputs: artifacts.upload(made, inputs),
         "actions/download-artifact": lambda inputs: artifacts.download(made, inputs),
     }
+    made.done = {"install": {"command": str(installed.command), "cache": "/cache", "tools": "0"}}
     return made
 
 
 def test_a_passing_cell(runner: Runner, artifacts: Artifacts) -> None:
-    """Green, with results and no evidence uploaded; the step summary says it; the key of the cache names the pins."""
+    """Installed from the sources of the action; green, with results and no evidence uploaded; the step summary says it;
+    the key of the cache names the pins.
+    """
+    runner.done = {}
     outputs = runner.composite(TEST, {"cells": "eks/helm", "job-timeout-minutes": "15"})
     assert runner.status == "success", runner.ran[-1].output
     assert outputs["exit-code"] == "0"
@@ -96,7 +101,7 @@ def test_a_passing_cell(runner: Runner, artifacts: Artifacts) -> None:
     assert Path(cache["path"], "tools").is_dir()
 
 
-def test_a_failing_cell(runner: Runner, artifacts: Artifacts) -> None:
+def test_a_failing_cell(runner: Runner, artifacts: Artifacts, installed: Installed) -> None:
     """Of the caller's own data: red, the cause at its overlay, evidence uploaded; the summary of such a run is red."""
     for part in ("recipes", "charts", "profiles"):
         shutil.copytree(ROOT / "kwok" / part, runner.workspace / "deploy" / part)
@@ -119,7 +124,7 @@ def test_a_failing_cell(runner: Runner, artifacts: Artifacts) -> None:
     seen["tier1"] = {"result": "failure", "outputs": {}}
     runner.stand_ins = {
         **runner.stand_ins,
-        "./.github/actions/kwok-tools": lambda _: {"command": str(Path(sys.executable).with_name("kwok-harness"))},
+        "./.github/actions/kwok-tools": lambda _: {"command": str(installed.command)},
     }
     runner.job(read(WORKFLOW)["jobs"]["summary"], {"needs": seen})
     assert runner.status == "failure"

@@ -64,6 +64,19 @@ def test_a_pod_that_fits_nowhere_is_explained(machine: Machine) -> None:
     assert machine.clusters() == []
 
 
+def test_a_control_plane_that_does_not_come_up_is_no_failure_of_the_recipe(machine: Machine) -> None:
+    """Exit code 11, the words of what is not ready, and nothing left; `up` ends so too."""
+    late = ("-o", "deadlines.cluster_ready=200ms")
+    for words in (("run", "eks"), ("up",)):
+        done = machine.run(*late, *words)
+        assert done.returncode == Exit.CLUSTER_NOT_READY, done.stdout + done.stderr
+        assert "the control plane is not ready after 0.2 s" in done.stdout + done.stderr
+    outcome = json.loads((machine.evidence() / "run.json").read_text())
+    assert (outcome["exitName"], outcome["cause"]["kind"]) == ("CLUSTER_NOT_READY", "infrastructure")
+    assert machine.processes() == []
+    assert machine.clusters() == []
+
+
 def test_a_daemonset_that_matches_no_node_fails(machine: Machine) -> None:
     """Every controller calls it ready, no pod is pending, and still it is red: the wrong green that others let pass."""
     done = machine.run("run", "eks", "--set", "gpu-operator:devicePlugin.nodeSelector.rack=r1")
@@ -178,7 +191,7 @@ def test_a_reused_cluster_is_as_it_was(machine: Machine) -> None:
     wait_for(second, "bundle: started")
     wait_for(second, "install: started")
     third = machine.run("run", "eks", "--reuse")
-    assert third.returncode == 1
+    assert third.returncode == Exit.CLUSTER_NOT_READY
     assert "cluster test is in use (gb200-eks-training under helm" in third.stdout
     out, err = second.communicate(timeout=LIMIT)
     assert second.returncode == 0, out + err

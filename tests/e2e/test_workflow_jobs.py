@@ -1,10 +1,12 @@
-"""The jobs of the workflow, carried out here: what each event selects, and the summary that is required."""
+"""The jobs of the workflow, carried out here with the installed wheel: what each event selects, the cells of each tier,
+and the summary that is required.
+"""
 
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +15,30 @@ import pytest
 from harness import reports
 from harness.exits import Exit
 from harness.results.results import Results
-from harness.settings import ROOT
-from tests.fakes.github_jobs import WORKFLOW, Runner, machine_environment, read
+from harness.settings import ROOT, load
+from tests.e2e.wheel import Installed
+from tests.fakes.github_jobs import TEST, WORKFLOW, Runner, machine_environment, read
 from tests.fakes.results import cell, sweep
 
 pytestmark = pytest.mark.e2e
 
-HARNESS = str(Path(sys.executable).with_name("kwok-harness"))
+PROJECT = ("harness", "kwok", "lanes", ".github", "pyproject.toml", "constraints.txt")
 JOBS = read(WORKFLOW)["jobs"]
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """The workspace of a runner, with the recipe data in it, under git; its last commit changes one overlay."""
+    """The workspace of a runner: a checkout of the harness, as far as the workflow looks at it."""
     workspace = tmp_path / "runner" / "workspace"
-    for part in ("recipes", "charts", "profiles"):
-        shutil.copytree(ROOT / "kwok" / part, workspace / part)
+    workspace.mkdir(parents=True)
+    for part in PROJECT:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, workspace / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / part, workspace)
     git(workspace, "init", "--quiet", "--initial-branch=main")
     git(workspace, "add", ".")
-    git(workspace, "commit", "--quiet", "--message=data")
+    git(workspace, "commit", "--quiet", "--message=project")
     return workspace
 
 
@@ -50,28 +57,38 @@ def commit(repository: Path, file: str, text: str) -> str:
     return before
 
 
-def discovered(
-    repository: Path, event: str, payload: Mapping[str, Any], inputs: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    runner = Runner(
-        repository.parent,
-        {**machine_environment(), "KWOK_RECIPES": str(repository / "recipes")},
-        {"actions/checkout": lambda _: {}, "./.github/actions/kwok-tools": lambda _: {"command": HARNESS}},
-        {"event_name": event, "event": payload},
-    )
-    found = runner.job(JOBS["discover"], {"inputs": dict(inputs or {})})
-    assert [ran.output for ran in runner.ran if ran.code] == []
-    return found
+Discover = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def discovered(repository: Path, installed: Installed) -> Discover:
+    """What the job that selects makes of an event, with its payload and inputs."""
+
+    def job(event: str, payload: Mapping[str, Any], inputs: Mapping[str, str] | None = None) -> dict[str, str]:
+        runner = Runner(
+            repository.parent,
+            machine_environment(),
+            {
+                "actions/checkout": lambda _: {},
+                "./.github/actions/kwok-tools": lambda _: {"command": str(installed.command)},
+            },
+            {"event_name": event, "event": payload},
+        )
+        found = runner.job(JOBS["discover"], {"inputs": dict(inputs or {})})
+        assert [ran.output for ran in runner.ran if ran.code] == []
+        return found
+
+    return job
 
 
 def cells(matrix: str) -> set[str]:
     return {entry["cells"] for entry in json.loads(matrix)["include"]}
 
 
-def test_a_pull_request_gets_tiers_1_and_2(repository: Path) -> None:
+def test_a_pull_request_gets_tiers_1_and_2(repository: Path, discovered: Discover) -> None:
     """Every generic recipe under every lane, and under helm what the change touches."""
-    base = commit(repository, "recipes/overlays/h100-eks-training.yaml", "# touched\n")
-    found = discovered(repository, "pull_request", {"pull_request": {"base": {"sha": base}}})
+    base = commit(repository, "kwok/recipes/overlays/h100-eks-training.yaml", "# touched\n")
+    found = discovered("pull_request", {"pull_request": {"base": {"sha": base}}})
     assert {"eks/helm", "eks/flux-oci", "eks/argocd-oci", "aks/argocd-helm-oci"} <= cells(found["tier1"])
     assert "h100-eks-training/helm" in cells(found["tier2"])
     assert "h100-aks-training/helm" not in cells(found["tier2"])
@@ -79,35 +96,92 @@ def test_a_pull_request_gets_tiers_1_and_2(repository: Path) -> None:
     assert not cells(found["tier1"]) & cells(found["tier2"]), "artifact names would meet"
 
 
-def test_a_merge_queue_gets_what_its_pull_request_got(repository: Path) -> None:
+@pytest.mark.parametrize("file", ["harness/cells/cell.py", "harness/settings.yaml", "kwok/nodes.py", "lanes/helm.py"])
+def test_a_change_of_the_harness_touches_every_recipe(repository: Path, discovered: Discover, file: str) -> None:
+    """Of the harness in the checkout: the one that asks is installed elsewhere, from the same commit."""
+    base = commit(repository, file, "# touched\n")
+    found = discovered("pull_request", {"pull_request": {"base": {"sha": base}}})
+    assert {"h100-eks-training/helm", "gb200-eks-training/helm", "h100-aks-training/helm"} <= cells(found["tier2"])
+
+
+def test_a_change_that_touches_no_recipe_has_no_tier_2(repository: Path, discovered: Discover) -> None:
+    """An empty matrix, whose jobs are skipped; tier 1 runs all the same."""
+    base = commit(repository, "tests.txt", "words\n")
+    found = discovered("pull_request", {"pull_request": {"base": {"sha": base}}})
+    assert cells(found["tier2"]) == set()
+    assert "eks/helm" in cells(found["tier1"])
+
+
+def test_a_merge_queue_gets_what_its_pull_request_got(repository: Path, discovered: Discover) -> None:
     """Or the required check would never come."""
-    base = commit(repository, "recipes/overlays/h100-eks-training.yaml", "# touched\n")
-    found = discovered(repository, "merge_group", {"merge_group": {"base_sha": base}})
+    base = commit(repository, "kwok/recipes/overlays/h100-eks-training.yaml", "# touched\n")
+    found = discovered("merge_group", {"merge_group": {"base_sha": base}})
     assert "eks/helm" in cells(found["tier1"])
     assert "h100-eks-training/helm" in cells(found["tier2"])
 
 
-def test_documentation_alone_runs_nothing(repository: Path) -> None:
+def test_documentation_alone_runs_nothing(repository: Path, discovered: Discover) -> None:
     """Empty outputs, whose tiers are skipped."""
-    base = commit(repository, "recipes/README.md", "words\n")
-    found = discovered(repository, "pull_request", {"pull_request": {"base": {"sha": base}}})
+    base = commit(repository, "kwok/recipes/README.md", "words\n")
+    found = discovered("pull_request", {"pull_request": {"base": {"sha": base}}})
     assert set(found.values()) == {""}
 
 
 @pytest.mark.parametrize("event", ["push", "schedule"])
-def test_main_and_the_night_get_tier_3(repository: Path, event: str) -> None:
+def test_main_and_the_night_get_tier_3(discovered: Discover, event: str) -> None:
     """Tier 1 is part of it, so it does not run as well."""
-    found = discovered(repository, event, {})
+    found = discovered(event, {})
     assert {"eks/helm", "h100-eks-training/flux-oci"} <= cells(found["tier3"])
     assert found["tier1"] == found["tier2"] == ""
 
 
-def test_a_dispatch_chooses(repository: Path) -> None:
+def test_a_dispatch_chooses(discovered: Discover) -> None:
     """Nothing chosen is everything, as the form says."""
-    everything = discovered(repository, "push", {})["tier3"]
-    assert discovered(repository, "workflow_dispatch", {}, {"recipes": "", "deployer": "all"})["tier3"] == everything
-    chosen = discovered(repository, "workflow_dispatch", {}, {"recipes": "eks-*", "deployer": "helm"})
+    everything = discovered("push", {})["tier3"]
+    assert discovered("workflow_dispatch", {}, {"recipes": "", "deployer": "all"})["tier3"] == everything
+    chosen = discovered("workflow_dispatch", {}, {"recipes": "eks-*", "deployer": "helm"})
     assert cells(chosen["tier3"]) == {"eks-training/helm", "eks-inference/helm"}
+
+
+@pytest.mark.parametrize("tier", ["tier1", "tier2", "tier3"])
+def test_a_cell_of_each_tier_runs(
+    repository: Path, discovered: Discover, installed: Installed, tools: Callable[[str], Path], tier: str
+) -> None:
+    """Every step of the job and of its action, for a cell that discovery names: green, with results of that cell."""
+    for name in load(environment={}).tools.pins:
+        tools(name)
+    base = commit(repository, "kwok/recipes/overlays/h100-eks-training.yaml", "# touched\n")
+    event = "push" if tier == "tier3" else "pull_request"
+    found = discovered(event, {"pull_request": {"base": {"sha": base}}})
+    entry = next(each for each in json.loads(found[tier])["include"] if each["cells"].endswith("/helm"))
+    actions: list[Runner] = []
+
+    def test(inputs: Mapping[str, str]) -> Mapping[str, str]:
+        action = Runner(
+            repository.parent,
+            {**machine_environment(), "XDG_STATE_HOME": str(repository.parent / "state")},
+            {
+                "actions/setup-python": lambda _: {"python-path": sys.executable},
+                "actions/cache": lambda _: {},
+                "actions/upload-artifact": lambda _: {},
+            },
+            done={"install": {"command": str(installed.command), "cache": "/cache", "tools": "0"}},
+        )
+        actions.append(action)
+        outputs = action.composite(TEST, inputs)
+        assert action.status == "success", action.step("run").output
+        return outputs
+
+    runner = Runner(
+        repository.parent,
+        machine_environment(),
+        {"actions/checkout": lambda _: {}, "./.github/actions/kwok-test": test},
+        {"event_name": event},
+    )
+    runner.job(JOBS[tier], {"matrix": entry})
+    assert runner.status == "success"
+    [results] = actions[0].used("actions/upload-artifact")
+    assert results["name"].startswith(f"kwok-results-{entry['cells'].replace('/', '-')}")
 
 
 def needs(**results: str) -> dict[str, Any]:
@@ -119,7 +193,16 @@ def needs(**results: str) -> dict[str, Any]:
     return found
 
 
-def summary(tmp_path: Path, seen: Mapping[str, Any], *results: Results) -> Runner:
+Summary = Callable[..., Runner]
+
+
+@pytest.fixture
+def summary(tmp_path: Path, installed: Installed) -> Summary:
+    """The job that is required, with what it sees of the others and the results that they left."""
+    return lambda seen, *results: _summary(tmp_path, installed, seen, *results)
+
+
+def _summary(tmp_path: Path, installed: Installed, seen: Mapping[str, Any], *results: Results) -> Runner:
     def download(inputs: Mapping[str, str]) -> Mapping[str, str]:
         for number, each in enumerate(results):
             reports.write(each, runner.workspace / inputs["path"] / f"job-{number}")
@@ -130,7 +213,7 @@ def summary(tmp_path: Path, seen: Mapping[str, Any], *results: Results) -> Runne
         machine_environment(),
         {
             "actions/checkout": lambda _: {},
-            "./.github/actions/kwok-tools": lambda _: {"command": HARNESS},
+            "./.github/actions/kwok-tools": lambda _: {"command": str(installed.command)},
             "actions/download-artifact": download,
             "actions/upload-artifact": lambda _: {},
         },
@@ -139,18 +222,18 @@ def summary(tmp_path: Path, seen: Mapping[str, Any], *results: Results) -> Runne
     return runner
 
 
-def test_the_summary_is_green_when_every_cell_has_passed(tmp_path: Path) -> None:
+def test_the_summary_is_green_when_every_cell_has_passed(summary: Summary) -> None:
     """It merges what the jobs have left, and says so in the step summary."""
-    runner = summary(tmp_path, needs(), sweep(cell(recipe="a")), sweep(cell(recipe="b")))
+    runner = summary(needs(), sweep(cell(recipe="a")), sweep(cell(recipe="b")))
     assert runner.status == "success"
     assert "2 passed" in runner.summary.read_text()
     assert runner.used("actions/upload-artifact")[0]["path"] == "kwok-report"
     assert (runner.workspace / "kwok-report" / "kwok-results.html").is_file()
 
 
-def test_the_summary_is_green_when_there_was_nothing_to_run(tmp_path: Path) -> None:
+def test_the_summary_is_green_when_there_was_nothing_to_run(summary: Summary) -> None:
     """All tiers skipped, after a discovery that has ended well."""
-    runner = summary(tmp_path, needs(tier1="skipped"))
+    runner = summary(needs(tier1="skipped"))
     assert runner.status == "success"
     assert runner.used("actions/download-artifact") == []
 
@@ -168,9 +251,9 @@ def test_the_summary_is_green_when_there_was_nothing_to_run(tmp_path: Path) -> N
     ],
     ids=str,
 )
-def test_the_summary_is_red_when_a_job_has_not_ended_well(tmp_path: Path, results: Mapping[str, str]) -> None:
+def test_the_summary_is_red_when_a_job_has_not_ended_well(summary: Summary, results: Mapping[str, str]) -> None:
     """Even where all the results that it found are good."""
-    runner = summary(tmp_path, needs(**results), sweep(cell(recipe="a"), cell(recipe="b")))
+    runner = summary(needs(**results), sweep(cell(recipe="a"), cell(recipe="b")))
     assert runner.status == "failure"
     assert "not every job has ended well" in runner.ran[-1].output
 
@@ -184,9 +267,9 @@ def test_the_summary_is_red_when_a_job_has_not_ended_well(tmp_path: Path, result
     ],
     ids=["absent", "failed", "nothing"],
 )
-def test_the_summary_is_red_when_a_cell_is_not_green(tmp_path: Path, found: list[Results], said: str) -> None:
+def test_the_summary_is_red_when_a_cell_is_not_green(summary: Summary, found: list[Results], said: str) -> None:
     """Or not there: a job that ended well and left no results has shown nothing."""
-    runner = summary(tmp_path, needs(), *found)
+    runner = summary(needs(), *found)
     assert runner.status == "failure"
     assert runner.step("report").code
     assert said in runner.step("report").output

@@ -15,6 +15,8 @@ from tests.fakes.github_expressions import as_text, filled, holds
 TEST = ROOT / ".github" / "actions" / "kwok-test"
 TOOLS = ROOT / ".github" / "actions" / "kwok-tools"
 WORKFLOW = ROOT / ".github" / "workflows" / "kwok-recipes.yaml"
+CHECK = WORKFLOW.with_name("check.yaml")
+RELEASE = WORKFLOW.with_name("release.yaml")
 
 StandIn = Callable[[Mapping[str, str]], Mapping[str, str]]  # from the inputs of an action to its outputs
 
@@ -38,12 +40,15 @@ class Ran:
 
 @dataclass
 class Runner:
-    """A runner's machine in `home`. `stand_ins` are by the action's name; an action that has none is an error."""
+    """A runner's machine in `home`. `stand_ins` are by the action's name; an action that has none is an error. `done`
+    has the outputs of steps, by id, whose work has been done before.
+    """
 
     home: Path
     environment: Mapping[str, str]
     stand_ins: Mapping[str, StandIn] = field(default_factory=dict)
     github: Mapping[str, Any] = field(default_factory=dict)
+    done: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("temp", "workspace"):
@@ -98,6 +103,9 @@ class Runner:
             inputs = {key: as_text(filled(value, contexts)) for key, value in step.get("with", {}).items()}
             self.ran.append(Ran(name, action, inputs))
             return self.stand_ins[action](inputs)
+        if name in self.done:
+            self.ran.append(Ran(name))
+            return self.done[name]
         file, output = self.home / "temp" / f"step-{number}.sh", self.home / "temp" / f"output-{number}"
         file.write_text(filled(step["run"], contexts))
         output.write_text("")
@@ -133,5 +141,6 @@ class Runner:
 
 
 def machine_environment() -> dict[str, str]:
-    """That of this process, without what would make a harness think of itself as another one's."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("KWOK_", "GITHUB_", "PYTEST_"))}
+    """That of this process, without what would make a harness think of itself as another one's, or find this one."""
+    ours = ("KWOK_", "GITHUB_", "PYTEST_", "PYTHON", "VIRTUAL_ENV")
+    return {key: value for key, value in os.environ.items() if not key.startswith(ours)}

@@ -10,7 +10,7 @@ import click
 import pytest
 import yaml
 
-from harness.cli import cli
+from harness.cli import Verb, cli
 from harness.exits import Exit
 from harness.settings import DEFAULT_FILE, ROOT, load
 from lanes import LANES
@@ -20,6 +20,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"
 SETTINGS = yaml.safe_load(DEFAULT_FILE.read_text(encoding="utf-8"))
 DEADLINES = SETTINGS["deadlines"]
 PROGRAM = "kwok-harness"
+COMMANDS = {name: verb.load() for name, verb in cli.commands.items() if isinstance(verb, Verb)}
 
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?:(?<=\n\n)|\A)(?:(?: {4}.*)?\n)+", re.MULTILINE)  # of a block that follows an empty line
@@ -74,7 +75,7 @@ def commands(page: Path) -> Iterator[list[str]]:
                 yield words
     for span in code.spans:
         words = re.sub(r"[\[\]]", " ", span).split()
-        if words[0] in cli.commands and any(_OPTION.fullmatch(word) for word in words):
+        if words[0] in COMMANDS and any(_OPTION.fullmatch(word) for word in words):
             yield words
 
 
@@ -91,9 +92,10 @@ def wrong(words: list[str]) -> str:
             if isinstance(command, click.Group) and name in known:
                 next(rest, None)  # its value is no verb
         elif isinstance(command, click.Group) and re.fullmatch(r"[a-z-]+", word):
-            if word not in command.commands:
+            verbs = COMMANDS if command is cli else command.commands
+            if word not in verbs:
                 return f"{command.name} has no verb {word!r}"
-            command = command.commands[word]
+            command = verbs[word]
     return ""
 
 
@@ -120,8 +122,8 @@ def test_every_command_exists(page: Path) -> None:
 @each_page
 def test_an_option_by_itself_is_one_of_some_verb(page: Path) -> None:
     """`--keep`, in running text, can be given somewhere."""
-    known = {option for command in (cli, *cli.commands.values()) for each in command.params for option in each.opts}
-    known |= {option for command in cli.commands.values() for each in command.params for option in each.secondary_opts}
+    known = {option for command in (cli, *COMMANDS.values()) for each in command.params for option in each.opts}
+    known |= {option for command in COMMANDS.values() for each in command.params for option in each.secondary_opts}
     written = {span.split()[0] for span in marked(page).spans if re.match(r"--[a-z]", span)}
     assert written <= known | {"--help"}
 

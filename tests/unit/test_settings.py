@@ -39,6 +39,25 @@ def test_the_command_line_beats_the_environment_which_beats_the_file(file: Path)
     assert (loaded.nodes.system, loaded.nodes.accelerated) == (6, 7)
 
 
+def test_a_file_holds_only_what_differs(file: Path) -> None:
+    """Mappings are merged key by key, a list or a value replaces the default; nothing has to be copied."""
+    file.write_text("nodes: {system: 3}\nempty_daemonsets: [a/b]\nmirrors: {https://a.example: https://b.example}\n")
+    loaded, defaults = settings.load(file, environment={}), settings.load(environment={})
+    assert loaded.nodes == defaults.nodes.model_copy(update={"system": 3})
+    assert loaded.empty_daemonsets == ("a/b",)
+    assert loaded.mirrors == {"https://a.example": "https://b.example"}
+    assert loaded.tools == defaults.tools
+
+
+@pytest.mark.parametrize("content", ["nodes: 3", "nodes: [system]", "tools: {pins: []}"])
+def test_a_section_stays_a_section(file: Path, content: str) -> None:
+    """A file that puts a value in the place of a mapping is refused, and the error names the file."""
+    file.write_text(content)
+    with pytest.raises(SettingsError) as caught:
+        settings.load(file, environment={})
+    assert caught.value.where == str(file)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("300ms", 0.3), ("30s", 30.0), ("5m", 300.0), ("1h", 3600.0), ("1h30m", 5400.0), ("1.5m", 90.0)],

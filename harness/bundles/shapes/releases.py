@@ -87,7 +87,7 @@ def _releases(recipe: Recipe, component: Component, values: Mapping[str, Any]) -
         raise DataError(
             f"component {component.name} is a kustomization, and the built-in bundler makes Helm releases",
             where=component.entry.where,
-            do="take the aicr command line: `bundler: aicr` in settings.yaml",
+            do="take the aicr command line: -o bundler=aicr",
         )
     directory = local_chart(component.source, component.chart, recipe.data.parent)
     if not component.chart:

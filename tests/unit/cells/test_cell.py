@@ -15,7 +15,7 @@ from harness.cells.cell import Cell, new_run_id
 from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.cluster.api import Cluster
-from harness.errors import ClusterError, DataError, Terminated, ToolError, VerdictFailed
+from harness.errors import ClusterError, DataError, NotOurs, Terminated, ToolError, VerdictFailed
 from harness.evidence.collectors import of_document
 from harness.exits import Exit
 from harness.installers.installer import Installer
@@ -28,6 +28,7 @@ from harness.results.journal import Journal
 from harness.results.outcome import Cause, Outcome
 from harness.settings import load
 from harness.verdict import CauseKind, Passed
+from kwok.engine.client import EngineMissing
 
 Step = Callable[[], Any]
 
@@ -242,16 +243,20 @@ def test_credentials_that_cannot_be_had_are_told_before_a_cluster_is_made(
     [
         ("make", DataError("no chart"), Exit.SETTINGS),
         ("boot", ToolError("no etcd"), Exit.SETTINGS),
-        ("boot", ClusterError("no port"), Exit.FAILURE),
+        ("boot", ClusterError("no port"), Exit.CLUSTER_NOT_READY),
+        ("boot", NotOurs("it is another one"), Exit.CLUSTER_NOT_READY),
+        ("boot", VerdictFailed("node kwok-0 is not Ready"), Exit.CLUSTER_NOT_READY),
+        ("boot", EngineMissing("no engine answers"), Exit.SETTINGS),
+        ("story", ClusterError("the API server is gone"), Exit.FAILURE),
     ],
-    ids=["bundle", "tool", "cluster"],
+    ids=["bundle", "tool", "cluster", "another cluster", "nodes", "engine", "died later"],
 )
 def test_each_error_ends_with_its_own_code(world: World, part: str, error: Exception, code: Exit) -> None:
     """Wherever it happens: no story is told, and the cluster is given back."""
     setattr(world, part, failing(error))
     outcome = world.carry_out()
     assert (outcome.exit, outcome.reason) == (code, str(error))
-    assert "story" not in world.events
+    assert ("story" in world.events) is (part == "story")
     assert not world.open
 
 

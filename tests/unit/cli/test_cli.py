@@ -319,3 +319,10 @@ def test_the_doctor_misses_an_engine_only_where_one_is_wanted(
     [found] = [row for row in json.loads(capsys.readouterr().out) if row["what"] == "engine"]
     assert found["state"] == state
     assert "no container engine answers" in found["detail"]
+
+
+def test_a_cluster_that_is_not_up_has_a_code_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no recipe that failed; RECIPE that is missing stays a matter of the command line."""
+    assert run(["nodes", "eks-training"]) is Exit.CLUSTER_NOT_READY
+    assert "kwok-harness up" in capsys.readouterr().err
+    assert run(["nodes"]) is Exit.USAGE

@@ -1,8 +1,10 @@
 """The workflow and the actions: what they promise, as far as reading can tell."""
 
+import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ import yaml
 
 from harness.settings import ROOT
 from tests.fakes.github_expressions import filled, holds
-from tests.fakes.github_jobs import TEST, TOOLS, WORKFLOW, read
+from tests.fakes.github_jobs import CHECK, RELEASE, TEST, TOOLS, WORKFLOW, read
 
-FILES = (WORKFLOW, TEST / "action.yaml", TOOLS / "action.yaml")
+WORKFLOWS = (WORKFLOW, CHECK, RELEASE)
+FILES = (*WORKFLOWS, TEST / "action.yaml", TOOLS / "action.yaml")
 JOBS = read(WORKFLOW)["jobs"]
 TIERS = ("tier1", "tier2", "tier3")
 
@@ -24,14 +27,14 @@ def steps(file: Path) -> list[dict[str, Any]]:
     return [step for job in jobs for step in job["steps"]]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_no_expression_reaches_a_shell(file: Path) -> None:
     """Inputs come by the environment: text of a pull request or a dispatch is never part of a script."""
     for step in steps(file):
         assert "${{" not in step.get("run", "")
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_actions_are_pinned_by_commit(file: Path) -> None:
     """With the version beside it; those of this repository are the commit that runs."""
     for line in re.findall(r"uses: (.*)", file.read_text()):
@@ -56,6 +59,61 @@ def test_jobs_have_the_least_permissions_and_a_deadline() -> None:
             if "kwok-test" in step.get("uses", ""):
                 assert step["with"]["job-timeout-minutes"] == str(job["timeout-minutes"])
     assert all(JOBS[tier]["strategy"]["fail-fast"] is False for tier in TIERS)
+
+
+def test_a_release_may_sign_and_publish_and_each_job_only_one_of_them() -> None:
+    """What was built is what is signed and published: the job that runs the code of the tag can do neither."""
+    jobs = read(RELEASE)["jobs"]
+    assert read(RELEASE)["permissions"] == {}
+    assert {name: job["permissions"] for name, job in jobs.items()} == {
+        "build": {"contents": "read"},
+        "attest": {"id-token": "write", "attestations": "write"},
+        "release": {"contents": "write"},
+    }
+    assert (jobs["attest"]["needs"], jobs["release"]["needs"]) == ("build", "attest")
+    for name in ("attest", "release"):
+        assert not [step for step in jobs[name]["steps"] if "checkout" in step.get("uses", "")]
+
+
+def test_a_release_says_what_the_changelog_says(tmp_path: Path) -> None:
+    """The section of the tag's version, and an error without one or with a wheel of another version."""
+    (script,) = (step["run"] for step in steps(RELEASE) if "changelog" in step.get("name", ""))
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "CHANGELOG.md").write_text(
+        "# Changelog\n\n## [0.2.0] - x\n\nnew\n\n## [0.1.0] - y\n\nold\n\n[0.1.0]: z\n"
+    )
+
+    def runs(tag: str) -> bool:
+        words = ["bash", "-eo", "pipefail", "-c", script]
+        variables = {"PATH": os.environ["PATH"], "GITHUB_REF_NAME": tag}
+        return subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True).returncode == 0
+
+    assert not runs("v0.2.0")
+    for version in ("0.2.0", "0.3.0"):
+        (tmp_path / "dist" / f"kwok_harness-{version}-py3-none-any.whl").touch()
+    assert runs("v0.2.0")
+    assert (tmp_path / "dist" / "notes.md").read_text().split() == ["new"]
+    assert not runs("v0.3.0")
+
+
+def test_every_python_that_the_package_names_is_checked() -> None:
+    """By `make check`, and with the wheel; all tests run on one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [each.rpartition(" ")[2] for each in project["classifiers"] if "Python :: 3." in each]
+    jobs = read(CHECK)["jobs"]
+    assert jobs["check"]["strategy"]["matrix"]["python"] == named
+    assert project["requires-python"] == f">={named[0]}"
+    run = {name: [step["run"].strip() for step in job["steps"] if "run" in step] for name, job in jobs.items()}
+    assert run["check"][:2] == ["make check", "make build"]
+    assert run["test"] == ["make test"]
+    assert all(job["permissions"] == {"contents": "read"} for job in jobs.values())
+
+
+def test_hooks_of_git_run_what_make_check_runs() -> None:
+    """What is refused later is refused before it is pushed."""
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = {hook["entry"]: hook["stages"] for hook in repository["hooks"]}
+    assert hooks == {"make lint": ["pre-commit"], "make check": ["pre-push"]}
 
 
 def test_only_a_pull_requests_older_run_is_ended() -> None:

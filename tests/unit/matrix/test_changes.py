@@ -270,7 +270,7 @@ def test_data_may_lie_anywhere_in_its_repository(nested: bool, tmp_path: Path) -
     (root / "recipes/overlays/h100-any.yaml").unlink()
     history.commit()
     catalog, profiles = Catalog.load(root / "recipes"), Profiles(root / "profiles", OURS / "profiles")
-    found = changes.since("main", catalog, profiles, settings=DEFAULT_FILE).touched
+    found = changes.since("main", catalog, profiles, settings=DEFAULT_FILE, checkout=history.top).touched
     if nested:
         assert set(found) == accelerated(catalog, accelerator="h100")
     else:  # the charts are not in its history, so what recipes were made of cannot be told
@@ -292,5 +292,40 @@ def test_data_outside_the_repository_is_told(ours: History) -> None:
     for name in ("recipes", "charts"):
         shutil.copytree(ours.top / name, ours.top / "copied" / name)
     catalog = Catalog.load(ours.top / "copied" / "recipes")
-    with pytest.raises(DataError, match="is no part of the repository"):
-        changes.since("main", catalog, ours.profiles, settings=DEFAULT_FILE)
+    with pytest.raises(DataError, match="is not part of the repository"):
+        changes.since("main", catalog, ours.profiles, settings=DEFAULT_FILE, checkout=ours.top)
+
+
+def test_recipes_of_the_package_are_not_those_of_a_checkout(ours: History) -> None:
+    """An installed harness carries samples: no commit changes them, and none is looked for where they lie."""
+    ours.branch()
+    catalog = Catalog.load(OURS / "recipes")
+    with pytest.raises(DataError, match="is not part of the repository") as caught:
+        changes.since("main", catalog, ours.profiles, settings=DEFAULT_FILE, checkout=ours.top / "charts")
+    assert "-o recipes=" in caught.value.do
+
+
+def test_the_harness_of_the_checkout_counts_and_not_the_one_that_runs(tmp_path: Path) -> None:
+    """A wheel that was installed from the checkout lies elsewhere: its files are not those that a commit changes."""
+    (tmp_path / "kwok").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "kwok-harness"\n')
+    for part in ("recipes", "charts", "profiles"):
+        shutil.copytree(OURS / part, tmp_path / "kwok" / part)
+    history = History(tmp_path, tmp_path / "nothing")
+    catalog = Catalog.load(tmp_path / "kwok" / "recipes")
+    profiles = Profiles(tmp_path / "kwok" / "profiles", OURS / "profiles")
+
+    def touched(path: str) -> set[str]:
+        history.branch().touch(path)
+        found = changes.since("main", catalog, profiles, settings=DEFAULT_FILE, checkout=tmp_path / "kwok")
+        return set(found.touched)
+
+    assert touched("harness/settings.yaml") == touched("lanes/helm.py") == set(catalog.testable())
+    assert touched("kwok/recipes/overlays/h100-eks-inference.yaml") == {"h100-eks-inference"}
+    assert touched("docs/page.md") == set()
+
+
+def test_a_directory_that_is_called_harness_is_not_the_harness(ours: History) -> None:
+    """In a repository of somebody else's it is none of ours."""
+    ours.branch().touch("harness/cells/cell.py", "pyproject.toml")
+    assert ours.since().touched == {}

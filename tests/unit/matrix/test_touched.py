@@ -75,7 +75,7 @@ def test_what_completes_a_cluster_touches_its_recipes(tmp_path: Path, path: str)
         "kwok/nodes.py",
         "kwok/wrappers/helm/go.mod",
         "lanes/helm.py",
-        "settings.yaml",
+        "harness/settings.yaml",
         "pyproject.toml",
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import SettingsError, ToolError
 from harness.progress import Silent
-from harness.settings import DEFAULT_FILE, Tools, load
+from harness.settings import Tools, load
 from harness.tools.probe import module_mismatch
 from harness.tools.toolbox import Toolbox
 from harness.tools.toolchain import PLATFORM
@@ -205,19 +205,16 @@ def test_the_source_of_a_wrapper_is_part_of_its_tool(wrapper: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("pin", "message"),
     [
-        ("      probe: [--version]\n", "names neither a probe nor a module"),
-        ("      module: github.com/fluxcd/helm-controller\n", "it needs one"),
-        ("      package: sigs.k8s.io/kustomize/kustomize/v5\n", "names no package to build"),
+        ("package: example.org/frob", "names neither a probe nor a module"),
+        ("package: example.org/frob, probe: [], files: [config]", "it needs one"),
+        ("probe: [version]", "names no package to build"),
     ],
 )
-def test_a_pin_must_be_recognisable(tmp_path: Path, change: str, message: str) -> None:
+def test_a_pin_must_be_recognisable(tmp_path: Path, pin: str, message: str) -> None:
     """A pin without a way to tell its version, or with files of no module, is a settings error."""
-    text = DEFAULT_FILE.read_text(encoding="utf-8")
-    assert change in text
-    file = tmp_path / "settings.yaml"
-    probe = "      probe: []\n" if "module" in change else ""
-    file.write_text(text.replace(change, probe, 1), encoding="utf-8")
+    file = tmp_path / "own.yaml"
+    file.write_text(f"tools: {{pins: {{frob: {{version: v1, wrapper: frob, build: 1s, {pin}}}}}}}\n")
     with pytest.raises(SettingsError, match=message):
         load(file, environment={})

@@ -1,0 +1,85 @@
+"""What `--help`, `--version` and the tab key import: a second of CPU is spent by those who use it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+import click
+import pytest
+
+from harness.cli import Verb, cli
+
+NEEDED = {
+    "harness",
+    "harness.__main__",
+    "harness.cli",
+    "harness.errors",
+    "harness.exits",
+    "harness.processes",
+    "harness.processes.signals",
+    "harness.names",
+}
+HEAVY = {"kubernetes", "docker", "pydantic", "rich", "requests", "urllib3", "tenacity", "yaml", "psutil", "filelock"}
+REPORT = """
+import sys
+from harness.__main__ import run
+try:
+    run(sys.argv[1:])
+finally:
+    print("IMPORTED", *sorted(sys.modules), file=sys.stderr)
+"""
+
+
+def imported(words: Sequence[str], variables: Mapping[str, str] | None = None) -> set[str]:
+    """The modules that a command line of its own process imports."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("KWOK_", "COVERAGE", "COV_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT, *words],
+        env={**environment, **(variables or {})},
+        capture_output=True,
+        text=True,
+    )
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("IMPORTED")]
+    return set(line.split()[1:])
+
+
+def ours(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.partition(".")[0] in ("harness", "kwok", "lanes")}
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_help_and_version_import_nothing_but_the_command_line(word: str) -> None:
+    """These seven modules of ours, and of others click alone."""
+    modules = imported([word])
+    assert ours(modules) == NEEDED
+    assert not modules & HEAVY
+
+
+def test_the_completion_script_imports_its_own_verb() -> None:
+    """A shell evaluates it whenever it starts."""
+    modules = imported(["completion", "bash"])
+    assert ours(modules) == NEEDED | {"harness.cli.completion", "harness.cli.context", "kwok"}
+    assert not modules & HEAVY
+
+
+def test_the_tab_key_after_the_program_imports_no_verb() -> None:
+    """The names of verbs are known without them."""
+    words = {"COMP_WORDS": "kwok-harness r", "COMP_CWORD": "1", "_KWOK_HARNESS_COMPLETE": "bash_complete"}
+    modules = imported([], words)
+    assert ours(modules) == NEEDED
+    assert not modules & HEAVY
+
+
+def test_a_verb_without_a_cluster_imports_no_client_of_one() -> None:
+    """`run --help`, and the tab key after `run`, do without the libraries for Kubernetes."""
+    assert "kubernetes" not in imported(["run", "--help"])
+
+
+@pytest.mark.parametrize("verb", cli.commands.values(), ids=lambda verb: verb.name)
+def test_a_verb_is_what_the_list_says(verb: click.Command) -> None:
+    """Its name, and the first sentence of its own help, stand in the list of verbs too."""
+    assert isinstance(verb, Verb)
+    command = verb.load()
+    assert command.name == verb.name
+    assert command.get_short_help_str(limit=500) == verb.short_help
