@@ -4,8 +4,9 @@ VENV     ?= .venv
 BIN      := $(VENV)/bin
 HARNESS  := $(BIN)/kwok-harness
 DEPLOYER ?= helm
-# Tests side by side: a cell mostly waits. WORKERS=0 runs them one after another, in this process.
-WORKERS  ?= auto
+# Tests side by side: one more than processors, for a cell mostly waits. WORKERS=0 runs them one after another, in this
+# process.
+WORKERS  ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 # Tests start Python hundreds of times, and pytest rewrites every test module: both are kept compiled, out of the tree.
 COMPILED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(VENV))/compiled
 # Random histories for each kind of wait; the tests themselves tell fewer when nobody says how many.
@@ -107,7 +108,7 @@ conformance-trees: env $(CHAINSAW)  ## compare our verdicts on TREES random tree
 
 .PHONY: kind-images
 kind-images: env  ## make the images of the Kind runtime here, where none can be pulled (as root; docs/kind-images.md)
-	@PYTHONPATH=tests $(BIN)/python -m kind
+	@$(BIN)/python -m hack.kind_images
 
 clean:  ## remove what the targets made here (clusters: kwok-cluster-delete; tools: the cache directory)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov dist/kwok_harness-*

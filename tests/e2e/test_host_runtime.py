@@ -54,11 +54,11 @@ POD = {
 UP = """
 import json, sys
 from pathlib import Path
-from harness import interrupts
+from harness.processes import signals
 from harness.progress import Silent
 from harness.settings import load
 from kwok.host.runtime import HostRuntime
-interrupts.install()  # as the command does: SIGINT may have been ignored where the tests were started
+signals.install()  # as the command does: SIGINT may have been ignored where the tests were started
 print("begun", flush=True)
 tools = json.loads(sys.argv[1])
 runtime = HostRuntime(load(environment={}), lambda name: Path(tools[name]), Path(sys.argv[2]))
@@ -207,6 +207,7 @@ def test_what_a_killed_up_left_is_cleared_by_the_next(runtime: HostRuntime, tool
     """Also where the record itself is gone: processes are found by their program's path."""
     child = up_elsewhere(tools, state, "one")
     while not (state / "clusters" / "one" / "pids" / "kwok-controller.pid").exists():
+        assert child.poll() is None, "it has ended before its time"
         time.sleep(0.01)
     child.kill()
     child.communicate()

@@ -273,7 +273,7 @@ def test_down_takes_the_services_along(site: Site, runtime: HostRuntime) -> None
     registry.install(site)
     flux.install(site)
     directory = site.running.directory
-    assert len(daemons.carrying(MARK, str(directory))) == 5
+    assert len(daemons.carrying(MARK, str(directory))) == 6  # registry, four controllers, the simulated cloud
     runtime.down("one")
     assert daemons.carrying(MARK, str(directory)) == []
     assert daemons.mentioning(directory) == []

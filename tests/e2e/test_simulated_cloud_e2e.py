@@ -9,7 +9,7 @@ import pytest
 
 from harness.deadline import Deadline
 from harness.exits import Exit
-from harness.objects import CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES, Kind, Objects
+from harness.objects import CLAIMS, DEPLOYMENTS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES, Kind, Objects
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import Expired, Gate, wait
 from kwok.admission import CRDS
@@ -211,6 +211,8 @@ def test_a_scheduler_of_the_recipe_is_stood_in_for_and_another_is_missed(plane: 
     missed = plane.cell("server", "helm", tmp_path / "without", templates=templates)
     assert missed.exit == Exit.FAILURE
     assert "scheduler kai-scheduler, which no component of the recipe installs" in missed.reason
+    for namespace in ("kai-scheduler", "server"):  # whose pods no recipe of a later cell accounts for
+        plane.cluster.delete(DEPLOYMENTS, namespace, "other")
 
 
 CLAIM = """\

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.cli.context import Context
-from harness.cli.explain import explain, state
+from harness.cli.explain import explain
+from harness.diagnosis.story import state
 from harness.errors import HarnessError
 from harness.evidence.recorder import Recorder
 from harness.exits import Exit
