@@ -1,4 +1,4 @@
-"""`python -m hack.kind_images` (make kind-images): makes the images of the Kind runtime that the container engine does not have."""
+"""`python -m hack.kind_images` (make kind-images): makes images of the Kind runtime that the engine lacks."""
 
 import os
 import signal
