@@ -43,13 +43,14 @@ def main(arguments: list[str]) -> int:
 
 
 def take(program: str, page: Path, picture: Path) -> int:
-    """Photograph the page from its top, in its light colours, with its first failed cell open. Returns bytes."""
+    """Write a PNG of the page from its top, in light colours. Returns its size in bytes."""
     with tempfile.TemporaryDirectory() as profile, browser.tab(program, Path(profile) / "profile") as tab:
         tab.prefer("light")
-        tab.size(WIDTH, MAXIMUM_HEIGHT)
+        tab.size(WIDTH, 1)  # so that the document's height is that of its content, not of the window
         tab.open(page.as_uri())
-        height = int(tab.evaluate("Math.ceil(document.body.getBoundingClientRect().bottom)"))
+        height = int(tab.evaluate("document.documentElement.scrollHeight"))
         tab.size(WIDTH, min(height, MAXIMUM_HEIGHT))
+        tab.evaluate("document.documentElement.style.overflow = 'hidden'")  # no scroll bar in the picture
         return len(tab.screenshot(picture))
 
 
