@@ -40,8 +40,3 @@ PROTECTED_NAMESPACES = SYSTEM_NAMESPACES | {"default"}
 OWNER_MARKER = ("kube-system", "kwok-harness-owner")
 
 API_VERSION = "aicr.nvidia.com/v1alpha1"
-
-
-def volume_name(index: int) -> str:
-    """What a PersistentVolume that the harness makes is called, counted from 0."""
-    return f"volume-{index}"

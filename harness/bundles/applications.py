@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.bundles.delivery import Delivery
+from harness.bundles.delivery import REMAKE, Delivery
 from harness.bundles.objects import name_of
 from harness.errors import DataError
 from harness.formats.documents import Block, Document
@@ -19,7 +19,6 @@ ROOT = "nvidia-stack"  # the root Application, by the aicr command line's name
 WRAPPER_ROOT = "aicr-stack"  # likewise, of a wrapper chart
 
 _FOLDER = re.compile(r"\d{3,}-(.+)")
-_REMAKE = "make the bundle again"
 
 
 def argocd_delivery(directory: Path) -> Delivery:
@@ -35,7 +34,7 @@ def root_application(directory: Path) -> Block:
     """The root Application of an argocd bundle: what the lane applies."""
     root = Document.read(directory / APP_OF_APPS).root()
     if root.text("kind") != "Application":
-        raise DataError("is no Application", where=root.where("kind"), do=_REMAKE)
+        raise DataError("is no Application", where=root.where("kind"), do=REMAKE)
     return root
 
 

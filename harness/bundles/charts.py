@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from harness.bundles.delivery import REMAKE
 from harness.bundles.model import Chart
 from harness.errors import DataError
 from harness.formats.documents import Document
 
 _NAMESPACE_OBJECT = re.compile(rb"^kind:\s*Namespace\s*$", re.MULTILINE)
-_REMAKE = "make the bundle again"
 
 
 def read_chart(directory: Path) -> Chart:
@@ -27,18 +27,18 @@ def remote_chart(file: Path) -> Chart:
         try:
             words = shlex.split(line, comments=True)
         except ValueError as error:
-            raise DataError(f"is not quoted properly: {error}", where=f"{file}:{number}", do=_REMAKE) from error
+            raise DataError(f"is not quoted properly: {error}", where=f"{file}:{number}", do=REMAKE) from error
         if not words:
             continue
         key, equals, value = words[0].partition("=")
         if len(words) > 1 or not equals or key not in ("CHART", "REPO", "VERSION"):
-            raise DataError("is none of CHART, REPO and VERSION", where=f"{file}:{number}", do=_REMAKE)
+            raise DataError("is none of CHART, REPO and VERSION", where=f"{file}:{number}", do=REMAKE)
         found[key] = value
     chart, repository, version = (found.get(key, "") for key in ("CHART", "REPO", "VERSION"))
     if chart.startswith("oci://"):
         repository, _, chart = chart.rpartition("/")
     if not chart or not repository or not version:
-        raise DataError("does not name a chart, its repository and its version", where=str(file), do=_REMAKE)
+        raise DataError("does not name a chart, its repository and its version", where=str(file), do=REMAKE)
     return Chart(chart, version, repository)
 
 

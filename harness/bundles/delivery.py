@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.formats.addresses import plain_http
 
+REMAKE = "make the bundle again"  # the remedy where a bundle does not add up
 ARGOCD_NAMESPACE = "argocd"
 FLUX_NAMESPACE = "flux-system"
 SOURCE = "aicr-bundle"  # the OCIRepository that ArtifactGenerators refer to: a contract between bundle and lane

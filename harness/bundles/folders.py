@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.bundles.charts import brings_namespace, read_chart, remote_chart
+from harness.bundles.delivery import REMAKE
 from harness.bundles.model import Bundle, Chart, Folder, waits_for
 from harness.errors import DataError
 from harness.formats.documents import Document
 from harness.recipes.model import switched_off
 
 _FOLDER = re.compile(r"(\d{3,})-(.+)")
-_REMAKE = "make the bundle again"
 
 
 def read_folders(directory: Path) -> Bundle:
@@ -54,7 +54,7 @@ def read_folders(directory: Path) -> Bundle:
 def recipe_document(file: Path) -> dict[str, Any]:
     root = Document.read(file).root()
     if not root.blocks("componentRefs"):
-        raise DataError("is no resolved recipe: it has no componentRefs", where=str(file), do=_REMAKE)
+        raise DataError("is no resolved recipe: it has no componentRefs", where=str(file), do=REMAKE)
     for ref in root.blocks("componentRefs"):
         ref.text("name", required=True)
         ref.text("namespace", required=True)
@@ -71,13 +71,13 @@ def _numbered(directory: Path) -> list[tuple[int, str, Path]]:
         if path.is_dir() and (match := _FOLDER.fullmatch(path.name))
     )
     if not found:
-        raise DataError("has no component folders", where=str(directory), do=_REMAKE)
+        raise DataError("has no component folders", where=str(directory), do=REMAKE)
     for expected, (number, _, path) in enumerate(found, start=1):
         if number != expected:
-            raise DataError(f"has number {number} where {expected} should be", where=str(path), do=_REMAKE)
+            raise DataError(f"has number {number} where {expected} should be", where=str(path), do=REMAKE)
     for position, (_, release, path) in enumerate(found):
         if release in (before for _, before, _ in found[:position]):
-            raise DataError(f"is the second folder for release {release}", where=str(path), do=_REMAKE)
+            raise DataError(f"is the second folder for release {release}", where=str(path), do=REMAKE)
     return found
 
 
@@ -86,7 +86,7 @@ def _owner(release: str, path: Path, components: Mapping[str, Any]) -> str:
     for name in (release, release.removesuffix("-pre"), release.removesuffix("-post")):
         if name in components:
             return name
-    raise DataError("belongs to no component of recipe.yaml", where=str(path), do=_REMAKE)
+    raise DataError("belongs to no component of recipe.yaml", where=str(path), do=REMAKE)
 
 
 def _waiting(owners: Mapping[str, str], components: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
@@ -102,11 +102,11 @@ def _waiting(owners: Mapping[str, str], components: Mapping[str, Any]) -> Mappin
 def _chart(path: Path) -> Chart:
     for name in ("values.yaml", "cluster-values.yaml"):
         if not (path / name).is_file():
-            raise DataError(f"has no {name}", where=str(path), do=_REMAKE)
+            raise DataError(f"has no {name}", where=str(path), do=REMAKE)
     sources = [name for name in ("upstream.env", "Chart.yaml", "chart/Chart.yaml") if (path / name).is_file()]
     if len(sources) != 1:
         found = " and ".join(sources) or "neither upstream.env nor a chart"
-        raise DataError(f"should have one source for its chart, and has {found}", where=str(path), do=_REMAKE)
+        raise DataError(f"should have one source for its chart, and has {found}", where=str(path), do=REMAKE)
     if sources[0] == "upstream.env":
         return remote_chart(path / "upstream.env")
     return read_chart((path / sources[0]).parent)

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from harness.bundles.delivery import Delivery
+from harness.bundles.delivery import REMAKE, Delivery
 from harness.bundles.objects import name_of, namespace_of
 from harness.errors import DataError
 from harness.formats.documents import Block, Document
@@ -15,7 +15,7 @@ def resources(directory: Path) -> tuple[str, ...]:
     """The files that make up a flux bundle, as its kustomization.yaml lists them."""
     root = Document.read(directory / KUSTOMIZATION).root()
     if root.text("kind") != "Kustomization":
-        raise DataError("is no Kustomization", where=root.where("kind"), do="make the bundle again")
+        raise DataError("is no Kustomization", where=root.where("kind"), do=REMAKE)
     return root.texts("resources")
 
 

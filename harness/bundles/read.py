@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.bundles.delivery import Delivery
+from harness.bundles.delivery import REMAKE, Delivery
 from harness.bundles.folders import read_folders, recipe_document
 from harness.bundles.model import Bundle
 from harness.bundles.shapes import find, pulled
@@ -10,8 +10,6 @@ from harness.bundles.shapes.helm import HELM
 from harness.errors import DataError
 from harness.formats.documents import Document
 from harness.recipes.model import switched_off
-
-_REMAKE = "make the bundle again"
 
 
 def read(directory: Path, shape: str = HELM.name) -> Bundle:
@@ -30,11 +28,11 @@ def read_delivery(directory: Path, shape: str) -> Delivery:
     delivery = pulled(shape).read(directory)
     found = delivery.names
     if not found:
-        raise DataError("delivers nothing", where=str(directory), do=_REMAKE)
+        raise DataError("delivers nothing", where=str(directory), do=REMAKE)
     names = (delivery.root, *found)
     for name in names:
         if names.count(name) > 1:
-            raise DataError(f"delivers {name} twice", where=str(directory), do=_REMAKE)
+            raise DataError(f"delivers {name} twice", where=str(directory), do=REMAKE)
     lost = _components(directory) - set(found)
     if lost:
         raise DataError(

@@ -12,6 +12,7 @@ import click
 from harness.cli.context import Context, as_json
 from harness.cli.images import images_of
 from harness.errors import HarnessError, ToolError
+from harness.excerpts import first_line
 from harness.runtime import state_directory
 from harness.tools.toolbox import cache_directory
 from kwok.engine.client import Engine, EngineMissing
@@ -118,7 +119,7 @@ def _engine(context: Context) -> list[Finding]:
         absent = [each.name for each in images_of(context, engine).list(tuple(context.settings.images)) if not each.id]
     except EngineMissing as missing:
         told = "no container engine answers: the host runtime is used" if state == "ok" else str(missing)
-        return [Finding("engine", state, told.splitlines()[0], "start one, or RUNTIME=host" if state != "ok" else "")]
+        return [Finding("engine", state, first_line(told), "start one, or RUNTIME=host" if state != "ok" else "")]
     found = [Finding("engine", "ok", f"{engine.name}, {engine.memory / _GIB:.1f} GiB")]
     if absent:
         do = "the first run on Kind pulls them; without a registry: kwok-harness images load FILE; or RUNTIME=host"
@@ -130,5 +131,5 @@ def _recipes(context: Context) -> Finding:
     try:
         catalog = context.catalog
     except HarnessError as error:
-        return Finding("recipes", "missing", str(error).splitlines()[0], "set KWOK_RECIPES, or -o recipes=DIRECTORY")
+        return Finding("recipes", "missing", first_line(error), "set KWOK_RECIPES, or -o recipes=DIRECTORY")
     return Finding("recipes", "ok", f"{len(catalog.testable())} testable of {len(catalog.names())}")

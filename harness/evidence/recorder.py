@@ -33,11 +33,12 @@ from typing import Any
 from harness.evidence.redaction import Redactor
 from harness.excerpts import first_line
 from harness.gates import catalog
+from harness.gates.combining import Step
 from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.processes.threads import Background
 from harness.progress import Progress
 from harness.verdict import Verdict, Waiting
-from harness.waiting.loop import Cancelled, Expired, Gate, GateFailed, Judged, Observe
+from harness.waiting.loop import Cancelled, Expired, GateFailed, Judged, Observe
 
 FORMAT = 1
 FILE = "run.jsonl"
@@ -119,7 +120,7 @@ class Recorder:
 
     @contextmanager
     def wait(
-        self, kinds: Iterable[Kind], gate: Gate, *, within: float, observe: Observe | None = None
+        self, kinds: Iterable[Kind], gate: Step, *, within: float, observe: Observe | None = None
     ) -> Iterator[Observe]:
         """Record the wait in the block, which has to give what it gets here to harness.waiting.loop.wait as `observe`.
 

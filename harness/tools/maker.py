@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import ToolError
+from harness.excerpts import first_line
 from harness.processes.commands import Scope
 from harness.progress import Progress
 from harness.settings import Archive, Pin, Tools
@@ -106,7 +107,7 @@ class Maker:
             tried[CACHE], made = error, None
         if made is None:
             failure = self._failure(name, tried)
-            self._progress.failed(task, failure.what.splitlines()[0])
+            self._progress.failed(task, first_line(failure.what))
             raise failure
         path, how = made
         self._progress.finished(task, how)

@@ -16,13 +16,12 @@ from harness.cluster.api import Cluster
 from harness.deadline import Clock, Deadline
 from harness.errors import ClusterError, HarnessError, VerdictFailed
 from harness.exits import Exit
+from harness.gates.combining import Step
 from harness.objects import Key, Kind, Objects, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting.reflector import Changed, Confirmed, Listed, Message, Opened, Refused, Stopped, Trouble, Watching
 from harness.waiting.store import Mirror
 from harness.waiting.transitions import last_transition
-
-Gate = Callable[[Objects], Verdict]
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class Cancelled(HarnessError):
 def wait(
     cluster: Cluster,
     kinds: Iterable[Kind],
-    gate: Gate,
+    gate: Step,
     deadline: Deadline,
     *,
     settle: float = 0.0,
@@ -233,7 +232,7 @@ class _Wait:
     """One call of `wait`: takes messages, judges, and ends."""
 
     def __init__(
-        self, watching: Watching, gate: Gate, deadline: Deadline, standing: Standing, observe: Observe | None
+        self, watching: Watching, gate: Step, deadline: Deadline, standing: Standing, observe: Observe | None
     ) -> None:
         self._watching = watching
         self._gate = gate

@@ -21,6 +21,7 @@ from harness.cluster.api import Cluster
 from harness.formats import go_yaml
 from harness.formats.media_types import LAYER, MANIFEST
 from harness.gates import argocd as applications
+from harness.gates.combining import Step
 from harness.gates.flux import releases, sources
 from harness.helm.client import Helm
 from harness.installers import manifests
@@ -31,7 +32,6 @@ from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, K
 from harness.processes import commands
 from harness.publishing.oci.artifact import pack_chart, pack_directory
 from harness.publishing.oci.registry import digest_of
-from harness.waiting.loop import Gate
 from lanes import flux_oci
 from tests.e2e.charts import served
 from tests.e2e.failing import Plane, clear, remove
@@ -40,7 +40,7 @@ from tests.fakes.bundles import GOLDEN, NAME, TARGETS
 
 UPSTREAM = TARGETS["argocd"].repository.partition("/")[0]  # where the committed bundles say that they are published
 ROOT = "aicr-bad"
-Asked = tuple[tuple[Kind, ...], Gate]  # what a lane would wait for
+Asked = tuple[tuple[Kind, ...], Step]  # what a lane would wait for
 NOWHERE = "127.0.0.1:1"  # instead of hosts of the internet
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from harness.deadline import Deadline
+from harness.gates.combining import Step
 from harness.objects import NODES, PODS, Objects, condition
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.claims import LOOK_AGAIN
-from harness.waiting.loop import Expired, Gate, wait
+from harness.waiting.loop import Expired, wait
 from harness.waiting.nudges import hastening
 from tests.e2e.failing import Plane
 from tests.e2e.kinds import CLAIMS
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.e2e
 NAMED = {"name": "huge", "namespace": "default"}
 
 
-def refused_by(nodes: int) -> Gate:
+def refused_by(nodes: int) -> Step:
     """The scheduler has refused the pod when there were so many nodes."""
 
     def gate(objects: Objects) -> Verdict:

@@ -9,9 +9,10 @@ import pytest
 
 from harness.deadline import Deadline
 from harness.exits import Exit
+from harness.gates.combining import Step
 from harness.objects import CLAIMS, DEPLOYMENTS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES, Kind, Objects
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting.loop import Expired, Gate, wait
+from harness.waiting.loop import Expired, wait
 from kwok.admission import CRDS
 from kwok.cloud import ADDRESS, INGRESSES, SERVICES
 from kwok.devices import DEVICE_CLASSES, RESOURCE_SLICES
@@ -67,7 +68,7 @@ def until(plane: Plane, kind: Kind, name: str, holds: Callable[[Mapping[str, Any
     return plane.cluster.get(kind, namespace, name)
 
 
-def none_left(kind: Kind, name: str = "") -> Gate:
+def none_left(kind: Kind, name: str = "") -> Step:
     """No object of the kind is there (with `name`: not that one)."""
 
     def gate(objects: Objects) -> Verdict:

@@ -8,6 +8,7 @@ from typing import Any
 from harness.bundles.applications import folders, included
 from harness.bundles.contract.delivered import Delivered
 from harness.bundles.contract.rule import Finding, Rule
+from harness.bundles.delivery import REMAKE
 from harness.formats.documents import Block
 
 _GIT = re.compile(r"YOUR[-_](?:ORG|REPO)|^(?:git|ssh)(?:@|://)|\.git(?:$|[\"'/?#\s])")
@@ -112,5 +113,5 @@ VALUES_REFERENCE = Rule("values-reference", values_reference, "have the values i
 GIT_PLACEHOLDER = Rule("git-placeholder", git_placeholder, _ADDRESS)
 OWN_ADDRESS = Rule("own-address", own_address, _ADDRESS)
 STRAY_MANIFEST = Rule("stray-manifest", stray_manifest, "call the file something else")
-MISSING_PATH = Rule("missing-path", missing_path, "make the bundle again")
+MISSING_PATH = Rule("missing-path", missing_path, REMAKE)
 PLAIN_HTTP = Rule("plain-http", plain_http, "say of every address that it has no TLS")

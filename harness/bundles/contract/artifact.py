@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from harness.bundles.contract.delivered import Delivered
 from harness.bundles.contract.rule import Finding, Rule
+from harness.bundles.delivery import REMAKE
 from harness.formats.documents import Document
 from harness.formats.media_types import HELM_CONFIG
 
@@ -97,4 +98,4 @@ SINGLE_LAYER = Rule("single-layer", single_layer, _PACK)
 SEMVER_TAG = Rule("semver-tag", semver_tag, _VERSION)
 CHART_VERSION = Rule("chart-version", chart_version, _VERSION)
 CHART_NAME = Rule("chart-name", chart_name, "make the bundle for the address under which it is published")
-EMPTY = Rule("empty", empty, "make the bundle again")
+EMPTY = Rule("empty", empty, REMAKE)

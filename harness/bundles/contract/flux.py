@@ -5,7 +5,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from harness.bundles.contract.delivered import Delivered
 from harness.bundles.contract.rule import Finding, Rule
-from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE
+from harness.bundles.delivery import FLUX_NAMESPACE, REMAKE, SOURCE
 from harness.bundles.kustomization import KUSTOMIZATION, resources
 from harness.bundles.objects import name_of, namespace_of
 from harness.formats.documents import Block
@@ -95,13 +95,11 @@ def plain_http(it: Delivered) -> Iterator[Finding]:
             yield f"{made['kind']} {made['metadata']['name']}", _NO_TLS
 
 
-_REMAKE = "make the bundle again"
-
 GIT_PLACEHOLDER = Rule(
     "git-placeholder", git_placeholder, "make the bundle for the address under which it is published"
 )
-MISSING_PATH = Rule("missing-path", missing_path, _REMAKE)
-MISSING_SOURCE = Rule("missing-source", missing_source, _REMAKE)
+MISSING_PATH = Rule("missing-path", missing_path, REMAKE)
+MISSING_SOURCE = Rule("missing-source", missing_source, REMAKE)
 CHART_DIRECTORY = Rule("chart-directory", chart_directory, 'copy to "@artifact/NAME/"')
-DEPENDS_ON = Rule("depends-on", depends_on, _REMAKE)
+DEPENDS_ON = Rule("depends-on", depends_on, REMAKE)
 PLAIN_HTTP = Rule("plain-http", plain_http, "say of every address that it has no TLS")

@@ -8,6 +8,7 @@ from harness.bundles.shapes.helm import HELM
 from harness.errors import UsageError, did_you_mean
 
 SHAPES: tuple[FolderShape | PulledShape, ...] = (HELM, ARGOCD, ARGOCD_HELM, FLUX)
+_PULLED = tuple(shape for shape in SHAPES if isinstance(shape, PulledShape))
 
 
 def find(name: str) -> FolderShape | PulledShape:
@@ -20,8 +21,8 @@ def find(name: str) -> FolderShape | PulledShape:
 
 def pulled(name: str) -> PulledShape:
     """The shape of this name, which a controller pulls. Raises UsageError where there is none."""
-    names = [shape.name for shape in SHAPES if isinstance(shape, PulledShape)]
-    shape = find(name) if name in names else None
-    if isinstance(shape, PulledShape):
-        return shape
-    raise UsageError(f"no controller pulls bundles of shape {name!r}", do=did_you_mean(name, names))
+    for shape in _PULLED:
+        if shape.name == name:
+            return shape
+    near = did_you_mean(name, [shape.name for shape in _PULLED])
+    raise UsageError(f"no controller pulls bundles of shape {name!r}", do=near)

@@ -10,14 +10,16 @@ import pytest
 from harness.cluster import connection
 from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
+from harness.gates.combining import Step
 from harness.objects import NODES, PODS, Kind, Objects
 from harness.processes.threads import Background
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import reflector
-from harness.waiting.loop import Cancelled, Expired, Gate, Judged, wait
+from harness.waiting.loop import Cancelled, Expired, Judged, wait
 from harness.waiting.reflector import SLOWEST_RETRY, Backoff
 from tests.fakes.api import FakeApi, Fault
 from tests.fakes.clock import ManualClock, until
+from tests.fakes.gates import obedient
 
 
 @pytest.fixture
@@ -44,27 +46,12 @@ def mark(api: FakeApi, says: str, name: str = "a") -> None:
     api.put(PODS, {"says": says}, namespace="default", name=name)
 
 
-def obedient(objects: Objects) -> Verdict:
-    """Pods say what the verdict is; none of them waits."""
-    for pod in objects.all(PODS):
-        word, _, rest = str(pod["says"]).partition(" ")
-        subject = f"Pod default/{pod['metadata']['name']}"
-        match word:
-            case "fail":
-                return Failed(rest, subject)
-            case "doom":
-                return Waiting("not scheduled", subject, doomed=rest)
-            case "wait":
-                return Waiting(rest, subject)
-    return Passed(f"{objects.count(PODS)} pods") if objects.count(PODS) else Waiting("no pods")
-
-
 class Running:
     """A wait beside the test, on a server. Its time passes while the test waits for something, a second at each look;
     its deadline comes when the test says so.
     """
 
-    def __init__(self, cluster: Cluster, kinds: Iterable[Kind], gate: Gate = obedient) -> None:
+    def __init__(self, cluster: Cluster, kinds: Iterable[Kind], gate: Step = obedient) -> None:
         self.clock = ManualClock()
         self.seen: list[Judged] = []
         self._deadline = Deadline.after(1e6, clock=self.clock)

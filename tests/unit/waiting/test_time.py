@@ -10,27 +10,14 @@ import pytest
 
 from harness.cluster.api import Cluster, Listing
 from harness.deadline import Clock, Deadline
+from harness.gates.combining import Step
 from harness.objects import PODS, Kind, Objects
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import loop as waiting
-from harness.waiting.loop import BURST_SECONDS, Expired, Gate, GateFailed, Judged, Standing, wait
+from harness.waiting.loop import BURST_SECONDS, Expired, GateFailed, Judged, Standing, wait
 from harness.waiting.reflector import Changed, Confirmed, Listed, Message
 from tests.fakes.clock import ManualClock
-
-
-def obedient(objects: Objects) -> Verdict:
-    """Pods say what the verdict is; none of them waits."""
-    for pod in objects.all(PODS):
-        word, _, rest = str(pod["says"]).partition(" ")
-        subject = f"Pod default/{pod['metadata']['name']}"
-        match word:
-            case "fail":
-                return Failed(rest, subject)
-            case "doom":
-                return Waiting("not scheduled", subject, doomed=rest)
-            case "wait":
-                return Waiting(rest, subject)
-    return Passed(f"{objects.count(PODS)} pods") if objects.count(PODS) else Waiting("no pods")
+from tests.fakes.gates import obedient
 
 
 class Script(ManualClock):
@@ -79,7 +66,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Play:
     """Wait for a script instead of a server; the pass, and what was judged."""
 
     def play(
-        script: Script, gate: Gate = obedient, *, within: float = 64, seen: list[Judged] | None = None, **options: Any
+        script: Script, gate: Step = obedient, *, within: float = 64, seen: list[Judged] | None = None, **options: Any
     ) -> tuple[Passed, list[Judged]]:
         def streams(_: Cluster, kinds: Iterable[Kind], clock: Clock) -> Script:
             assert (tuple(kinds), clock) == (script.kinds, script)
