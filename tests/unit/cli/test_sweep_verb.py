@@ -12,7 +12,7 @@ from harness import reports
 from harness.cli import worker
 from harness.cli.context import Context
 from harness.cli.sweep import _cells, _lanes, _place, _plan, _run_id, _sharing, _Started, _Writing
-from harness.cli.worker import Order, Telling, carry_out
+from harness.cli.worker import Order, Telling, _cell, carry_out
 from harness.errors import UsageError
 from harness.exits import Exit
 from harness.results.results import CellResult, Results, Status
@@ -208,3 +208,14 @@ def test_what_is_waited_for_is_told_when_it_changes() -> None:
         telling.waiting(Waiting("is not ready", "HelmRelease a/b"), 500.0)
     telling.waiting(Passed("done"), 500.0)
     assert events == [Event("waiting", "", "waiting: HelmRelease a/b is not ready", 500.0)]
+
+
+def test_a_cell_of_a_sweep_is_put_together_as_ordered(context: Context) -> None:
+    """Its recipe's nodes, its lane, its own registry port, its cluster's name; and nothing of it is started."""
+    order = Order(TASK, context, "host", {}, 5577, parity=False, keep=True)
+    cell = _cell(order, Telling(lambda event: None))
+    assert (cell.recipe.name, cell.lane.name, cell.run_id) == ("eks", "helm", "1-1")
+    assert cell.nodes == context.nodes(cell.recipe.criteria)
+    assert {each["kind"] for each in cell.nodes} >= {"Node", "StorageClass"}
+    assert (cell.settings.ports.registry, cell.stay.name) == (5577, "test-1")
+    assert (cell.parity, cell.keep_failed, cell.keep) == (False, True, False)

@@ -542,6 +542,13 @@ def test_a_claim_whose_pod_comes_in_a_later_wave_is_never_bound() -> None:
     assert "one sync wave" in verdict.doomed
 
 
+def test_the_claims_that_an_operation_waits_for_are_watched() -> None:
+    """Of its own kinds alone the gate says the same: a kind that it does not watch would never be in its objects."""
+    gate, seen = Synced("root", ("web",), DIGEST), awaiting_claim("Pending")
+    watched = Objects({kind: {key_of(each): each for each in seen.all(kind)} for kind in seen.kinds & set(gate.kinds)})
+    assert gate(watched) == gate(seen)
+
+
 def test_a_claim_that_is_bound_is_no_reason_to_give_up() -> None:
     """Argo CD has not seen it yet, and is told to look."""
     seen = awaiting_claim("Bound")
