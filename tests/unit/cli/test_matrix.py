@@ -9,7 +9,7 @@ from harness.__main__ import run
 from harness.exits import Exit
 from harness.settings import ROOT
 
-CHANGED = ROOT / "kwok" / "recipes" / "overlays" / "h100-eks-inference.yaml"
+CHANGED = ROOT / "kwok" / "recipes" / "overlays" / "gb200-eks-training.yaml"
 NOTHING = ["matrix", "--tier", "2", "--changed", str(ROOT / "README.md")]
 
 
@@ -25,9 +25,9 @@ def test_a_table_says_why_each_cell_runs(capsys: pytest.CaptureFixture[str]) -> 
     """For people: recipe, lane, reason, and a line that counts what is left out."""
     assert run(["matrix", "--tier", "2", "--changed", str(CHANGED)]) is Exit.OK
     shown = capsys.readouterr()
-    row = "h100-eks-inference  helm      its own overlay: overlays/h100-eks-inference.yaml changed"
+    row = "gb200-eks-training  helm      its own overlay: overlays/gb200-eks-training.yaml changed"
     assert shown.out.splitlines()[1] == row
-    assert "tier 2: 1 cells of 1 recipes; left out: 5 generic, 4 not touched" in shown.out
+    assert "tier 2: 1 cells of 1 recipes; left out: 5 generic, 6 not touched" in shown.out
     assert "1 file named" in shown.out
     assert shown.err == ""
 
@@ -36,7 +36,7 @@ def test_why_says_it_of_what_is_left_out_too(capsys: pytest.CaptureFixture[str])
     """One line for each recipe that does not run."""
     assert run(["matrix", "--tier", "2", "--changed", str(CHANGED), "--why"]) is Exit.OK
     shown = capsys.readouterr().out
-    assert "gb200-eks-training                 all       not touched: nothing that it is made of changed" in shown
+    assert "h100-eks-inference                 all       not touched: nothing that it is made of changed" in shown
     assert "eks-training                       all       generic: tier 1 tests it whatever has changed" in shown
 
 
@@ -87,8 +87,8 @@ def test_json_has_the_reasons(capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(capsys.readouterr().out)
     assert document["tier"] == 2
     assert document["change"] == {"what": "1 file named", "files": [str(CHANGED)]}
-    reason = "its own overlay: overlays/h100-eks-inference.yaml changed"
-    assert document["cells"] == [{"recipe": "h100-eks-inference", "deployer": "helm", "reason": reason}]
+    reason = "its own overlay: overlays/gb200-eks-training.yaml changed"
+    assert document["cells"] == [{"recipe": "gb200-eks-training", "deployer": "helm", "reason": reason}]
     assert {"recipe": "eks", "deployer": "", "reason": "generic: tier 1 tests it whatever has changed"} in document[
         "leftOut"
     ]
@@ -106,11 +106,11 @@ def test_json_has_the_shards_with_what_they_are_expected_to_take(
 
 
 def test_covering_says_what_it_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
-    """And how much is left: each of ten recipes once, four template paths under four lanes."""
+    """And how much is left: each of twelve recipes once, four template paths under four lanes."""
     assert run(["matrix", "--tier", "3", "--covering"]) is Exit.OK
     shown = capsys.readouterr().out
-    assert "10 of 40 cells cover 10 recipes and 16 pairs of template path and lane" in shown
-    assert shown.count("  covered: by ") == 30
+    assert "12 of 48 cells cover 12 recipes and 16 pairs of template path and lane" in shown
+    assert shown.count("  covered: by ") == 36
 
 
 @pytest.mark.parametrize("form", ["table", "json", "github"])
@@ -118,7 +118,7 @@ def test_an_empty_selection_is_a_failure(form: str, capsys: pytest.CaptureFixtur
     """Said in a sentence: nothing was tested, and that is not green by accident."""
     assert run([*NOTHING, "--format", form]) is Exit.FAILURE
     shown = capsys.readouterr()
-    assert "error: nothing is selected: tier 2: 0 cells of 0 recipes; left out: 5 generic, 5 not touched" in shown.err
+    assert "error: nothing is selected: tier 2: 0 cells of 0 recipes; left out: 5 generic, 7 not touched" in shown.err
     assert "--allow-empty" in shown.err
     if form == "github":
         assert shown.out == ""
@@ -154,8 +154,8 @@ def test_several_files_may_follow_changed(capsys: pytest.CaptureFixture[str]) ->
     other = CHANGED.with_name("h100-aks-training.yaml")
     assert run(["matrix", "--tier", "2", "--changed", str(CHANGED), str(other), "--format", "json"]) is Exit.OK
     assert [cell["recipe"] for cell in json.loads(capsys.readouterr().out)["cells"]] == [
+        "gb200-eks-training",
         "h100-aks-training",
-        "h100-eks-inference",
     ]
 
 

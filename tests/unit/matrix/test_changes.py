@@ -182,10 +182,10 @@ def test_the_tiers_of_the_real_data_have_their_known_sizes(real: History) -> Non
 
 def test_what_others_did_on_the_base_branch_does_not_count(ours: History) -> None:
     """Compared with where the branch began: the bash harness compared with the tip, and tested others' changes."""
-    ours.branch().touch("recipes/overlays/h100-eks-inference.yaml")
+    ours.branch().touch("recipes/overlays/gb200-eks-training.yaml")
     ours.branch("ahead").touch("recipes/overlays/eks.yaml", "recipes/registry.yaml")
     ours.git("checkout", "--quiet", "work")
-    assert set(ours.since("ahead").touched) == {"h100-eks-inference"}
+    assert set(ours.since("ahead").touched) == {"gb200-eks-training"}
 
 
 def test_an_overlay_that_is_gone_touches_whom_it_applied_to(ours: History) -> None:
@@ -227,12 +227,12 @@ def test_values_that_are_gone_touch_who_had_them(ours: History) -> None:
 
 def test_a_renamed_file_counts_under_both_names(ours: History) -> None:
     """The recipe that lost its name to another is touched by the new one."""
-    ours.branch().git("mv", "recipes/overlays/h100-eks-inference.yaml", "recipes/overlays/h100-eks-serving.yaml")
-    ours.replace("recipes/overlays/h100-eks-serving.yaml", "name: h100-eks-inference", "name: h100-eks-serving")
+    ours.branch().git("mv", "recipes/overlays/gb200-eks-training.yaml", "recipes/overlays/gb200-eks-serving.yaml")
+    ours.replace("recipes/overlays/gb200-eks-serving.yaml", "name: gb200-eks-training", "name: gb200-eks-serving")
     ours.commit()
     change = ours.since()
-    assert sorted(file.name for file in change.files) == ["h100-eks-inference.yaml", "h100-eks-serving.yaml"]
-    assert change.touched["h100-eks-serving"] == "its own overlay: overlays/h100-eks-serving.yaml changed"
+    assert sorted(file.name for file in change.files) == ["gb200-eks-serving.yaml", "gb200-eks-training.yaml"]
+    assert change.touched["gb200-eks-serving"] == "its own overlay: overlays/gb200-eks-serving.yaml changed"
 
 
 def test_a_file_of_a_local_chart_touches_who_installs_the_chart(ours: History) -> None:
@@ -321,7 +321,7 @@ def test_the_harness_of_the_checkout_counts_and_not_the_one_that_runs(tmp_path: 
         return set(found.touched)
 
     assert touched("harness/settings.yaml") == touched("lanes/helm.py") == set(catalog.testable())
-    assert touched("kwok/recipes/overlays/h100-eks-inference.yaml") == {"h100-eks-inference"}
+    assert touched("kwok/recipes/overlays/gb200-eks-training.yaml") == {"gb200-eks-training"}
     assert touched("docs/page.md") == set()
 
 

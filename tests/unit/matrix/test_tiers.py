@@ -76,7 +76,13 @@ def test_names_and_criteria_narrow_a_selection() -> None:
     """Any of the names, all of the criteria; the others are left out as not asked for."""
     wanted = Wanted(("h100-*", "eks"), {"service": "eks", "accelerator": "h100"})
     found = select(CATALOG, PROFILES, deployers=["helm"], wanted=wanted)
-    assert found.recipes == ("h100-eks-inference", "h100-eks-training", "h100-eks-ubuntu-training-kubeflow")
+    assert found.recipes == (
+        "h100-eks-inference",
+        "h100-eks-training",
+        "h100-eks-ubuntu-inference",
+        "h100-eks-ubuntu-inference-dynamo",
+        "h100-eks-ubuntu-training-kubeflow",
+    )
     reasons = {each.recipe: each.reason for each in found.left_out}
     assert reasons["aks"] == "not asked for: it is called none of h100-*, eks"
     assert reasons["eks"] == "not asked for: its accelerator is any, not h100"
