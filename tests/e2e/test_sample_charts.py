@@ -26,7 +26,10 @@ CATALOG = Catalog.load(DATA / "recipes")
 RECIPES = CATALOG.testable()
 KUBERNETES = "1.34.0"
 NOWHERE = NodePlacement({}, [], {}, [])
-EVERYWHERE = {"nfd-worker", "nfd-topology-updater", "kube-prometheus-stack-node-exporter", "aws-ebs-csi-driver-node"}
+EVERYWHERE = {
+    *("nfd-worker", "nfd-topology-updater", "kube-prometheus-stack-node-exporter", "aws-ebs-csi-driver-node"),
+    "nvsentinel-platform-connector",
+}
 GPUS_OF_FOUR_NODES = 32
 
 Tools = Callable[[str], Path]
