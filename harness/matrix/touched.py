@@ -20,7 +20,7 @@ from harness.recipes.registry import FILE as REGISTRY
 from harness.recipes.resolve import Resolution, resolution
 
 # What decides about every verdict, in a checkout of the harness. Not among them: the sample recipes, whose files count
-# for those that use them.
+# for those that use them, nor the suites, which no cell runs.
 HARNESS = (
     "harness",
     "kwok",
@@ -31,7 +31,7 @@ HARNESS = (
     ".ci",
     ".github",
 )
-SAMPLES = ("kwok/recipes", "kwok/charts", "kwok/profiles")
+SAMPLES = ("kwok/recipes", "kwok/charts", "kwok/profiles", "kwok/suites")
 SHOWN = 3  # files in the reason for a recipe
 
 

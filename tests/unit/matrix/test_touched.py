@@ -86,7 +86,7 @@ def test_the_harness_itself_promotes_all(data: Data, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["kwok/recipes/x", "kwok/charts/x", "kwok/profiles/x", "docs/x", "tests/x", "harnesses"]
+    "path", ["kwok/recipes/x", "kwok/charts/x", "kwok/profiles/x", "kwok/suites/x", "docs/x", "tests/x", "harnesses"]
 )
 def test_samples_pages_and_tests_promote_nothing(data: Data, path: str) -> None:
     """The samples count for the recipes that are made of them."""
