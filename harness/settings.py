@@ -90,6 +90,7 @@ class Deadlines(_Closed):
     pods: Duration
     settle: Duration
     unschedulable: Duration
+    refused: Duration
     registry_ready: Duration
     registry_reachable: Duration
     argocd_install: Duration

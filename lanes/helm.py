@@ -30,9 +30,15 @@ def story(run: Run) -> Passed:
 
 
 def install(run: Run, bundle: Bundle) -> None:
-    """Independent releases side by side; a release starts when those it depends on are in. The first failure wins."""
+    """Independent releases side by side; a release starts when those it depends on are in. The first failure wins.
+
+    Of releases that bring the same CRD the one that is later in the bundle waits: helm leaves a CRD alone that is
+    there, and goes on before it is served where somebody else has just made it.
+    """
     folders = {folder.release: folder for folder in bundle.folders}
     order = TopologicalSorter({name: folder.depends_on for name, folder in folders.items()})
+    for release, earlier in run.expectation.after:
+        order.add(release, earlier)
     order.prepare()
     pool = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="helm")
     under_way: dict[Future[None], str] = {}

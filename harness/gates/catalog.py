@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter
 
 from harness.errors import DataError, did_you_mean
-from harness.gates import absence, argocd, combining, nodes
+from harness.gates import absence, argocd, argocd_warnings, combining, nodes
 from harness.gates.findings import Gate
 from harness.gates.flux import releases, sources
 from harness.gates.workloads import scheduled as workloads
@@ -17,6 +17,7 @@ GATES: Mapping[str, type[Gate]] = {  # the names are part of the format of recor
     "absence.gone": absence.Gone,
     "applications.root_there": argocd.RootThere,
     "applications.synced": argocd.Synced,
+    "applications.without_warnings": argocd_warnings.WithoutWarnings,
     "combining.unless_doomed": combining.UnlessDoomed,
     "nodes.nodes_ready": nodes.NodesReady,
     "releases.flux_bundle": releases.Reconciled,

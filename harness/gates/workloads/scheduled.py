@@ -8,14 +8,19 @@ KWOK calls it Running proves nothing more. What decides, per expected workload a
 | no workload expected at all; or pods expected and none there     | Failed                          |
 | the object is absent, leaving, or not yet seen by its controller | Waiting                         |
 | replicas in the cluster are not those of the manifest            | Waiting, doomed                 |
-| too few pods of the current revision, too many, or older ones    | Waiting                         |
-| too few pods, and the controller says that it cannot make them   | Waiting, doomed                 |
+| too few pods of the current revision, too many, or older ones    | Waiting (a note: older ones     |
+|                                                                  | that OnDelete or a partition    |
+|                                                                  | keeps)                          |
+| too few pods, and the controller says that it cannot make them   | see `refusals`                  |
+| Deployment paused in its manifest, without pods of its template  | Waiting, certain                |
+| an autoscaler and self-heal that undo each other's replicas      | Waiting, certain                |
 | DaemonSet matches no node (unless declared empty: a note)        | Failed; doomed if nodes are ill |
 | DaemonSet counts other nodes than its manifest matches           | Waiting, doomed                 |
 | DaemonSet of an accelerated-only component matches other nodes   | Failed                          |
 | CronJob whose template fits no node, even an empty one           | Failed                          |
 | pod not bound, the scheduler has not spoken                      | Waiting                         |
 | pod not bound, refused, gated, or for a scheduler that is absent | Waiting, doomed                 |
+| pod not bound, for a claim that nobody will give a volume        | Waiting, certain                |
 | pod that asked for a scheduler which the recipe does not install | Failed                          |
 | pod Failed (of a Job: as the Job fares); Job Failed              | Failed                          |
 | pod on a real node, on the wrong type; GPUs beyond capacity      | Failed                          |
@@ -32,10 +37,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.gates.findings import Finding, Level, listed
-from harness.gates.workloads import controllers, placement
+from harness.gates.messages import said
+from harness.gates.workloads import claims, controllers, placement, refusals
+from harness.gates.workloads.arrivals import Arrivals
 from harness.gates.workloads.explanation import worst_of
 from harness.gates.workloads.manifest import REPLICATIONCONTROLLERS, Expected
 from harness.gates.workloads.ownership import Owner, Ownership, controller
+from harness.gates.workloads.refusals import Refusals
 from harness.names import DEFAULT_SCHEDULER, SCHEDULER_ANNOTATION, SYSTEM_NAMESPACES
 from harness.objects import (
     CRONJOBS,
@@ -55,8 +63,12 @@ from harness.objects import (
 )
 from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
 
-SCHEDULING_KINDS: tuple[Kind, ...] = (NODES, PODS, REPLICASETS, JOBS)
-KINDS: tuple[Kind, ...] = (*SCHEDULING_KINDS, DEPLOYMENTS, DAEMONSETS, STATEFULSETS, REPLICATIONCONTROLLERS)
+KINDS: tuple[Kind, ...] = (
+    *(NODES, PODS, REPLICASETS, JOBS),
+    *(DEPLOYMENTS, DAEMONSETS, STATEFULSETS, REPLICATIONCONTROLLERS),
+    *claims.KINDS,
+    *refusals.KINDS,
+)
 
 _REFUSED = ("Unschedulable", "SchedulingGated", "SchedulerError")
 
@@ -79,8 +91,13 @@ class ScheduledAsIntended:
             return Failed("nothing to verify: no release renders a workload", kind=CauseKind.RENDER)
         ownership = Ownership(objects)
         pods = [(pod, owner) for pod, owner in _owned(ownership) if _in_scope(owner, expected)]
-        findings = [f for want in expected.workloads for f in controllers.judge(want, ownership, self.empty_allowed)]
-        findings += _unscheduled(pods)
+        refused = Refusals(ownership)
+        findings = [
+            finding
+            for want in expected.workloads
+            for finding in controllers.judge(want, ownership, self.empty_allowed, refused)
+        ]
+        findings += _unscheduled(pods, ownership, Arrivals())
         findings += _stood_in(pods, expected)
         findings += _failed(pods, ownership, expected)
         findings += _misplaced(pods, ownership, expected)
@@ -91,21 +108,49 @@ class ScheduledAsIntended:
 
 @dataclass(frozen=True)
 class NothingUnschedulable:
-    """A watch while releases install: never passes, and is doomed by a pod that cannot run.
+    """A watch while releases install: never passes, and is doomed by a pod that cannot run, or that may not be made.
 
     It sees all pods in `namespaces` (those of the releases), those of hooks above all: helm waits for them without a
-    word. The wait around it ends when the install does.
+    word. `arrivals` is what the releases are still to bring. The wait around it ends when the install does.
     """
 
-    kinds: ClassVar[tuple[Kind, ...]] = SCHEDULING_KINDS
+    kinds: ClassVar[tuple[Kind, ...]] = KINDS
 
     namespaces: frozenset[str]
+    arrivals: Arrivals = Arrivals(under_way=True)  # noqa: RUF009 - frozen
 
     def __call__(self, objects: Objects) -> Verdict:
         ownership = Ownership(objects)
         pods = [(pod, owner) for pod, owner in _owned(ownership) if owner.identity[1] in self.namespaces]
-        doomed = [finding for finding in _unscheduled(pods) if finding.level is Level.DOOMED]
-        return worst_of(doomed, ownership) if doomed else Waiting("no pod is unschedulable")
+        found = [*_unscheduled(pods, ownership, self.arrivals), *self._refused(ownership)]
+        told = [finding for finding in found if finding.level is not Level.WAITING]
+        return worst_of(told, ownership) if told else Waiting("no pod is unschedulable")
+
+    def _refused(self, ownership: Ownership) -> Iterator[Finding]:
+        """Workloads that lack pods, and whose controller says that it may not make them."""
+        refused = Refusals(ownership, self.arrivals)
+        for kind in (DAEMONSETS, JOBS, REPLICASETS, STATEFULSETS):
+            for live in ownership.objects.all(kind):
+                owner = ownership.owner(live, kind.kind)
+                if owner.identity[1] not in self.namespaces or not _lacks_pods(live, kind, ownership):
+                    continue
+                if refusal := refused.of(live, owner.identity):
+                    blamed = said(refusal.text) or CauseKind.RECONCILE
+                    yield Finding(refusal.level, str(owner), f"its pods cannot be made: {refusal.text}", kind=blamed)
+
+
+def _lacks_pods(live: Object, kind: Kind, ownership: Ownership) -> bool:
+    """Whether a workload has fewer pods than it asks for."""
+    if "deletionTimestamp" in live["metadata"]:
+        return False
+    there = [pod for pod in ownership.pods_of(live["metadata"]["uid"]) if phase(pod) != "Failed"]
+    if kind == JOBS:
+        over = any(holds(live, end) for end in ("Complete", "SuccessCriteriaMet", "Failed"))
+        return not over and not live["spec"].get("suspend") and not there
+    wanted: int = live["spec"].get("replicas", 1)
+    if kind == DAEMONSETS:
+        wanted = (live.get("status") or {}).get("desiredNumberScheduled", 0)
+    return len(there) < wanted
 
 
 def notes(objects: Objects, expected: Expected, *, empty_allowed: Collection[str] = ()) -> tuple[str, ...]:
@@ -121,6 +166,9 @@ def notes(objects: Objects, expected: Expected, *, empty_allowed: Collection[str
         if want.kind != DAEMONSETS and want.replicas == 0:
             why = "suspended" if want.suspended else "a schedule" if want.kind == CRONJOBS else "0 replicas"
             found.append(f"{want} has no pods now ({why})")
+        if left := controllers.left_behind(want, ownership):
+            why = "OnDelete" if want.on_delete else f"a partition of {want.partition}"
+            found.append(f"{want}: {left} pods are of an older revision until somebody deletes them ({why})")
     return (*found, *_standing_in(ownership), *placement.by_chance(ownership, expected))
 
 
@@ -151,19 +199,24 @@ def _in_scope(owner: Owner, expected: Expected) -> bool:
     return known or owner.identity[1] not in SYSTEM_NAMESPACES
 
 
-def _unscheduled(pods: Iterable[tuple[Object, Owner]]) -> Iterator[Finding]:
+def _unscheduled(pods: Iterable[tuple[Object, Owner]], ownership: Ownership, arrivals: Arrivals) -> Iterator[Finding]:
     """Pods that are not bound, together by owner; one that the scheduler refused speaks for the others."""
-    by_owner: dict[str, list[Object]] = defaultdict(list)
+    by_owner: dict[Owner, list[Object]] = defaultdict(list)
     for pod, owner in pods:
         if not pod["spec"].get("nodeName") and phase(pod) not in ("Succeeded", "Failed"):
-            by_owner[str(owner)].append(pod)
-    for subject, members in sorted(by_owner.items()):
+            by_owner[owner].append(pod)
+    for owner, members in sorted(by_owner.items(), key=lambda each: str(each[0])):
         doomed = next((pod for pod in members if _refused(pod)), None)
         name = (doomed or members[0])["metadata"]["name"]
         text = f"pod {name} is not scheduled" if len(members) == 1 else f"{len(members)} pods are not scheduled"
-        if subject.startswith("Pod "):
+        if owner.identity[0] == "Pod":
             text = "is not scheduled"
-        yield Finding(Level.DOOMED if doomed else Level.WAITING, subject, text, doomed)
+        if doomed is not None and (left := claims.unbound(doomed, ownership.objects, arrivals, owner.identity)):
+            level = Level.CERTAIN if any(claim.certain for claim in left) else Level.DOOMED
+            text += "".join(f"\n  {claim.text}" for claim in left)
+            yield Finding(level, str(owner), text, kind=CauseKind.APPLY)
+            continue
+        yield Finding(Level.DOOMED if doomed else Level.WAITING, str(owner), text, doomed)
 
 
 def _stood_in(pods: Iterable[tuple[Object, Owner]], expected: Expected) -> Iterator[Finding]:
