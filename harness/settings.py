@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
-from harness.errors import SettingsError, did_you_mean
+from harness.errors import DataError, SettingsError, did_you_mean
+from harness.formats import quantity
 
 ROOT = Path(__file__).resolve().parent.parent  # where the packages and their data are: not a checkout, once installed
 DEFAULT_FILE = Path(str(files("harness") / "settings.yaml"))
@@ -46,7 +47,20 @@ def parse_duration(value: object) -> float:
     raise ValueError(f"{value!r} is not a duration: write a number with a unit, such as 300ms, 30s, 5m or 1h")
 
 
+def parse_size(value: object) -> int:
+    """Bytes from "64Mi", "500k" or "1Gi", as Kubernetes writes quantities; at least one."""
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        try:
+            size = quantity.parse(value)
+        except DataError as error:
+            raise ValueError(str(error)) from error
+        if size >= 1:
+            return int(size)
+    raise ValueError(f"{value!r} is not a size: write a number with a unit, such as 500k, 64Mi or 1Gi")
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(parse_size)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -187,6 +201,7 @@ class Settings(_Closed):
     retries: Retries
     deadlines: Deadlines
     artifacts: Path
+    recording: Size
     images: dict[str, str]
     kind: Kind
     tools: Tools

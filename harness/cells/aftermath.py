@@ -5,6 +5,8 @@ Evidence is taken while everything is still as it was when the cell failed, with
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,18 @@ from harness.evidence.directory import DEBUG, GREEN, EvidenceDirectory
 from harness.evidence.recorder import FILE, Recorder, copy
 from harness.evidence.recordings import prune
 from harness.evidence.redaction import Redactor
+from harness.formats.quantity import show
 from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
 from harness.isolation.reservation import Stay
+from harness.progress import Progress
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
 from harness.runtime import Runtime
 from harness.settings import Settings
+
+_STEP = 8 << 20  # bytes of a recording between two lines about it
 
 QUICK = 2.0  # seconds for evidence when somebody wants the harness to end
 
@@ -73,8 +79,14 @@ class Aftermath:
             except HarnessError as error:
                 self.journal.note(f"no recording: {error}")
                 return
-        problem = problem or copy(recorder.path, self._kept.path / FILE, self._kept.redactor)
+        telling = partial(_told, self.journal.progress, next_at=[_STEP])
+        problem = problem or copy(recorder.path, self._kept.path / FILE, self._kept.redactor, told=telling)
         facts["recording"] = str(self._kept.path / FILE)
+        if recorder.cut:
+            limit = show("memory", Fraction(self.settings.recording))
+            self.journal.note(
+                f"the recording was cut at {limit} (setting: recording): what was seen later is not in it"
+            )
         if problem:
             self.journal.note(f"the recording is not whole: {problem}")
         prune(self.settings.artifacts)
@@ -113,3 +125,10 @@ class Aftermath:
             *found,
             *collectors.of_logs(running.name, self.runtime.logs(running)),
         ]
+
+
+def _told(progress: Progress, done: int, size: int, *, next_at: list[int]) -> None:
+    """Say how far the copy of a large recording is."""
+    if done >= next_at[0]:
+        next_at[0] = done + _STEP
+        progress.step("recording", f"{done >> 20} of {size >> 20} MiB redacted")

@@ -102,6 +102,7 @@ class Cell:
                 recipe=self.recipe.name,
                 deployer=self.lane.name,
                 cluster=self.stay.name,
+                limit=self.settings.recording,
             )
             self.journal.progress = recorder.telling(self.journal.progress)
             aftermath = self._aftermath = self._left(work)

@@ -48,6 +48,8 @@ def _lines(found: Replay) -> Iterator[str]:
         yield "the last line is cut off: the harness was killed while it wrote"
     elif not found.closed:
         yield "the recording was not closed: the harness was killed"
+    if found.cut is not None:
+        yield f"the recording is cut: it became too large after {found.cut:.1f} s, and what was seen later is not in it"
     verdicts = sum(len(wait.steps) for wait in found.waits)
     if found.differences:
         yield "judged again, this differs, which is a defect of the harness:"
@@ -65,20 +67,36 @@ def _of_task(told: Told) -> Iterator[str]:
 def _of_wait(wait: Wait) -> Iterator[str]:
     kinds = ", ".join(kind.plural for kind in wait.kinds)
     yield f"{_at(wait.at)}wait {wait.number}, for {wait.name} over {kinds}, at most {wait.within:g} s"
+    told: dict[str, float] = {}
     for step in turns(wait):
-        text = str(step.verdict).partition("\n")[0]
-        yield f"{_at(step.at)}  {_word(step.verdict)} after {step.seconds:.1f} s: {text}"
+        yield f"{_at(step.at)}  {_word(step.verdict)} after {step.seconds:.1f} s: {_news(step.verdict, told)}"
+        told.setdefault(str(step.verdict), step.seconds)
     for fate in fates(wait):
         later = f", since {fate.changed:.1f} s" if fate.changed != fate.appeared else ""
         yield f"{_at()}    {fate.subject}: seen at {fate.appeared:.1f} s{later} {fate.state}"
     if wait.how:
         ended = f"wait {wait.number} {wait.how} after {wait.seconds:.1f} s"
-        yield f"{_at(wait.at + wait.seconds)}  {ended}: {_indented(wait.why)}"
+        why = "" if wait.why in told and "\n" not in wait.why else f": {_indented(wait.why)}"
+        yield f"{_at(wait.at + wait.seconds)}  {ended}{why}"
         if completed := wait.completed:
             lag, held = f"{1000 * completed.lag:.0f} ms", f"{wait.seconds - completed.seconds:.1f} s"
             yield f"{_at()}    the verdict came {lag} after the event that completed it, and still held {held} later"
     else:
         yield f"{_at()}  wait {wait.number} was not over when the recording ended"
+
+
+def _news(verdict: Verdict, told: dict[str, float]) -> str:
+    """The first line of a verdict; once it was told, when that was, and of the subject that was told last, no name.
+
+    `told` has the seconds of what was told, by its text, in order.
+    """
+    text, last = str(verdict), next(reversed(told), "")
+    if text in told:
+        return f"as after {told[text]:.1f} s"
+    line = text.partition("\n")[0]
+    if verdict.subject and last.startswith(f"{verdict.subject}: "):
+        return f"... {line.removeprefix(f'{verdict.subject}: ')}"
+    return line
 
 
 def _at(seconds: float | None = None) -> str:
@@ -100,6 +118,7 @@ def _document(found: Replay) -> dict[str, Any]:
         "facts": found.facts,
         "truncated": found.truncated,
         "closed": found.closed,
+        "cut": found.cut,
         "differences": list(found.differences),
         "story": [_wait_data(each) if isinstance(each, Wait) else vars(each) for each in found.story],
     }

@@ -144,6 +144,19 @@ def agent_pod(on: str, *, name: str = "agent", generation: str = "1", bound: boo
     return found
 
 
+def refused(workload: Any, message: str, *, at: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:
+    """An Event: the controller of `workload` may not make a pod."""
+    metadata = workload["metadata"]
+    return {
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name']}.1", "namespace": metadata["namespace"], "uid": f"event-{at}"},
+        "involvedObject": {"uid": metadata["uid"]},
+        "reason": "FailedCreate",
+        "message": message,
+        "lastTimestamp": at,
+    }
+
+
 _KINDS: dict[str, Kind] = {
     kind.kind: kind for kind in (DEPLOYMENTS, REPLICASETS, DAEMONSETS, STATEFULSETS, JOBS, *KINDS)
 }
