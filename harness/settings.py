@@ -15,13 +15,14 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
-from harness.errors import DataError, SettingsError, did_you_mean
-from harness.formats import quantity
+from harness.errors import SettingsError, did_you_mean
 
 ROOT = Path(__file__).resolve().parent.parent  # where the packages and their data are: not a checkout, once installed
 DEFAULT_FILE = Path(str(files("harness") / "settings.yaml"))
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+_SIZE = re.compile(rf"([1-9]\d*)({'|'.join(_BYTES)})")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 
 
@@ -48,15 +49,11 @@ def parse_duration(value: object) -> float:
 
 
 def parse_size(value: object) -> int:
-    """Bytes from "64Mi", "500k" or "1Gi", as Kubernetes writes quantities; at least one."""
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        try:
-            size = quantity.parse(value)
-        except DataError as error:
-            raise ValueError(str(error)) from error
-        if size >= 1:
-            return int(size)
-    raise ValueError(f"{value!r} is not a size: write a number with a unit, such as 500k, 64Mi or 1Gi")
+    """Bytes from "500k", "64Mi" or "1Gi". A bare number has no unit and is refused."""
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if found is not None:
+        return int(found[1]) * _BYTES[found[2]]
+    raise ValueError(f"{value!r} is not a size: write a whole number with a unit, such as 500k, 64Mi or 1Gi")
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration)]

@@ -1,4 +1,4 @@
-"""Pods that a real API server refuses: the run ends with its words, soon after they are said, unless the cause goes away."""
+"""Pods that a real API server refuses: the run ends with its words, soon after they are said, unless it heals."""
 
 import threading
 import time

@@ -17,7 +17,9 @@ KINDS: tuple[Kind, ...] = (CLAIMS, STORAGE_CLASSES)
 
 _NO_PROVISIONER = "kubernetes.io/no-provisioner"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
-_REMEDY = "name one of these in the component's values, or give the cluster that class (docs/adding-a-recipe.md)"
+_REMEDY = (
+    "name one of these in the component's values, or bring that class (by a component, or beside the node profiles)"
+)
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,8 @@ def test_a_job_that_argo_cd_makes_again_for_ever_is_noted() -> None:
 def test_the_watch_over_an_install_knows_what_is_to_come() -> None:
     """Of all releases, with what they wait for; the slowest workload says how long pods may take."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "x"}}
-    slow: dict[str, Any] = {**PLUGIN, "spec": {**PLUGIN["spec"], "minReadySeconds": 5}}
+    spec: Any = PLUGIN["spec"]
+    slow: dict[str, Any] = {**PLUGIN, "spec": {**spec, "minReadySeconds": 5}}
     found = expect(recipe(component("a", Scheduling())), bundle(("a", "a", "ns")), {"a": [account, slow]})
     assert found.watch.namespaces == {"ns"}
     assert found.watch.arrivals.may_bring(("ServiceAccount", "ns", "x"), ("DaemonSet", "ns", "plugin"))
