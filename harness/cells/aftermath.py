@@ -4,9 +4,9 @@ Evidence is taken while everything is still as it was when the cell failed, with
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,14 @@ from harness.formats.quantity import show
 from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
 from harness.isolation.reservation import Stay
-from harness.progress import Progress
+from harness.progress import task
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
 from harness.runtime import Runtime
 from harness.settings import Settings
 
-_STEP = 8 << 20  # bytes of a recording between two lines about it
+_STEP = 16 << 20  # bytes of a recording that are copied in a moment
 
 QUICK = 2.0  # seconds for evidence when somebody wants the harness to end
 
@@ -79,8 +79,7 @@ class Aftermath:
             except HarnessError as error:
                 self.journal.note(f"no recording: {error}")
                 return
-        telling = partial(_told, self.journal.progress, next_at=[_STEP])
-        problem = problem or copy(recorder.path, self._kept.path / FILE, self._kept.redactor, told=telling)
+        problem = self._copied(recorder, self._kept) or problem
         facts["recording"] = str(self._kept.path / FILE)
         if recorder.cut:
             limit = show("memory", Fraction(self.settings.recording))
@@ -90,6 +89,20 @@ class Aftermath:
         if problem:
             self.journal.note(f"the recording is not whole: {problem}")
         prune(self.settings.artifacts)
+
+    def _copied(self, recorder: Recorder, kept: EvidenceDirectory) -> str:
+        """Copy the recording without secrets, and say how far that is where it takes more than a moment."""
+        progress, told = self.journal.progress, 0
+
+        def tell(done: int, size: int) -> None:
+            nonlocal told
+            if done - told >= _STEP:
+                told = done
+                progress.step("recording", f"{done >> 20} of {size >> 20} MiB without secrets")
+
+        large = recorder.path.is_file() and recorder.path.stat().st_size >= _STEP
+        with task(progress, "recording") if large else nullcontext():
+            return copy(recorder.path, kept.path / FILE, kept.redactor, told=tell)
 
     def close(self, outcome: Outcome) -> None:
         """Write the outcome as it is at the very end."""
@@ -125,10 +138,3 @@ class Aftermath:
             *found,
             *collectors.of_logs(running.name, self.runtime.logs(running)),
         ]
-
-
-def _told(progress: Progress, done: int, size: int, *, next_at: list[int]) -> None:
-    """Say how far the copy of a large recording is."""
-    if done >= next_at[0]:
-        next_at[0] = done + _STEP
-        progress.step("recording", f"{done >> 20} of {size >> 20} MiB redacted")

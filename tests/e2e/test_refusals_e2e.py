@@ -58,7 +58,7 @@ def workload(kind: str, name: str, *, more: str = "", spec: str = "", hook: str 
     )
 
 
-QUOTA = 'apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: small}\nspec: {hard: {requests.cpu: "0"}}\n'
+QUOTA = 'apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: small}\nspec: {hard: {pods: "0"}}\n'
 LONG = "a-name-of-a-stateful-set-that-is-within-what-names-may-have-x"
 PRIORITY = "no PriorityClass with name gold was found"
 CLAIM = (
@@ -150,7 +150,7 @@ def test_a_refusal_that_heals_is_no_failure(plane: Plane, what: str, tmp_path: P
 
     def heal() -> None:
         if what == "quota":
-            cluster.patch_merge(QUOTAS, name, "small", {"spec": {"hard": {"requests.cpu": "9"}}})
+            cluster.patch_merge(QUOTAS, name, "small", {"spec": {"hard": {"pods": "9"}}})
         else:
             metadata = {"name": "later", "namespace": name}
             cluster.apply(SERVICE_ACCOUNTS, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})

@@ -29,6 +29,7 @@ from harness.gates.findings import Gate
 from harness.gates.flux import releases, sources
 from harness.gates.scheduling.fit import daemon
 from harness.gates.workloads import scheduled as workloads
+from harness.gates.workloads.arrivals import Arrivals
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
 from harness.objects import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Objects, key_of
 from harness.progress import Silent
@@ -74,7 +75,14 @@ flux_bundle = releases.Reconciled(
     generators=((FLUX, "web-chart"),),
 )
 synced = argocd.Synced("root", ("web", "db"), DIGEST)
-nothing_unschedulable = workloads.NothingUnschedulable(frozenset({"apps"}))
+nothing_unschedulable = workloads.NothingUnschedulable(
+    frozenset({"apps"}),
+    Arrivals(
+        ((("ServiceAccount", "apps", "x"), frozenset({"b", "a"})),),
+        ((("Job", "apps", "hook"), frozenset({"a"})),),
+        under_way=True,
+    ),
+)
 scheduled = workloads.ScheduledAsIntended(EXPECTED, empty_allowed=frozenset({"apps/other"}))
 
 
@@ -262,7 +270,8 @@ def test_recordings_of_earlier_versions_are_read() -> None:
     inner = {"gate": "applications.synced", "parameters": {"root": "r", "children": ["web"], "digest": DIGEST}}
     watch = {"gate": "workloads.nothing_unschedulable", "parameters": {"namespaces": ["apps"]}}
     both = {"gate": "combining.unless_doomed", "parameters": {"gate": inner, "danger": watch}}
-    assert built(both) == combining.UnlessDoomed(argocd.Synced("r", ("web",), DIGEST), nothing_unschedulable)
+    watching = workloads.NothingUnschedulable(frozenset({"apps"}))
+    assert built(both) == combining.UnlessDoomed(argocd.Synced("r", ("web",), DIGEST), watching)
     expected = {"workloads": [], "hooks": [["Job", "apps", "hook"]]}
     scheduled = {"gate": "workloads.scheduled_as_intended", "parameters": {"expected": expected}}
     assert built(scheduled) == workloads.ScheduledAsIntended(Expected((), frozenset({("Job", "apps", "hook")})))
