@@ -11,6 +11,7 @@ from harness.errors import RootMissing, SyncDeadline
 from harness.formats.go_yaml import load_all
 from harness.gates import argocd
 from harness.gates.argocd import RootThere, Synced
+from harness.gates.argocd_remade import MadeAgain
 from harness.gates.argocd_warnings import WithoutWarnings
 from harness.gates.combining import UnlessDoomed
 from harness.installers.catalog import ARGOCD, REGISTRY
@@ -38,7 +39,8 @@ def synced(run: Run, published: Published) -> Passed:
     """The root appears within its grace, then it and its children are synced."""
     deadlines, delivery = run.settings.deadlines, run.pushed.delivery
     run.expect(RootThere(delivery.root), within=deadlines.argocd_root_grace, late=RootMissing)
-    gate = WithoutWarnings(Synced(delivery.root, delivery.applications, published.digest))
+    passing = frozenset((each.namespace, each.name) for each in run.expectation.expected.workloads if each.transient)
+    gate = WithoutWarnings(MadeAgain(Synced(delivery.root, delivery.applications, published.digest), passing))
     return run.expect(
         UnlessDoomed(gate, run.expectation.watch),
         within=deadlines.argocd_sync + run.pauses,

@@ -18,7 +18,8 @@ KINDS: tuple[Kind, ...] = (CLAIMS, STORAGE_CLASSES)
 _NO_PROVISIONER = "kubernetes.io/no-provisioner"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _REMEDY = (
-    "name one of these in the component's values, or bring that class (by a component, or beside the node profiles)"
+    "name one of these in the component's values, let a component bring that class, or put it beside the node profiles "
+    "(setting: nodes.profile)"
 )
 
 

@@ -213,8 +213,8 @@ def _unscheduled(pods: Iterable[tuple[Object, Owner]], ownership: Ownership, arr
             text = "is not scheduled"
         if doomed is not None and (left := claims.unbound(doomed, ownership.objects, arrivals, owner.identity)):
             level = Level.CERTAIN if any(claim.certain for claim in left) else Level.DOOMED
-            text += "".join(f"\n  {claim.text}" for claim in left)
-            yield Finding(level, str(owner), text, kind=CauseKind.APPLY)
+            why = "\n  ".join(claim.text for claim in left)
+            yield Finding(level, str(owner), f"{text}: {why}", kind=CauseKind.APPLY)
             continue
         yield Finding(Level.DOOMED if doomed else Level.WAITING, str(owner), text, doomed)
 

@@ -23,6 +23,7 @@ from harness.evidence.recorder import Recorder
 from harness.evidence.redaction import REDACTED, Redactor
 from harness.evidence.replay import Replay, Told, replay
 from harness.gates import absence, argocd, combining, nodes, rollouts
+from harness.gates.argocd_remade import MadeAgain
 from harness.gates.argocd_warnings import WithoutWarnings
 from harness.gates.catalog import GATES, built, data
 from harness.gates.findings import Gate
@@ -143,6 +144,10 @@ HISTORIES: dict[str, tuple[Gate, list[Objects]]] = {
     ),
     "applications.root_there": (argocd.RootThere("root"), [gitops([]), gitops([root("web")])]),
     "applications.synced": (synced, [gitops(items) for items in ARGO_STORY]),
+    "applications.made_again": (
+        MadeAgain(synced, frozenset({("apps", "x")})),
+        [gitops(items) for items in ARGO_STORY],
+    ),
     "applications.without_warnings": (
         WithoutWarnings(synced),
         [
