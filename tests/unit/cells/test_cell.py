@@ -20,6 +20,7 @@ from harness.evidence.collectors import of_document
 from harness.evidence.recorder import Recorder
 from harness.exits import Exit
 from harness.installers.installer import Installer
+from harness.objects import Reference
 from harness.parity.check import ParityBroken
 from harness.processes import commands
 from harness.progress import Progress, Silent
@@ -39,6 +40,7 @@ class World:
 
     def __init__(self, artifacts: Path) -> None:
         self.progress: Progress = Silent()
+        self.compared: dict[str, Any] = {}
         self.events: list[str] = []
         self.open = False
         self.restorable = False
@@ -157,6 +159,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
     def compared(*arguments: object, **sources: object) -> object:
         made.events.append("parity")
+        made.compared = sources
         return SimpleNamespace(notes=tuple, require=made.parity, compared=81)
 
     monkeypatch.setattr("harness.parity.check.check", compared)
@@ -214,6 +217,19 @@ def test_a_recording_that_was_cut_is_told_and_a_large_one_shows_how_far_its_copy
     monkeypatch.setattr(aftermath, "_STEP", 1)
     world.carry_out()
     assert ("recording", "0 of 0 MiB without secrets") in told
+
+
+def test_what_an_upgrade_may_leave_is_none_of_paritys_business(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hears of it from what the upgrade came to."""
+    left = (Reference("configmaps", "ns", "kept"),)
+    for name, answer in {"require_change": None, "deliver_first": {}, "converged": left}.items():
+        monkeypatch.setattr(f"harness.cells.cell.{name}", lambda *_, answer=answer: answer)
+    cell = world.cell()
+    cell.upgrade_from = cell.recipe
+    assert cell.carry_out().exit is Exit.OK
+    assert world.compared["kept"] == left
+    assert world.carry_out().exit is Exit.OK
+    assert world.compared["kept"] == ()
 
 
 def test_evidence_is_taken_before_anything_is_cleaned(world: World) -> None:

@@ -85,6 +85,9 @@ def test_releases_that_bring_the_same_crd_come_one_after_another() -> None:
     installed = Installed()
     helm.install(run_with(installed, after=[("b", "a")]), bundle({"a": (), "b": ()}))
     assert installed.events == [("begin", "a"), ("end", "a"), ("begin", "b"), ("end", "b")]
+    order = helm.order_of(bundle({"a": (), "b": (), "c": ()}), [("b", "a")])
+    order.prepare()
+    assert set(order.get_ready()) == {"a", "c"}
 
 
 def test_the_first_failure_ends_the_lane_and_nothing_below_it_begins() -> None:
