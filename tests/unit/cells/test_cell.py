@@ -222,8 +222,9 @@ def test_a_recording_that_was_cut_is_told_and_a_large_one_shows_how_far_its_copy
 def test_what_an_upgrade_may_leave_is_none_of_paritys_business(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It hears of it from what the upgrade came to."""
     left = (Reference("configmaps", "ns", "kept"),)
-    for name, answer in {"require_change": None, "deliver_first": {}, "converged": left}.items():
-        monkeypatch.setattr(f"harness.cells.cell.{name}", lambda *_, answer=answer: answer)
+    monkeypatch.setattr("harness.cells.cell.require_change", lambda *_: None)
+    monkeypatch.setattr("harness.cells.cell.deliver_first", lambda *_: {})
+    monkeypatch.setattr("harness.cells.cell.converged", lambda *_: left)
     cell = world.cell()
     cell.upgrade_from = cell.recipe
     assert cell.carry_out().exit is Exit.OK

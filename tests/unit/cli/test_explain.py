@@ -16,7 +16,7 @@ from harness.exits import Exit
 from harness.gates import argocd
 from harness.gates.flux.sources import KUSTOMIZATIONS
 from harness.gates.workloads import scheduled as workloads
-from harness.objects import NODES, PODS, Object
+from harness.objects import NODES, PODS, Object, Objects
 from harness.settings import DEFAULT_FILE
 from harness.verdict import Failed, Waiting
 from harness.waiting.loop import Expired, GateFailed, Judged
@@ -210,3 +210,22 @@ def test_what_is_no_recording_has_its_exit_code(content: str | None, code: Exit,
 def test_an_object_in_a_few_words(kind: Any, item: Any, text: str) -> None:
     """What one looks for in an object of that kind; of anything else, that it is there."""
     assert state(kind, item) == text
+
+
+def test_a_state_is_told_once_and_then_what_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Findings that were told are not told again, nor a subject that stays; what comes back says when it was told."""
+    recorder = Recorder(tmp_path / "run.jsonl", run_id="r", recipe="demo", deployer="helm", cluster="k")
+    reasons = ["has 0 of 3 pods", "has 1 of 3 pods", "has 1 of 3 pods\nDeployment a/db: is not in the cluster"]
+    reasons += ["has 1 of 3 pods", "has 0 of 3 pods", "has 2 of 3 pods"]
+    with recorder.wait([PODS], lambda objects: Failed(""), within=9) as seen:
+        for second, reason in enumerate(reasons):
+            seen(Judged(Objects({PODS: {}}), Waiting(reason, "Deployment a/web"), float(second)))
+    recorder.close()
+    _, shown = told(tmp_path, capsys)
+    assert [line.partition("after ")[2] for line in shown.splitlines() if "  waiting " in line] == [
+        "0.0 s: Deployment a/web: has 0 of 3 pods",
+        "1.0 s: ... has 1 of 3 pods",
+        "2.0 s: Deployment a/db: is not in the cluster",
+        "4.0 s: as after 0.0 s",
+        "5.0 s: ... has 2 of 3 pods",
+    ]
