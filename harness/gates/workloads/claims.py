@@ -8,7 +8,7 @@ is not bound.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.gates.findings import listed
+from harness.gates.findings import Level, listed
 from harness.gates.workloads.arrivals import Arrivals
 from harness.gates.workloads.manifest import Identity
 from harness.objects import CLAIMS, STORAGE_CLASSES, Kind, Object, Objects, phase
@@ -25,10 +25,12 @@ _REMEDY = (
 
 @dataclass(frozen=True)
 class Unbound:
-    """A claim without a volume, in words; `certain`: nobody will make one, now or later."""
+    """A claim without a volume, in words. Somebody may make one by hand (DOOMED), what is still to come may (WAITING),
+    or nobody will, now or later (CERTAIN).
+    """
 
     text: str
-    certain: bool
+    level: Level
 
 
 def unbound(pod: Object, objects: Objects, arrivals: Arrivals, workload: Identity) -> list[Unbound]:
@@ -49,8 +51,7 @@ def _judged(name: str, pod: Object, objects: Objects, arrivals: Arrivals, worklo
     claim = objects.get(CLAIMS, namespace, name)
     shown = f"{CLAIMS.kind} {namespace}/{name}"
     if claim is None:
-        certain = not arrivals.may_bring((CLAIMS.kind, namespace, name), workload)
-        return Unbound(f"{shown} does not exist", certain)
+        return Unbound(f"{shown} does not exist", _final(arrivals, (CLAIMS.kind, namespace, name), workload))
     if phase(claim) == "Bound":
         return None
     spec = claim["spec"]
@@ -60,26 +61,32 @@ def _judged(name: str, pod: Object, objects: Objects, arrivals: Arrivals, worklo
     there = {each["metadata"]["name"]: each for each in objects.all(STORAGE_CLASSES)}
     wanted = spec.get("storageClassName")
     if wanted is None:
-        return _without_class(what, there, arrivals, workload)
+        return _without_class(what, there, arrivals)
     if wanted == "":
-        return Unbound(f"{what} asks for no StorageClass, and no volume is there for it", certain=False)
+        return Unbound(f"{what} asks for no StorageClass, and no volume is there for it", Level.DOOMED)
     if wanted not in there:
-        certain = not arrivals.may_bring((STORAGE_CLASSES.kind, "", wanted), workload)
-        return Unbound(f"{what} asks for StorageClass {wanted}, which is not here; {_offered(there)}", certain)
+        level = _final(arrivals, (STORAGE_CLASSES.kind, "", wanted), workload)
+        return Unbound(f"{what} asks for StorageClass {wanted}, which is not here; {_offered(there)}", level)
     if there[wanted].get("provisioner") == _NO_PROVISIONER:
         return Unbound(
-            f"{what}: StorageClass {wanted} has no provisioner, and no volume is there for it", certain=False
+            f"{what}: StorageClass {wanted} has no provisioner, and no volume is there for it", level=Level.DOOMED
         )
     if spec.get("selector"):
-        return Unbound(f"{what} selects a volume by its labels, and none is there: nobody makes one for it", False)
+        return Unbound(
+            f"{what} selects a volume by its labels, and none is there: nobody makes one for it", Level.DOOMED
+        )
     return None
 
 
-def _without_class(what: str, there: dict[str, Object], arrivals: Arrivals, workload: Identity) -> Unbound | None:
+def _final(arrivals: Arrivals, wanted: Identity, workload: Identity) -> Level:
+    return Level.WAITING if arrivals.may_bring(wanted, workload) else Level.CERTAIN
+
+
+def _without_class(what: str, there: dict[str, Object], arrivals: Arrivals) -> Unbound | None:
     if any((each["metadata"].get("annotations") or {}).get(_DEFAULT) == "true" for each in there.values()):
         return None
-    certain = not arrivals.under_way
-    return Unbound(f"{what} names no StorageClass, and none is the default; {_offered(there)}", certain)
+    level = Level.DOOMED if arrivals.under_way else Level.CERTAIN
+    return Unbound(f"{what} names no StorageClass, and none is the default; {_offered(there)}", level)
 
 
 def _offered(there: dict[str, Object]) -> str:

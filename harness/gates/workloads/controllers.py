@@ -98,7 +98,8 @@ def _paused(want: ExpectedWorkload, live: Object, ownership: Ownership) -> Itera
     """The controller of a paused Deployment makes no ReplicaSet, but keeps the pods of those that are there."""
     newest = _newest(live, ownership.replicasets_of(live["metadata"]["uid"]))
     wanted = live["spec"].get("replicas", 1)
-    if newest is not None and len(ownership.pods_of(newest["metadata"]["uid"])) == wanted:
+    there = ownership.pods_of(newest["metadata"]["uid"]) if newest is not None else ()
+    if len(there) == wanted:
         return
     if want.paused:
         text = "is paused in its manifest (spec.paused), so its controller makes no pods of this template"

@@ -212,7 +212,8 @@ def _unscheduled(pods: Iterable[tuple[Object, Owner]], ownership: Ownership, arr
         if owner.identity[0] == "Pod":
             text = "is not scheduled"
         if doomed is not None and (left := claims.unbound(doomed, ownership.objects, arrivals, owner.identity)):
-            level = Level.CERTAIN if any(claim.certain for claim in left) else Level.DOOMED
+            levels = {claim.level for claim in left}
+            level = next(each for each in (Level.CERTAIN, Level.WAITING, Level.DOOMED) if each in levels)
             why = "\n  ".join(claim.text for claim in left)
             yield Finding(level, str(owner), f"{text}: {why}", kind=CauseKind.APPLY)
             continue

@@ -234,6 +234,17 @@ def test_a_paused_deployment_is_told_at_once() -> None:
     )
 
 
+def test_a_paused_deployment_without_replicas_lacks_nothing() -> None:
+    """No pod was asked for."""
+    bare, _ = deployment(replicas=0, spec={"paused": True})
+    wanted = [want(DEPLOYMENTS, "web", paused=True, replicas=0), want(DEPLOYMENTS, "on")]
+    on = deployment("on")
+    running = pod("on-1", on="gpu-0", owner=owned_by("ReplicaSet", "on-new"))
+    assert isinstance(
+        ScheduledAsIntended(Expected(tuple(wanted)))(objects_of(node("gpu-0"), bare, on, running)), Passed
+    )
+
+
 def test_a_deployment_that_somebody_else_paused_may_go_on() -> None:
     """It is not what the manifest says, so it has the usual patience."""
     bare, _ = deployment(spec={"paused": True})
