@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from harness.bundles.model import Bundle
 from harness.errors import DataError
 from harness.gates import typed
-from harness.gates.workloads.manifest import flatten, misnamed, passes_by_argocd
+from harness.gates.workloads.hooks import passes_by_argocd
+from harness.gates.workloads.manifest import flatten, misnamed
 from harness.objects import Kind, Object, Reference
 
 Path = tuple[str, ...]

@@ -15,8 +15,9 @@ from harness.expected.schedulers import asked, brought
 from harness.gates import typed
 from harness.gates.workloads import scheduled as workloads
 from harness.gates.workloads.arrivals import Arrivals, arrivals
+from harness.gates.workloads.installing import NothingUnschedulable
 from harness.gates.workloads.manifest import Declared, Expected, Rendered, expected_workloads, flatten
-from harness.gates.workloads.scheduled import NothingUnschedulable, ScheduledAsIntended
+from harness.gates.workloads.scheduled import ScheduledAsIntended
 from harness.objects import Object, Objects
 from harness.recipes.model import Recipe, Scheduling
 

@@ -12,6 +12,7 @@ from harness.gates import absence, argocd, argocd_remade, argocd_warnings, combi
 from harness.gates.findings import Gate
 from harness.gates.flux import releases, sources
 from harness.gates.workloads import scheduled as workloads
+from harness.gates.workloads.installing import NothingUnschedulable
 
 GATES: Mapping[str, type[Gate]] = {  # the names are part of the format of recordings
     "absence.gone": absence.Gone,
@@ -23,7 +24,7 @@ GATES: Mapping[str, type[Gate]] = {  # the names are part of the format of recor
     "nodes.nodes_ready": nodes.NodesReady,
     "releases.flux_bundle": releases.Reconciled,
     "sources.kustomization_there": sources.KustomizationThere,
-    "workloads.nothing_unschedulable": workloads.NothingUnschedulable,
+    "workloads.nothing_unschedulable": NothingUnschedulable,
     "workloads.scheduled_as_intended": workloads.ScheduledAsIntended,
 }
 _NAMES: Mapping[type, str] = {gate: name for name, gate in GATES.items()}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from harness.gates.workloads.scheduled import KINDS
+from harness.gates.workloads.unscheduled import KINDS
 from harness.objects import (
     DAEMONSETS,
     DEPLOYMENTS,

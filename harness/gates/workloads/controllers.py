@@ -19,15 +19,13 @@ from harness.gates.workloads.manifest import ExpectedWorkload
 from harness.gates.workloads.ownership import Ownership
 from harness.gates.workloads.placement import intended, node_type, simulated
 from harness.gates.workloads.refusals import Refusal, Refusals
+from harness.gates.workloads.revisions import revisions, stays
 from harness.names import ACCELERATED
 from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Object, condition, phase
 from harness.verdict import CauseKind
 
 _SHOWN = 3  # nodes in a sentence
 _HASH = "pod-template-hash"
-_REVISION = "controller-revision-hash"
-_GENERATION = "pod-template-generation"
-_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 _ARGOCD = "argocd.argoproj.io/tracking-id"  # on what Argo CD delivers, and heals as our bundles have it
 
 
@@ -131,8 +129,7 @@ def _deployment(
 def _stateful_set(
     want: ExpectedWorkload, live: Object, replicas: int, ownership: Ownership, refusals: Refusals
 ) -> Iterator[Finding]:
-    revision = (live.get("status") or {}).get("updateRevision")
-    pods, older = _split(ownership.pods_of(live["metadata"]["uid"]), _REVISION, revision)
+    pods, older = revisions(live, want.kind, ownership)
     standing = [pod for pod in older if stays(want, pod)]
     older = [pod for pod in older if not stays(want, pod)]
     yield from _count(want, [*pods, *standing], older, replicas, refusals.of(live, want.identity))
@@ -144,26 +141,6 @@ def _replicas(
     """A bare ReplicaSet or ReplicationController has no revisions."""
     pods = ownership.pods_of(live["metadata"]["uid"])
     yield from _count(want, pods, (), replicas, refusals.of(live, want.identity))
-
-
-def stays(want: ExpectedWorkload, pod: Object) -> bool:
-    """Whether a pod of an older revision stays as it is, by the strategy that its workload asks for."""
-    ordinal = pod["metadata"]["name"].rpartition("-")[2]
-    return want.on_delete or (ordinal.isdecimal() and int(ordinal) < want.partition)
-
-
-def left_behind(want: ExpectedWorkload, ownership: Ownership) -> int:
-    """How many pods of an older revision stay, as their workload asks for."""
-    if want.kind not in (DAEMONSETS, STATEFULSETS):
-        return 0
-    live = ownership.objects.get(want.kind, want.namespace, want.name)
-    if live is None:
-        return 0
-    label, current = _GENERATION, (live["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION)
-    if want.kind == STATEFULSETS:
-        label, current = _REVISION, (live.get("status") or {}).get("updateRevision")
-    _, older = _split(ownership.pods_of(live["metadata"]["uid"]), label, current)
-    return sum(stays(want, pod) for pod in older)
 
 
 def _job(want: ExpectedWorkload, live: Object, ownership: Ownership, refusals: Refusals) -> Iterator[Finding]:
@@ -227,8 +204,7 @@ def _daemon_set(want: ExpectedWorkload, live: Object, ownership: Ownership, refu
         text = f"its controller wants {desired} pods, by its manifest {len(matched)} nodes match"
         yield Finding(Level.DOOMED, str(want), f"{text}: {some(sorted(matched), _SHOWN)}")
         return
-    generation = (live["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION)
-    pods, older = _split(ownership.pods_of(live["metadata"]["uid"]), _GENERATION, generation)
+    pods, older = revisions(live, want.kind, ownership)
     if want.on_delete:
         pods, older = [*pods, *older], []
     by_node: dict[str, list[Object]] = defaultdict(list)
@@ -265,16 +241,6 @@ def _missing(want: ExpectedWorkload, text: str, refusal: Refusal | None) -> Find
         return Finding(Level.WAITING, str(want), text)
     kind = said(refusal.text) or CauseKind.RECONCILE
     return Finding(refusal.level, str(want), f"{text}: {refusal.text}", kind=kind)
-
-
-def _split(pods: Sequence[Object], label: str, current: str | None) -> tuple[list[Object], list[Object]]:
-    """Pods of the current revision, and the others; without a known revision none is current."""
-    now: list[Object] = []
-    others: list[Object] = []
-    for pod in pods:
-        is_current = current and (pod["metadata"].get("labels") or {}).get(label) == current
-        (now if is_current else others).append(pod)
-    return now, others
 
 
 def _template(item: Object) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from typing import Any
 from harness.errors import DataError
 from harness.gates import typed
 from harness.gates.scheduling.fit import daemon
+from harness.gates.workloads.hooks import passes, passes_by_argocd
 from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS, Kind, Object
 
 REPLICATIONCONTROLLERS = Kind("v1", "replicationcontrollers", "ReplicationController")
@@ -43,10 +44,6 @@ WORKLOADS = {
         STATEFULSETS,
     )
 }
-_HOOK, _POLICY = "helm.sh/hook", "helm.sh/hook-delete-policy"
-_ARGOCD_HOOK, _ARGOCD_POLICY = "argocd.argoproj.io/hook", "argocd.argoproj.io/hook-delete-policy"
-_SYNC_HOOKS = {"PreSync", "Sync", "PostSync"}
-_INSTALL_HOOKS = {"pre-install", "post-install", "pre-upgrade", "post-upgrade", "crd-install"}
 
 Identity = tuple[str, str, str]  # kind, namespace, name
 
@@ -140,7 +137,7 @@ def expected_workloads(releases: Iterable[Rendered]) -> Expected:
         for kind, item in _workload_objects(release):
             metadata = typed.metadata(item)
             identity = (kind.kind, metadata.get("namespace") or release.namespace, metadata.get("name") or "")
-            if _passing(kind, item) or (release.by_argocd and passes_by_argocd(item)):
+            if passes(item) or (release.by_argocd and passes_by_argocd(item)):
                 hooks.add(identity)
                 continue
             if not identity[2]:
@@ -180,28 +177,6 @@ def _workload_objects(release: Rendered) -> Iterator[tuple[Kind, Object]]:
         kind = WORKLOADS.get((group, str(item.get("kind", ""))))
         if kind is not None:
             yield kind, item
-
-
-def _passing(kind: Kind, item: Object) -> bool:
-    """Whether it is a hook that does not stand: it has its time during install and need not be there afterwards."""
-    annotations = typed.annotations(item)
-    if _HOOK not in annotations:
-        return False
-    events = {word.strip() for word in annotations[_HOOK].split(",")}
-    policy = {word.strip() for word in annotations.get(_POLICY, "").split(",")}
-    return kind in (JOBS, PODS) or not events & _INSTALL_HOOKS or "hook-succeeded" in policy
-
-
-def passes_by_argocd(item: Object) -> bool:
-    """Whether it is a hook of Argo CD's own that need not be there afterwards. Whether one is waited for is Argo CD's
-    business, as with hooks of helm. Source: argo-cd.readthedocs.io, "Sync Phases and Waves".
-    """
-    annotations = typed.annotations(item)
-    if _ARGOCD_HOOK not in annotations:
-        return False
-    types = {word.strip() for word in annotations[_ARGOCD_HOOK].split(",")}
-    policy = {word.strip() for word in annotations.get(_ARGOCD_POLICY, "").split(",")}
-    return item.get("kind") in ("Job", "Pod") or not types & _SYNC_HOOKS or "HookSucceeded" in policy
 
 
 def _scalers(release: Rendered) -> Iterator[tuple[Identity, int]]:

@@ -37,23 +37,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.gates.findings import Finding, Level, listed
-from harness.gates.messages import said
-from harness.gates.workloads import claims, controllers, placement, refusals
+from harness.gates.workloads import controllers, placement
 from harness.gates.workloads.arrivals import Arrivals
 from harness.gates.workloads.explanation import worst_of
-from harness.gates.workloads.manifest import REPLICATIONCONTROLLERS, Expected
+from harness.gates.workloads.manifest import Expected
 from harness.gates.workloads.ownership import Owner, Ownership, controller
 from harness.gates.workloads.refusals import Refusals
-from harness.names import DEFAULT_SCHEDULER, SCHEDULER_ANNOTATION, SYSTEM_NAMESPACES
+from harness.gates.workloads.revisions import left_behind
+from harness.gates.workloads.unscheduled import KINDS, owned, unscheduled
+from harness.names import SCHEDULER_ANNOTATION, SYSTEM_NAMESPACES
 from harness.objects import (
     CRONJOBS,
     DAEMONSETS,
-    DEPLOYMENTS,
-    JOBS,
-    NODES,
-    PODS,
-    REPLICASETS,
-    STATEFULSETS,
     Kind,
     Object,
     Objects,
@@ -61,16 +56,7 @@ from harness.objects import (
     holds,
     phase,
 )
-from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
-
-KINDS: tuple[Kind, ...] = (
-    *(NODES, PODS, REPLICASETS, JOBS),
-    *(DEPLOYMENTS, DAEMONSETS, STATEFULSETS, REPLICATIONCONTROLLERS),
-    *claims.KINDS,
-    *refusals.KINDS,
-)
-
-_REFUSED = ("Unschedulable", "SchedulingGated", "SchedulerError")
+from harness.verdict import CauseKind, Failed, Passed, Verdict
 
 
 @dataclass(frozen=True)
@@ -90,67 +76,20 @@ class ScheduledAsIntended:
         if not expected.workloads:
             return Failed("nothing to verify: no release renders a workload", kind=CauseKind.RENDER)
         ownership = Ownership(objects)
-        pods = [(pod, owner) for pod, owner in _owned(ownership) if _in_scope(owner, expected)]
+        pods = [(pod, owner) for pod, owner in owned(ownership) if _in_scope(owner, expected)]
         refused = Refusals(ownership)
         findings = [
             finding
             for want in expected.workloads
             for finding in controllers.judge(want, ownership, self.empty_allowed, refused)
         ]
-        findings += _unscheduled(pods, ownership, Arrivals())
+        findings += unscheduled(pods, ownership, Arrivals())
         findings += _stood_in(pods, expected)
         findings += _failed(pods, ownership, expected)
         findings += _misplaced(pods, ownership, expected)
         if findings:
             return worst_of(findings, ownership)
         return _passed([pod for pod, owner in pods if owner.identity in expected.by_identity], expected)
-
-
-@dataclass(frozen=True)
-class NothingUnschedulable:
-    """A watch while releases install: never passes, and is doomed by a pod that cannot run, or that may not be made.
-
-    It sees all pods in `namespaces` (those of the releases), those of hooks above all: helm waits for them without a
-    word. `arrivals` is what the releases are still to bring. The wait around it ends when the install does.
-    """
-
-    kinds: ClassVar[tuple[Kind, ...]] = KINDS
-
-    namespaces: frozenset[str]
-    arrivals: Arrivals = Arrivals(under_way=True)  # noqa: RUF009 - frozen
-
-    def __call__(self, objects: Objects) -> Verdict:
-        ownership = Ownership(objects)
-        pods = [(pod, owner) for pod, owner in _owned(ownership) if owner.identity[1] in self.namespaces]
-        found = [*_unscheduled(pods, ownership, self.arrivals), *self._refused(ownership)]
-        told = [finding for finding in found if finding.level is not Level.WAITING]
-        return worst_of(told, ownership) if told else Waiting("no pod is unschedulable")
-
-    def _refused(self, ownership: Ownership) -> Iterator[Finding]:
-        """Workloads that lack pods, and whose controller says that it may not make them."""
-        refused = Refusals(ownership, self.arrivals)
-        for kind in (DAEMONSETS, JOBS, REPLICASETS, STATEFULSETS):
-            for live in ownership.objects.all(kind):
-                owner = ownership.owner(live, kind.kind)
-                if owner.identity[1] not in self.namespaces or not _lacks_pods(live, kind, ownership):
-                    continue
-                if refusal := refused.of(live, owner.identity):
-                    blamed = said(refusal.text) or CauseKind.RECONCILE
-                    yield Finding(refusal.level, str(owner), f"its pods cannot be made: {refusal.text}", kind=blamed)
-
-
-def _lacks_pods(live: Object, kind: Kind, ownership: Ownership) -> bool:
-    """Whether a workload has fewer pods than it asks for."""
-    if "deletionTimestamp" in live["metadata"]:
-        return False
-    there = [pod for pod in ownership.pods_of(live["metadata"]["uid"]) if phase(pod) != "Failed"]
-    if kind == JOBS:
-        over = any(holds(live, end) for end in ("Complete", "SuccessCriteriaMet", "Failed"))
-        return not over and not live["spec"].get("suspend") and not there
-    wanted: int = live["spec"].get("replicas", 1)
-    if kind == DAEMONSETS:
-        wanted = (live.get("status") or {}).get("desiredNumberScheduled", 0)
-    return len(there) < wanted
 
 
 def notes(objects: Objects, expected: Expected, *, empty_allowed: Collection[str] = ()) -> tuple[str, ...]:
@@ -166,7 +105,7 @@ def notes(objects: Objects, expected: Expected, *, empty_allowed: Collection[str
         if want.kind != DAEMONSETS and want.replicas == 0:
             why = "suspended" if want.suspended else "a schedule" if want.kind == CRONJOBS else "0 replicas"
             found.append(f"{want} has no pods now ({why})")
-        if left := controllers.left_behind(want, ownership):
+        if left := left_behind(want, ownership):
             why = "OnDelete" if want.on_delete else f"a partition of {want.partition}"
             found.append(f"{want}: {left} pods are of an older revision until somebody deletes them ({why})")
     return (*found, *_standing_in(ownership), *placement.by_chance(ownership, expected))
@@ -175,7 +114,7 @@ def notes(objects: Objects, expected: Expected, *, empty_allowed: Collection[str
 def _standing_in(ownership: Ownership) -> Iterator[str]:
     """By scheduler, the owners of pods that the default one has placed in its stead."""
     owners: dict[str, set[str]] = defaultdict(set)
-    for pod, owner in _owned(ownership):
+    for pod, owner in owned(ownership):
         if scheduler := _asked(pod):
             owners[scheduler].add(str(owner))
     for scheduler, found in sorted(owners.items()):
@@ -190,34 +129,9 @@ def facts(objects: Objects, expected: Expected) -> dict[str, Any]:
     return placement.table(Ownership(objects), expected)
 
 
-def _owned(ownership: Ownership) -> Iterator[tuple[Object, Owner]]:
-    return ((pod, ownership.owner(pod)) for pod in ownership.pods)
-
-
 def _in_scope(owner: Owner, expected: Expected) -> bool:
     known = owner.identity in expected.by_identity or owner.identity in expected.hooks
     return known or owner.identity[1] not in SYSTEM_NAMESPACES
-
-
-def _unscheduled(pods: Iterable[tuple[Object, Owner]], ownership: Ownership, arrivals: Arrivals) -> Iterator[Finding]:
-    """Pods that are not bound, together by owner; one that the scheduler refused speaks for the others."""
-    by_owner: dict[Owner, list[Object]] = defaultdict(list)
-    for pod, owner in pods:
-        if not pod["spec"].get("nodeName") and phase(pod) not in ("Succeeded", "Failed"):
-            by_owner[owner].append(pod)
-    for owner, members in sorted(by_owner.items(), key=lambda each: str(each[0])):
-        doomed = next((pod for pod in members if _refused(pod)), None)
-        name = (doomed or members[0])["metadata"]["name"]
-        text = f"pod {name} is not scheduled" if len(members) == 1 else f"{len(members)} pods are not scheduled"
-        if owner.identity[0] == "Pod":
-            text = "is not scheduled"
-        if doomed is not None and (left := claims.unbound(doomed, ownership.objects, arrivals, owner.identity)):
-            levels = {claim.level for claim in left}
-            level = next(each for each in (Level.CERTAIN, Level.WAITING, Level.DOOMED) if each in levels)
-            why = "\n  ".join(claim.text for claim in left)
-            yield Finding(level, str(owner), f"{text}: {why}", kind=CauseKind.APPLY)
-            continue
-        yield Finding(Level.DOOMED if doomed else Level.WAITING, str(owner), text, doomed)
 
 
 def _stood_in(pods: Iterable[tuple[Object, Owner]], expected: Expected) -> Iterator[Finding]:
@@ -232,17 +146,6 @@ def _stood_in(pods: Iterable[tuple[Object, Owner]], expected: Expected) -> Itera
 def _asked(pod: Object) -> str:
     """The scheduler that a pod asked for, where another stands in for it; empty otherwise."""
     return str((pod["metadata"].get("annotations") or {}).get(SCHEDULER_ANNOTATION, ""))
-
-
-def _refused(pod: Object) -> bool:
-    """Whether nothing will bind the pod as things are. One that preempts others is on its way."""
-    scheduled = condition(pod, "PodScheduled")
-    if (pod.get("status") or {}).get("nominatedNodeName"):
-        return False
-    foreign = (pod["spec"].get("schedulerName") or DEFAULT_SCHEDULER) != DEFAULT_SCHEDULER
-    return (
-        bool(pod["spec"].get("schedulingGates")) or scheduled.get("reason") in _REFUSED or (foreign and not scheduled)
-    )
 
 
 def _failed(pods: Iterable[tuple[Object, Owner]], ownership: Ownership, expected: Expected) -> Iterator[Finding]:

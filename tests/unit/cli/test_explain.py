@@ -15,7 +15,7 @@ from harness.evidence.recorder import Recorder
 from harness.exits import Exit
 from harness.gates import argocd
 from harness.gates.flux.sources import KUSTOMIZATIONS
-from harness.gates.workloads import scheduled as workloads
+from harness.gates.workloads.installing import NothingUnschedulable
 from harness.objects import NODES, PODS, Object, Objects
 from harness.settings import DEFAULT_FILE
 from harness.verdict import Failed, Waiting
@@ -51,7 +51,7 @@ def run(tmp_path: Path) -> Path:
             seen(Judged(view, synced(view), float(number), 0.025))
             seen(Judged(view, synced(view), number + 0.5))
     recorder.task("sync", "finished", "1 Application")
-    danger = workloads.NothingUnschedulable(frozenset({"apps"}))
+    danger = NothingUnschedulable(frozenset({"apps"}))
     view = core(node("gpu-0"), pod("ok", on="gpu-0", owner=owned_by("Job", "x")), pod("hook", refused="no room"))
     with suppress(Expired), recorder.wait(danger.kinds, danger, within=60) as seen:
         seen(Judged(view, danger(view), 0.1))
@@ -167,7 +167,7 @@ def test_a_harness_that_was_killed_is_told(run: Path, capsys: pytest.CaptureFixt
 def test_a_long_reason_is_told_whole_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A turn of the verdict takes one line; how the wait ended takes as many as there are."""
     recorder = Recorder(tmp_path / "run.jsonl", run_id="r", recipe="d", deployer="helm", cluster="k")
-    gate = workloads.NothingUnschedulable(frozenset({"apps"}))
+    gate = NothingUnschedulable(frozenset({"apps"}))
     view = core(node("gpu-0"), pod("a", refused="no"), pod("b", refused="no"))
     verdict = gate(view)
     assert isinstance(verdict, Waiting)

@@ -31,7 +31,9 @@ from harness.gates.flux import releases, sources
 from harness.gates.scheduling.fit import daemon
 from harness.gates.workloads import scheduled as workloads
 from harness.gates.workloads.arrivals import Arrivals
+from harness.gates.workloads.installing import NothingUnschedulable
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
+from harness.gates.workloads.unscheduled import KINDS
 from harness.objects import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Objects, key_of
 from harness.progress import Silent
 from harness.verdict import Failed, Passed, Verdict, Waiting
@@ -76,7 +78,7 @@ flux_bundle = releases.Reconciled(
     generators=((FLUX, "web-chart"),),
 )
 synced = argocd.Synced("root", ("web", "db"), DIGEST)
-nothing_unschedulable = workloads.NothingUnschedulable(
+nothing_unschedulable = NothingUnschedulable(
     frozenset({"apps"}),
     Arrivals(
         ((("ServiceAccount", "apps", "x"), frozenset({"b", "a"})),),
@@ -275,7 +277,7 @@ def test_recordings_of_earlier_versions_are_read() -> None:
     inner = {"gate": "applications.synced", "parameters": {"root": "r", "children": ["web"], "digest": DIGEST}}
     watch = {"gate": "workloads.nothing_unschedulable", "parameters": {"namespaces": ["apps"]}}
     both = {"gate": "combining.unless_doomed", "parameters": {"gate": inner, "danger": watch}}
-    watching = workloads.NothingUnschedulable(frozenset({"apps"}))
+    watching = NothingUnschedulable(frozenset({"apps"}))
     assert built(both) == combining.UnlessDoomed(argocd.Synced("r", ("web",), DIGEST), watching)
     expected = {"workloads": [], "hooks": [["Job", "apps", "hook"]]}
     scheduled = {"gate": "workloads.scheduled_as_intended", "parameters": {"expected": expected}}
@@ -438,7 +440,7 @@ def test_secrets_are_not_written(path: Path) -> None:
         {"name": "A", "value": "token=hunter2"},
     ]
     secret = {"metadata": {"name": "s", "namespace": "apps"}, "data": {"any": "aHVudGVyMg=="}}
-    objects = Objects({**{k: {key_of(i): i for i in core.objects_of(*WORLD, pod).all(k)} for k in workloads.KINDS}})
+    objects = Objects({**{k: {key_of(i): i for i in core.objects_of(*WORLD, pod).all(k)} for k in KINDS}})
     with_secret = Objects(
         {**{k: {key_of(i): i for i in objects.all(k)} for k in objects.kinds}, secrets: {("apps", "s"): secret}}
     )
@@ -447,7 +449,7 @@ def test_secrets_are_not_written(path: Path) -> None:
     assert "hunter2" in live.reason
     told.task("release", "failed", "curl https://me:hunter2@host/")
     told.fact(token="hunter2")
-    with suppress(GateFailed), told.wait((*workloads.KINDS, secrets), nothing_unschedulable, within=1) as seen:
+    with suppress(GateFailed), told.wait((*KINDS, secrets), nothing_unschedulable, within=1) as seen:
         seen(Judged(with_secret, live, 0.0))
         raise GateFailed(Failed("password=hunter2hunter2"), 1.0)
     told.close()

@@ -10,7 +10,7 @@ from harness.bundles.model import Bundle, Chart, Folder
 from harness.errors import DataError
 from harness.expected.workloads import declared, expect
 from harness.gates.workloads.manifest import Declared
-from harness.gates.workloads.scheduled import KINDS
+from harness.gates.workloads.unscheduled import KINDS
 from harness.objects import NODES, Objects
 from harness.recipes.model import Component, Criteria, Recipe, RegistryEntry, Scheduling
 from harness.verdict import Failed

@@ -7,8 +7,9 @@ import pytest
 from harness.gates.findings import Level
 from harness.gates.workloads.arrivals import Arrivals, arrivals
 from harness.gates.workloads.claims import unbound
+from harness.gates.workloads.installing import NothingUnschedulable
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload, Rendered
-from harness.gates.workloads.scheduled import NothingUnschedulable, ScheduledAsIntended
+from harness.gates.workloads.scheduled import ScheduledAsIntended
 from harness.objects import PODS
 from harness.verdict import CauseKind, Waiting
 from tests.fakes.objects import node, objects_of, pod, spec

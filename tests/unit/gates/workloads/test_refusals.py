@@ -6,10 +6,11 @@ import pytest
 
 from harness.gates.findings import Level
 from harness.gates.workloads.arrivals import Arrivals, arrivals
+from harness.gates.workloads.installing import NothingUnschedulable
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload, Rendered
 from harness.gates.workloads.ownership import Ownership
 from harness.gates.workloads.refusals import Refusals
-from harness.gates.workloads.scheduled import NothingUnschedulable, ScheduledAsIntended
+from harness.gates.workloads.scheduled import ScheduledAsIntended
 from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, STATEFULSETS, Object
 from harness.verdict import CauseKind, Failed, Passed, Waiting
 from tests.fakes.objects import daemon_set, deployment, live, node, objects_of, owned_by, pod, refused, spec

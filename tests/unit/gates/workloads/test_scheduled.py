@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from harness.gates.scheduling.fit import daemon
+from harness.gates.workloads.installing import NothingUnschedulable
 from harness.gates.workloads.manifest import REPLICATIONCONTROLLERS, Declared, Expected, ExpectedWorkload
-from harness.gates.workloads.scheduled import NothingUnschedulable, ScheduledAsIntended, facts, notes
+from harness.gates.workloads.scheduled import ScheduledAsIntended, facts, notes
 from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS, Kind
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.objects import (
