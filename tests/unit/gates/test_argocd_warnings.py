@@ -11,8 +11,8 @@ from tests.fakes.gitops import DIGEST, application, changed, objects_of, root
 EXCLUDED = "Resource /Endpoints license-server is excluded in the settings"
 
 
-def warned(item: Object, kind: str) -> Object:
-    return changed(item, "status.conditions", [{"type": kind, "message": EXCLUDED}])
+def warned(item: Object, kind: str, message: str = EXCLUDED) -> Object:
+    return changed(item, "status.conditions", [{"type": kind, "message": message}])
 
 
 def judge(*items: Object) -> Verdict:
@@ -31,6 +31,12 @@ def test_an_object_of_two_applications_is_one_if_it_stays_so() -> None:
     verdict = judge(root("web"), warned(application("web"), "SharedResourceWarning"))
     assert isinstance(verdict, Waiting)
     assert verdict.doomed
+
+
+def test_a_crd_that_is_the_same_in_two_applications_is_no_failure() -> None:
+    """One that differs is refused before anything is delivered."""
+    shared = "CustomResourceDefinition/queues.example.com is part of applications argocd/web and db"
+    assert isinstance(judge(root("web"), warned(application("web"), "SharedResourceWarning", shared)), Passed)
 
 
 @pytest.mark.parametrize("kind", ["OrphanedResourceWarning", "RepeatedResourceWarning"])
