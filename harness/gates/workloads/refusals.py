@@ -14,8 +14,8 @@ next attempt. So a refusal is held against the objects as they are now, and agai
 |                                 |                                    | those of an older revision)               |
 | Pod Security                    | its namespace enforces another     | a release still to come brings that       |
 |                                 | level                              | namespace                                 |
-| itself ("is invalid": a label   | never: it is of the template       |                                           |
-| of over 63 characters)          |                                    |                                           |
+| its own name or labels, such as | never: they follow from the        |                                           |
+| one of over 63 characters       | template's                         |                                           |
 | anything else: a policy, a      | cannot be known                    | always: somebody may change it, a webhook |
 | webhook, a LimitRange           |                                    | may come up                               |
 
@@ -62,7 +62,7 @@ _MISSING = (
 _QUOTA = re.compile(r"exceeded quota: (\S+), requested: (\S+), used: ")
 _POD_SECURITY = re.compile(r'violates PodSecurity "([^"]+)"')
 _COMBINED = "(combined from similar events): "
-_INVALID = re.compile(r"\bis invalid: ")
+_INVALID = re.compile(r"\bis invalid: \[?(?:metadata\.|spec\.(?:hostname|subdomain)\b)")
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _LATEST = "latest"  # the version of a level, where a namespace names none
 _MADE_BY_THE_CLUSTER = "default"  # the ServiceAccount of each namespace

@@ -22,6 +22,7 @@ QUOTA = 'pods "x-1" is forbidden: exceeded quota: small, requested: cpu=1, used:
 SECURITY = 'pods "x-" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)'
 INVALID = 'Pod "x-0" is invalid: metadata.labels: Invalid value: "x": must be no more than 63 characters'
 POLICY = "admission policy denied the request: no pods here"
+LIMITS = 'Pod "x" is invalid: spec.containers[0].resources.requests: Invalid value: "2": must be at most cpu limit of 1'
 WEBHOOK = 'Internal error occurred: failed calling webhook "pods.example.com": connection refused'
 
 HOOK, WORKLOAD = ("Job", "apps", "hook"), ("DaemonSet", "apps", "agent")
@@ -116,7 +117,7 @@ def test_a_quota_waits_for_pods_of_an_older_revision() -> None:
     assert level(QUOTA, quota(), *deployment(), old, newest) is Level.CERTAIN
 
 
-@pytest.mark.parametrize("text", [POLICY, WEBHOOK])
+@pytest.mark.parametrize("text", [POLICY, WEBHOOK, LIMITS])
 def test_what_somebody_may_change_has_the_patience_of_the_scheduler(text: str) -> None:
     """A webhook may come up, a policy may be changed; while releases are installed only hooks are hurried."""
     coming = arrivals([Rendered("a", "apps", [job_hook()])], {"a": ()})
