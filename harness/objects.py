@@ -1,7 +1,7 @@
 """Objects of Kubernetes: their kinds, how they are named, what their status says, and those that a gate judges."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -11,12 +11,17 @@ Key = tuple[str, str]  # namespace ("" for cluster-scoped), name
 
 @dataclass(frozen=True)
 class Kind:
-    """A resource as the API serves it: `Kind("apps/v1", "deployments", "Deployment")`."""
+    """A resource as the API serves it: `Kind("apps/v1", "deployments", "Deployment")`.
+
+    `fields` is a field selector, for a kind of which only some objects are wanted. It may only name fields that never
+    change: an object that comes to match, or ceases to, looks as if it were made or deleted.
+    """
 
     api_version: str
     plural: str
     kind: str
     namespaced: bool = True
+    fields: str = ""
 
     @property
     def group(self) -> str:
@@ -41,6 +46,10 @@ STATEFULSETS = Kind("apps/v1", "statefulsets", "StatefulSet")
 REPLICASETS = Kind("apps/v1", "replicasets", "ReplicaSet")
 JOBS = Kind("batch/v1", "jobs", "Job")
 CRONJOBS = Kind("batch/v1", "cronjobs", "CronJob")
+QUOTAS = Kind("v1", "resourcequotas", "ResourceQuota")
+PRIORITY_CLASSES = Kind("scheduling.k8s.io/v1", "priorityclasses", "PriorityClass", namespaced=False)
+RUNTIME_CLASSES = Kind("node.k8s.io/v1", "runtimeclasses", "RuntimeClass", namespaced=False)
+FAILED_CREATES = replace(EVENTS, fields="reason=FailedCreate")  # a controller may not make a pod
 
 
 @dataclass(frozen=True, order=True)

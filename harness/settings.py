@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent  # where the packages and their da
 DEFAULT_FILE = Path(str(files("harness") / "settings.yaml"))
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+_SIZE = re.compile(rf"([1-9]\d*)({'|'.join(_BYTES)})")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 
 
@@ -46,7 +48,16 @@ def parse_duration(value: object) -> float:
     raise ValueError(f"{value!r} is not a duration: write a number with a unit, such as 300ms, 30s, 5m or 1h")
 
 
+def parse_size(value: object) -> int:
+    """Bytes from "500k", "64Mi" or "1Gi". A bare number has no unit and is refused."""
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if found is not None:
+        return int(found[1]) * _BYTES[found[2]]
+    raise ValueError(f"{value!r} is not a size: write a whole number with a unit, such as 500k, 64Mi or 1Gi")
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(parse_size)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -90,6 +101,7 @@ class Deadlines(_Closed):
     pods: Duration
     settle: Duration
     unschedulable: Duration
+    refused: Duration
     registry_ready: Duration
     registry_reachable: Duration
     argocd_install: Duration
@@ -186,6 +198,7 @@ class Settings(_Closed):
     retries: Retries
     deadlines: Deadlines
     artifacts: Path
+    recording: Size
     images: dict[str, str]
     kind: Kind
     tools: Tools

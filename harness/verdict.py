@@ -47,10 +47,12 @@ class Waiting(_Answer):
     """Not yet: the reason says what is missing.
 
     `doomed` is the cause of the failure that this will be if it stays so: gates have no clock, the waiting loop has,
-    and it turns a subject that was doomed for all of its patience into a Failed with that cause.
+    and it turns a subject that was doomed for all of its patience into a Failed with that cause. `certain`: nothing
+    that is still to come changes it, so the loop has less patience with it.
     """
 
     doomed: str = ""
+    certain: bool = field(default=False, compare=False, kw_only=True)
 
 
 class Passed(_Answer):

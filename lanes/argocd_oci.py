@@ -11,8 +11,9 @@ from harness.errors import RootMissing, SyncDeadline
 from harness.formats.go_yaml import load_all
 from harness.gates import argocd
 from harness.gates.argocd import RootThere, Synced
+from harness.gates.argocd_remade import MadeAgain
+from harness.gates.argocd_warnings import WithoutWarnings
 from harness.gates.combining import UnlessDoomed
-from harness.gates.workloads.scheduled import NothingUnschedulable
 from harness.installers.catalog import ARGOCD, REGISTRY
 from harness.objects import key_of
 from harness.publishing.oci.registry import Published
@@ -38,10 +39,11 @@ def synced(run: Run, published: Published) -> Passed:
     """The root appears within its grace, then it and its children are synced."""
     deadlines, delivery = run.settings.deadlines, run.pushed.delivery
     run.expect(RootThere(delivery.root), within=deadlines.argocd_root_grace, late=RootMissing)
-    gate = Synced(delivery.root, delivery.applications, published.digest)
+    passing = frozenset((each.namespace, each.name) for each in run.expectation.expected.workloads if each.transient)
+    gate = WithoutWarnings(MadeAgain(Synced(delivery.root, delivery.applications, published.digest), passing))
     return run.expect(
-        UnlessDoomed(gate, NothingUnschedulable(run.expectation.namespaces)),
-        within=deadlines.argocd_sync,
+        UnlessDoomed(gate, run.expectation.watch),
+        within=deadlines.argocd_sync + run.pauses,
         late=SyncDeadline,
         observe=run.timeline.observing(argocd.progress),
         hasten=Hasten(argocd.waiting_for_nothing, REFRESH, lambda: "normal", after=SERVED_WITHIN),

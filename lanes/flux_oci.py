@@ -16,7 +16,6 @@ from harness.gates.combining import UnlessDoomed
 from harness.gates.flux import releases, sources
 from harness.gates.flux.releases import Reconciled
 from harness.gates.flux.sources import KustomizationThere
-from harness.gates.workloads.scheduled import NothingUnschedulable
 from harness.installers.catalog import FLUX, REGISTRY
 from harness.installers.flux.configuration import AUTHORITY, CREDENTIALS
 from harness.objects import key_of
@@ -42,8 +41,8 @@ def story(run: Run) -> Passed:
             generators=run.pushed.delivery.generators,
         )
         passed = run.expect(
-            UnlessDoomed(gate, NothingUnschedulable(run.expectation.namespaces)),
-            within=deadlines.flux_sync,
+            UnlessDoomed(gate, run.expectation.watch),
+            within=deadlines.flux_sync + run.pauses,
             late=SyncDeadline,
             observe=run.timeline.observing(releases.progress),
             hasten=Hasten(releases.unblocked, sources.REQUESTED, now),

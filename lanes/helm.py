@@ -6,6 +6,7 @@ the verdict is drawn from the cluster afterwards. While helm works the scheduler
 nowhere ends the lane with its reason instead of running into helm's own timeout.
 """
 
+from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 
@@ -29,10 +30,22 @@ def story(run: Run) -> Passed:
     return run.verify()
 
 
+def order_of(bundle: Bundle, after: Iterable[tuple[str, str]]) -> TopologicalSorter[str]:
+    """Which release comes when: after those that it depends on, and after the one that `after` names beside it.
+
+    Of releases that bring the same CRD the one that is later in the bundle waits: helm leaves a CRD alone that is
+    there, and goes on before it is served where somebody else has just made it.
+    """
+    order = TopologicalSorter({folder.release: folder.depends_on for folder in bundle.folders})
+    for release, earlier in after:
+        order.add(release, earlier)
+    return order
+
+
 def install(run: Run, bundle: Bundle) -> None:
     """Independent releases side by side; a release starts when those it depends on are in. The first failure wins."""
     folders = {folder.release: folder for folder in bundle.folders}
-    order = TopologicalSorter({name: folder.depends_on for name, folder in folders.items()})
+    order = order_of(bundle, run.expectation.after)
     order.prepare()
     pool = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="helm")
     under_way: dict[Future[None], str] = {}

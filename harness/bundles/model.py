@@ -45,12 +45,19 @@ class Bundle:
     """A bundle on disk. `folders` are in the order of installation, `document` is its recipe.yaml.
 
     `folders` are what helm installs: a shape that a controller reads has none, see `delivery` for what it leads to.
+    `delivered_as` is the shape that delivers them, where that is another one.
     """
 
     directory: Path
     shape: str
     folders: tuple[Folder, ...]
     document: Mapping[str, Any]
+    delivered_as: str = ""
+
+    @property
+    def by_argocd(self) -> bool:
+        """Whether Argo CD delivers it, which has annotations of its own for hooks and for what it prunes."""
+        return self.delivered_as.startswith("argocd")
 
 
 def waits_for(stages: Mapping[str, Sequence[str]], needed: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
@@ -98,6 +105,7 @@ class PushingBundler(Bundler, Protocol):
 
 def as_delivered(bundler: Bundler, bundle: Bundle, shape: str) -> Bundle:
     """`bundle`, of the helm shape, with the names that the releases have when `shape` is delivered in its place."""
+    bundle = replace(bundle, delivered_as=shape)
     if not isinstance(bundler, PushingBundler):
         return bundle  # whose releases are called alike in every shape
     names = {folder.release: bundler.installed_as(folder, shape) for folder in bundle.folders}

@@ -4,7 +4,9 @@ Evidence is taken while everything is still as it was when the cell failed, with
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,18 @@ from harness.evidence.directory import DEBUG, GREEN, EvidenceDirectory
 from harness.evidence.recorder import FILE, Recorder, copy
 from harness.evidence.recordings import prune
 from harness.evidence.redaction import Redactor
+from harness.formats.quantity import show
 from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
 from harness.isolation.reservation import Stay
+from harness.progress import task
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
 from harness.runtime import Runtime
 from harness.settings import Settings
+
+_STEP = 16 << 20  # bytes of a recording that are copied in a moment
 
 QUICK = 2.0  # seconds for evidence when somebody wants the harness to end
 
@@ -73,11 +79,30 @@ class Aftermath:
             except HarnessError as error:
                 self.journal.note(f"no recording: {error}")
                 return
-        problem = problem or copy(recorder.path, self._kept.path / FILE, self._kept.redactor)
+        problem = self._copied(recorder, self._kept) or problem
         facts["recording"] = str(self._kept.path / FILE)
+        if recorder.cut:
+            limit = show("memory", Fraction(self.settings.recording))
+            self.journal.note(
+                f"the recording was cut at {limit} (setting: recording): what was seen later is not in it"
+            )
         if problem:
             self.journal.note(f"the recording is not whole: {problem}")
         prune(self.settings.artifacts)
+
+    def _copied(self, recorder: Recorder, kept: EvidenceDirectory) -> str:
+        """Copy the recording without secrets, and say how far that is where it takes more than a moment."""
+        progress, told = self.journal.progress, 0
+
+        def tell(done: int, size: int) -> None:
+            nonlocal told
+            if done - told >= _STEP:
+                told = done
+                progress.step("recording", f"{done >> 20} of {size >> 20} MiB without secrets")
+
+        large = recorder.path.is_file() and recorder.path.stat().st_size >= _STEP
+        with task(progress, "recording") if large else nullcontext():
+            return copy(recorder.path, kept.path / FILE, kept.redactor, told=tell)
 
     def close(self, outcome: Outcome) -> None:
         """Write the outcome as it is at the very end."""

@@ -34,7 +34,7 @@ from harness.installers.installer import Infrastructure
 from harness.installers.platform import Platform
 from harness.installers.registry import configuration as registry_configuration
 from harness.isolation.reservation import Stay
-from harness.objects import NODES, Object
+from harness.objects import NODES, Object, Reference
 from harness.parity import check as parity
 from harness.processes import commands
 from harness.processes.commands import Scope
@@ -102,6 +102,7 @@ class Cell:
                 recipe=self.recipe.name,
                 deployer=self.lane.name,
                 cluster=self.stay.name,
+                limit=self.settings.recording,
             )
             self.journal.progress = recorder.telling(self.journal.progress)
             aftermath = self._aftermath = self._left(work)
@@ -180,12 +181,13 @@ class Cell:
             watched=self.watched,
             installed=lambda: installed().expectation,
         )
+        kept: tuple[Reference, ...] = ()
         try:
             if before is not None:
                 self._facts["upgraded from"] = deliver_first(run, self.lane, before)
             self._passed = self.lane.story(run).reason
             if before is not None:
-                converged(run, self.lane, before, prepared)
+                kept = converged(run, self.lane, before, prepared)
         except HarnessError:
             services.check()  # where something has ended, that is the news, and not what came of it
             raise
@@ -202,6 +204,7 @@ class Cell:
                     again=now.again,
                     released=now.made,
                     served=now.served,
+                    kept=kept,
                 )
                 for note in report.notes():
                     self.journal.note(note)

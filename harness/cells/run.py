@@ -12,6 +12,7 @@ from typing import Any
 from harness import progress
 from harness.bundles.model import Bundle
 from harness.cells.budget import Budget
+from harness.cells.remaking import Restless
 from harness.cells.timeline import Timeline
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
@@ -19,7 +20,6 @@ from harness.errors import SyncDeadline, VerdictFailed
 from harness.evidence.recorder import Recorder
 from harness.expected.workloads import Expectation
 from harness.gates.findings import Gate
-from harness.gates.workloads.scheduled import NothingUnschedulable
 from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
 from harness.objects import PODS, Kind, Object, Objects
@@ -51,7 +51,8 @@ class Run:
     `services` are what it delivers through.
     `name` is what its root objects are called after, and `replaces` the bundle that runs there already: an upgrade
     changes the recipe and keeps the name. `passed` is every expectation that has passed, in order. `installed` says
-    what is expected once everything is installed, since charts may have asked the cluster meanwhile.
+    what is expected once everything is installed, since charts may have asked the cluster meanwhile. `restless` hears
+    all waits.
     """
 
     recipe: Recipe
@@ -73,6 +74,7 @@ class Run:
     watched: Watched = unwatched
     passed: list[tuple[Gate, float]] = field(default_factory=list)
     installed: Callable[[], Expectation] | None = None
+    restless: Restless = field(default_factory=Restless)
     _pushed: Pushed | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +87,12 @@ class Run:
     def task(self, name: str) -> AbstractContextManager[None]:
         """Tell progress of a piece of work within a phase."""
         return progress.task(self.journal.progress, name)
+
+    @property
+    def pauses(self) -> int:
+        """Seconds that workloads take by their own manifests (minReadySeconds), which no deadline is about."""
+        nodes = self.settings.nodes.system + self.settings.nodes.accelerated
+        return self.expectation.pauses(upgraded=self.replaces is not None, nodes=nodes)
 
     @property
     def registry(self) -> Access:
@@ -143,6 +151,7 @@ class Run:
 
         def seeing(judged: Judged) -> None:
             self.watched(judged.verdict, within)
+            self.restless.seen(judged)
             if observe is not None:
                 observe(judged)
 
@@ -158,6 +167,7 @@ class Run:
                     Deadline.after(within),
                     settle=settle or deadlines.settle,
                     patience=deadlines.unschedulable,
+                    certain=deadlines.refused,
                     observe=seen,
                     cancelled=self.services.died,
                 )
@@ -190,7 +200,7 @@ class Run:
                 ended.set()
 
         within = self.settings.deadlines.release * len(self.bundle.folders)
-        gate = NothingUnschedulable(self.expectation.namespaces)
+        gate = self.expectation.watch
         working = Background(watched, "lane")
         try:
             with (
@@ -203,6 +213,7 @@ class Run:
                     gate,
                     Deadline.after(within),
                     patience=self.settings.deadlines.unschedulable,
+                    certain=self.settings.deadlines.refused,
                     observe=seen,
                     cancelled=ended,
                 )
@@ -223,13 +234,13 @@ class Run:
             try:
                 passed = self.expect(
                     self.expectation.gate,
-                    within=self.settings.deadlines.pods,
+                    within=self.settings.deadlines.pods + self.pauses,
                     observe=lambda judged: seen.__setitem__(slice(None), [judged.objects]),
                 )
             finally:
                 for objects in seen:
                     self.facts.update(self.expectation.facts(objects))
-            for note in self.expectation.notes(seen[-1]):
+            for note in (*self.expectation.notes(seen[-1]), *self.restless.notes()):
                 self.journal.note(note)
             phase.detail = passed.reason
         return passed

@@ -8,13 +8,15 @@ CRDs, namespaces and what a chart declares to be kept may stay, since to take th
 they are told as a note. Hooks come and go by their own policies.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.bundles.delivery import ARGOCD_NAMESPACE, Delivery
+from harness.bundles.model import Bundle
 from harness.cells.lane import Lane
 from harness.cells.prepare import Prepared
+from harness.cells.remaking import Restless
 from harness.cells.run import Run
 from harness.errors import DataError, SyncDeadline, VerdictFailed
 from harness.expected import objects as expected_objects
@@ -22,7 +24,7 @@ from harness.gates import argocd, typed
 from harness.gates.absence import Gone, Member
 from harness.gates.findings import listed
 from harness.gates.flux import releases, sources
-from harness.objects import Kind
+from harness.objects import Kind, Reference
 from harness.publishing.publication import content_of
 from harness.verdict import Passed
 from harness.waiting.loop import Judged
@@ -32,14 +34,15 @@ BEFORE = "before"  # the stage that an upgrade starts from
 _STAYS = frozenset({"CustomResourceDefinition", "Namespace"})
 _POLICY = "helm.sh/resource-policy"
 _HOOK = "helm.sh/hook"
+_SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 
 
 @dataclass(frozen=True)
 class Vanished:
-    """What only the earlier bundle has: `members` must go, `kept` (in words) are left by everybody."""
+    """What only the earlier bundle has: `members` must go, `kept` may stay."""
 
     members: frozenset[Member]
-    kept: tuple[str, ...]
+    kept: tuple[Reference, ...]
 
 
 def require_change(before: Prepared, after: Prepared) -> None:
@@ -66,6 +69,7 @@ def deliver_first(run: Run, lane: Lane, before: Prepared) -> dict[str, Any]:
         replaces=None,
         facts={},
         passed=[],
+        restless=Restless(),
         installed=lambda: before.installed(run.cluster, run.helm, upgraded=False).expectation,
     )
     lane.story(first)
@@ -76,7 +80,7 @@ def vanished(before: Prepared, after: Prepared, kinds: Collection[Kind]) -> Vani
     """`kinds` are those that the cluster serves once `before` is installed."""
     earlier = expected_objects.expected(before.rendered, before.bundle, kinds)
     later = expected_objects.expected(after.rendered, after.bundle, kinds)
-    members, kept = set[Member](), set[str]()
+    members, kept = set[Member](), set[Reference]()
     left = {reference: earlier[reference] for reference in earlier.keys() - later.keys()}
     definitions = {reference.name for reference, one in left.items() if one.kind.kind == "CustomResourceDefinition"}
     groups = {name.partition(".")[2] for name in definitions}  # each is called plural.group
@@ -84,13 +88,19 @@ def vanished(before: Prepared, after: Prepared, kinds: Collection[Kind]) -> Vani
         annotations = typed.annotations(one.item)
         if _HOOK in annotations or one.kind.group in groups:
             continue  # gone or not, it is its own policy's business, or that of its CRD
-        if one.kind.kind in _STAYS or annotations.get(_POLICY) == "keep":
-            kept.add(str(reference))
+        if one.kind.kind in _STAYS or annotations.get(_POLICY) == "keep" or _never_pruned(annotations, after.bundle):
+            kept.add(reference)
         else:
             members.add((one.kind.api_version, one.kind.plural, one.kind.kind, reference.namespace, reference.name))
     if before.publication and after.publication:
         members |= set(_delivered(before.publication.delivery)) - set(_delivered(after.publication.delivery))
     return Vanished(frozenset(members), tuple(sorted(kept)))
+
+
+def _never_pruned(annotations: Mapping[str, str], bundle: Bundle) -> bool:
+    """Whether Argo CD, which reads this annotation alone, leaves an object that its bundle does not have any more."""
+    options = (word.strip() for word in annotations.get(_SYNC_OPTIONS, "").split(","))
+    return bundle.by_argocd and "Prune=false" in options
 
 
 def _delivered(delivery: Delivery) -> Iterator[Member]:
@@ -105,15 +115,16 @@ def _delivered(delivery: Delivery) -> Iterator[Member]:
             yield kind.api_version, kind.plural, kind.kind, namespace, name
 
 
-def converged(run: Run, lane: Lane, before: Prepared, after: Prepared) -> None:
-    """Expect what vanished to be gone, and to stay away; and everything that had passed to pass again.
+def converged(run: Run, lane: Lane, before: Prepared, after: Prepared) -> tuple[Reference, ...]:
+    """Expect what vanished to be gone, and to stay away; and everything that had passed to pass again. Returns what may
+    stay though the new bundle does not have it.
 
     Raises SyncDeadline where something is not pruned in time, VerdictFailed where it comes back.
     """
     deadlines = run.settings.deadlines
     left = vanished(before, after, run.cluster.resources().kinds)
     if left.kept:
-        run.journal.note(f"upgrade: not expected to go: {listed(left.kept)}")
+        run.journal.note(f"upgrade: not expected to go: {listed(map(str, left.kept))}")
     with run.journal.phase("prune") as phase:
         if not left.members:
             phase.detail = "nothing vanished"
@@ -130,6 +141,7 @@ def converged(run: Run, lane: Lane, before: Prepared, after: Prepared) -> None:
             )
         run.still()
         phase.detail = "what passed passes still, and nothing came back"
+    return left.kept
 
 
 def _never_back(judged: Judged) -> None:

@@ -11,18 +11,51 @@ import click
 
 from harness.names import PROGRAM
 
+OVERRIDES = "overrides"  # in the `meta` of a command line's contexts: settings that were given after the verb
+
+
+def _override(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Settings that are given after a verb count like those before it, and after them."""
+    context.meta[OVERRIDES] = (*context.meta.get(OVERRIDES, ()), *values)
+    if context.obj is not None:
+        context.obj.overrides = (*context.obj.overrides, *values)
+    return values
+
 
 class Verb(click.Command):
-    """A command that is not imported yet: its name, where it is (`module:name`, in this package), and its sentence."""
+    """A command that is not imported yet: its name, where it is (`module:name`, in this package), and its sentence.
 
-    def __init__(self, name: str, place: str, sentence: str) -> None:
+    Once imported it takes -o as the program itself does, unless it needs no settings.
+    """
+
+    def __init__(self, name: str, place: str, sentence: str, *, settings: bool = True) -> None:
         super().__init__(name, short_help=sentence)
         self.place = place
+        self.settings = settings
 
     def load(self) -> click.Command:
         module, _, name = self.place.partition(":")
         command: click.Command = getattr(import_module(f"{__name__}.{module}"), name)
+        if self.settings:
+            _configurable(command)
         return command
+
+
+def _configurable(command: click.Command) -> None:
+    """Give a command the option -o, and, where it is a group, those in it."""
+    if all("-o" not in parameter.opts for parameter in command.params):
+        option = click.Option(
+            ["-o", "--option"],
+            metavar="KEY=VALUE",
+            multiple=True,
+            expose_value=False,
+            is_eager=True,  # before any setting is asked for
+            callback=_override,
+            help="Override a setting, as before the verb.",
+        )
+        command.params.append(option)
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _configurable(inner)
 
 
 class Verbs(click.Group):
@@ -65,6 +98,7 @@ VERBS = [
         "compare",
         "compare:command",
         "Say what broke, got fixed or got slower from OLD to NEW, each a kwok-results.json or a directory with some.",
+        settings=False,
     ),
     Verb("recipes", "recipes:recipes", "Look at recipes: what there is, what one resolves to, and why."),
     Verb("matrix", "matrix:matrix", "Say which recipes run under which lanes, and why."),
@@ -79,6 +113,7 @@ VERBS = [
         "completion",
         "completion:completion",
         'Print the completion script; for bash: eval "$(kwok-harness completion bash)".',
+        settings=False,
     ),
 ]
 
@@ -101,7 +136,7 @@ VERBS = [
     "overrides",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Override a setting, such as nodes.accelerated=8 or deadlines.pods=90s.",
+    help="Override a setting, such as nodes.accelerated=8 or deadlines.pods=90s; also after the verb.",
 )
 @click.option("--lenient", is_flag=True, help="Leave out what recipe data of a newer format has, and say so.")
 @click.version_option(package_name=PROGRAM)

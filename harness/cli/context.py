@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli import OVERRIDES
 from harness.errors import UsageError
 from kwok import SAMPLES
 
@@ -184,8 +185,9 @@ def _complete(
     context: click.Context, names: Callable[[Context], list[str] | tuple[str, ...]], incomplete: str
 ) -> list[str]:
     top = context.find_root().params
+    overrides = (*(top.get("overrides") or ()), *context.meta.get(OVERRIDES, ()))
     try:
-        found = names(Context(top.get("file"), tuple(top.get("overrides") or ())))
+        found = names(Context(top.get("file"), overrides))
     except Exception:  # noqa: BLE001 - a broken file must not spoil the user's command line
         return []
     return [name for name in found if name.startswith(incomplete)]

@@ -61,7 +61,7 @@ class Cluster(Connection):
         A 410 between pages (the continue token has expired) starts over. `timeout` bounds all of it.
         """
         until = self._clock() + timeout
-        query = {"limit": str(PAGE), "labelSelector": label_selector, "fieldSelector": field_selector}
+        query = {"limit": str(PAGE), "labelSelector": label_selector, "fieldSelector": field_selector or kind.fields}
         query = {key: value for key, value in query.items() if value}
         pinned = {"resourceVersion": at, "resourceVersionMatch": "Exact"} if at else {}
         items: list[dict[str, Any]] = []
@@ -140,6 +140,8 @@ class Cluster(Connection):
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(max(1, int(timeout))),
         }
+        if kind.fields:
+            query["fieldSelector"] = kind.fields
         response = self.stream(address(kind), query, silence=timeout + grace)
         return Watch(response, where=f"WATCH {address(kind)}", seconds=timeout + grace, clock=self._clock)
 

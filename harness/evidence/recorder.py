@@ -11,6 +11,8 @@
 | seen   | the objects, as what differs from those seen before in that wait (from none, at first), their verdict, |
 |        | and how long after the first news of them arrived (`lag`)                                           |
 | ended  | how a wait ended (passed, failed, expired, cancelled, broken) and why                             |
+| cut    | `limit`, in bytes: the file has become as large, and nothing of what is seen is recorded any more; tasks, |
+|        | notes, and how waits end still are                                                                  |
 | closed | nothing: that the recording is whole                                                              |
 
 `at` is seconds since the header. A thread of its own compares, redacts and writes, because the one that waits has a
@@ -20,6 +22,7 @@ told, and never one of the cell.
 
 import itertools
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -86,8 +89,11 @@ class Recorder:
         deployer: str,
         cluster: str,
         clock: Callable[[], float] = time.monotonic,
+        limit: float = math.inf,
     ) -> None:
         self.path = path
+        self.cut = False  # whether the limit, in bytes, was reached
+        self._limit = limit
         self.problem = ""  # why the file lacks something, if it does
         self._clock = clock
         self._begun = clock()
@@ -186,7 +192,13 @@ class Recorder:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(self.path, flags, 0o600), "wb", buffering=0) as file:
                 while (item := self._queue.get()) is not None:
-                    event = _difference(item) if isinstance(item, _Seen) else item
+                    if isinstance(item, _Seen) and file.tell() >= self._limit:
+                        if self.cut:
+                            continue
+                        self.cut = True
+                        event: Event = {"event": "cut", "at": item.at, "limit": self._limit}
+                    else:
+                        event = _difference(item) if isinstance(item, _Seen) else item
                     file.write(_line(self._redactor.document(event)))
         except OSError as error:
             self.problem = f"{self.path}: the recording cannot be written: {error.strerror}"
@@ -221,17 +233,24 @@ class _Telling:
         self._progress.note(text)
 
 
-def copy(source: Path, target: Path, redactor: Redactor) -> str:
+def copy(
+    source: Path, target: Path, redactor: Redactor, *, told: Callable[[int, int], None] = lambda done, size: None
+) -> str:
     """A copy of a closed recording, without what `redactor` knows to be secret (which is known at the end only).
 
-    Returns why there is none, or an empty text. A last line that was cut off is left out.
+    What merely looks like a secret is not in a recording. So lines in which nothing stands that is known are copied as
+    they are, which takes a hundredth of the time of those that are redacted. `told` hears after each how many bytes are
+    done, and of how many. Returns why there is no copy, or an empty text. A last line that was cut off is left out.
     """
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with source.open("rb") as old, os.fdopen(os.open(target, flags, 0o600), "wb") as new:
+            size, done = os.fstat(old.fileno()).st_size, 0
             for line in old:
+                done += len(line)
                 if line.endswith(b"\n"):
-                    new.write(_line(redactor.document(json.loads(line))))
+                    new.write(_line(redactor.document(json.loads(line))) if redactor.concerns(line) else line)
+                told(done, size)
     except OSError as error:
         return f"the recording cannot be copied: {error.strerror}"
     return ""

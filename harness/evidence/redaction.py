@@ -106,6 +106,7 @@ class Redactor:
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._known = sorted({value for value in known if value}, key=lambda value: (-len(value), value))
+        self._written = [json.dumps(value, ensure_ascii=False)[1:-1].encode(errors="replace") for value in self._known]
         # Documents are of the same texts again and again: an object that changed has mostly those that it had before.
         self._remembered = lru_cache(maxsize=1 << 16)(self.text)
 
@@ -125,6 +126,10 @@ class Redactor:
         for pattern in (_ENVIRONMENT, _FLAG, _WHOLE_LINE, _WITHIN_LINE):
             text = pattern.sub(_value, text)
         return text
+
+    def concerns(self, line: bytes) -> bool:
+        """Whether a line of JSON, as a recording has it, holds a value that is known to be secret."""
+        return any(value in line for value in self._written)
 
     def document(self, document: Any) -> Any:
         """JSON-ready data without its secrets; other than redacted text it is sure to stay what it is, JSON."""

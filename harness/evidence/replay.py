@@ -58,6 +58,7 @@ class Wait:
     within: float
     unjudged: str = ""  # why nothing of it could be judged again
     steps: list[Step] = field(default_factory=list)
+    cut: bool = False  # not all of what it saw was recorded
     how: str = ""
     why: str = ""
     seconds: float = math.nan
@@ -84,6 +85,8 @@ class Wait:
         found = [f"line {step.line}, {step.seconds:.1f} s: {step.difference}" for step in self.steps if step.difference]
         last = self.steps[-1].verdict if self.steps else None
         doomed = isinstance(last, Failed) or (isinstance(last, Waiting) and last.doomed != "")
+        if self.cut:
+            return tuple(f"wait {self.number}: {text}" for text in ([self.unjudged] if self.unjudged else []) + found)
         if (self.how == "passed" and not isinstance(last, Passed)) or (self.how == "failed" and not doomed):
             found.append(f"it {self.how}, but its last verdict is {_told(last)}")
         return tuple(f"wait {self.number}: {text}" for text in ([self.unjudged] if self.unjudged else []) + found)
@@ -103,7 +106,8 @@ class Told:
 class Replay:
     """A recording that was judged again. `story` has tasks and waits in the order in which they began.
 
-    `truncated`: the last line was cut off; `closed`: the recording was brought to its end.
+    `truncated`: the last line was cut off; `closed`: the recording was brought to its end; `cut`: since when, in
+    seconds, nothing that was seen is in it, as it had become too large.
     """
 
     header: Mapping[str, Any]
@@ -111,6 +115,7 @@ class Replay:
     story: list[Told | Wait] = field(default_factory=list)
     truncated: bool = False
     closed: bool = False
+    cut: float | None = None
 
     @property
     def waits(self) -> tuple[Wait, ...]:
@@ -184,6 +189,7 @@ class _Reading:
                 wait = Wait(int(event["wait"]), at, event["gate"], kinds, float(event["within"]))
                 if wait.number in self._open:
                     raise ValueError(f"wait {wait.number} begins twice")
+                wait.cut = replay.cut is not None
                 self._open[wait.number] = _Judging(wait)
                 replay.story.append(wait)
             case "seen":
@@ -191,6 +197,10 @@ class _Reading:
             case "ended":
                 wait = self._open.pop(event["wait"]).wait
                 wait.how, wait.why, wait.seconds = str(event["how"]), str(event["why"]), float(event["seconds"])
+            case "cut":
+                replay.cut = at
+                for judging in self._open.values():
+                    judging.wait.cut = True
             case "closed":
                 replay.closed = True
             case other:

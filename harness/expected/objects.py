@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from harness.bundles.model import Bundle
 from harness.errors import DataError
 from harness.gates import typed
+from harness.gates.workloads.hooks import passes_by_argocd
 from harness.gates.workloads.manifest import flatten, misnamed
 from harness.objects import Kind, Object, Reference
 
@@ -52,8 +53,13 @@ def expected(
             namespace = (metadata.get("namespace") or folder.namespace) if kind.namespaced else ""
             reference = Reference(str(kind), namespace, metadata["name"])
             if not (reference in found and kind.kind == "CustomResourceDefinition"):
-                found[reference] = _expected(folder.release, kind, item)
+                one = _expected(folder.release, kind, item)
+                found[reference] = replace(one, optional=True) if _passing(item, bundle) else one
     return {**found, **dict(_scaled(found, served))}
+
+
+def _passing(item: Object, bundle: Bundle) -> bool:
+    return bundle.by_argocd and passes_by_argocd(item)
 
 
 def _kind(item: Object, served: Mapping[tuple[str, str], Kind]) -> Kind:

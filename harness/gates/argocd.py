@@ -8,6 +8,7 @@ The states of an Application that count as a pass are the documented ones (any o
 | Synced    | Progressing | any, see below | yes: KWOK readies no operands                               |
 | OutOfSync | Healthy     | Succeeded      | a child: an operator changed its object afterwards          |
 | Synced    | Degraded    | Succeeded      | a child: what the chart expects at run time is not simulated |
+| Synced    | Suspended   | Succeeded      | a child: a Job or CronJob that its manifest suspends         |
 
 A status counts only for what is asked now. The CRD has no status subresource, hence no observed generation; instead
 the source that was compared must be that of the spec, the revision must be the pushed digest (OCI revisions are
@@ -52,7 +53,7 @@ KINDS: tuple[Kind, ...] = (APPLICATIONS,)  # and CLAIMS, where claims are to be 
 NAMESPACE = "argocd"
 
 _PASS = {("Synced", "Healthy"), ("Synced", "Progressing")}
-_PASS_AFTER_SUCCESS = {("OutOfSync", "Healthy"), ("Synced", "Degraded")}
+_PASS_AFTER_SUCCESS = {("OutOfSync", "Healthy"), ("Synced", "Degraded"), ("Synced", "Suspended")}
 _RETRIES_FORGIVEN = 2  # a chart's own CRDs and namespaces take one or two
 _RETRY_NOTE = re.compile(r"\.? Retrying attempt #\d+ at .*$")  # has a time of day in it
 _WAITS_FOR = "waiting for healthy state of "

@@ -8,20 +8,23 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter
 
 from harness.errors import DataError, did_you_mean
-from harness.gates import absence, argocd, combining, nodes
+from harness.gates import absence, argocd, argocd_remade, argocd_warnings, combining, nodes
 from harness.gates.findings import Gate
 from harness.gates.flux import releases, sources
 from harness.gates.workloads import scheduled as workloads
+from harness.gates.workloads.installing import NothingUnschedulable
 
 GATES: Mapping[str, type[Gate]] = {  # the names are part of the format of recordings
     "absence.gone": absence.Gone,
+    "applications.made_again": argocd_remade.MadeAgain,
     "applications.root_there": argocd.RootThere,
     "applications.synced": argocd.Synced,
+    "applications.without_warnings": argocd_warnings.WithoutWarnings,
     "combining.unless_doomed": combining.UnlessDoomed,
     "nodes.nodes_ready": nodes.NodesReady,
     "releases.flux_bundle": releases.Reconciled,
     "sources.kustomization_there": sources.KustomizationThere,
-    "workloads.nothing_unschedulable": workloads.NothingUnschedulable,
+    "workloads.nothing_unschedulable": NothingUnschedulable,
     "workloads.scheduled_as_intended": workloads.ScheduledAsIntended,
 }
 _NAMES: Mapping[type, str] = {gate: name for name, gate in GATES.items()}

@@ -33,7 +33,8 @@ class Level(IntEnum):
 
     WAITING = 0  # it may come right
     DOOMED = 1  # it will not, unless something changes
-    FAILED = 2  # it cannot
+    CERTAIN = 2  # it will not, and nothing that is still to come changes that
+    FAILED = 3  # it cannot
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,9 @@ def overall(findings: Iterable[Finding]) -> Failed | Waiting:
     match worst.level:
         case Level.FAILED:
             return Failed(_told(same), worst.subject, kind=kind)
-        case Level.DOOMED:
-            return Waiting(_told(ordered), worst.subject, kind=kind, doomed=_told(same))
+        case Level.DOOMED | Level.CERTAIN as level:
+            certain = level is Level.CERTAIN
+            return Waiting(_told(ordered), worst.subject, kind=kind, doomed=_told(same), certain=certain)
     return Waiting(_told(ordered), worst.subject, kind=kind)
 
 

@@ -107,12 +107,15 @@ _JOB_SPEC = _Fields(
 _WORKLOAD_SPEC = _Fields(
     completions=_number,
     jobTemplate=_Fields(spec=_JOB_SPEC),
+    minReadySeconds=_number,
     parallelism=_number,
+    paused=_flag,
     podManagementPolicy=_text,
     replicas=_number,
     suspend=_flag,
     template=_TEMPLATE,
     ttlSecondsAfterFinished=_number,
+    updateStrategy=_Fields(type=_text, rollingUpdate=_Fields(partition=_number)),
 )
 _SCALER_SPEC = _Fields(
     scaleTargetRef=_Fields("kind", "name", kind=_text, name=_text, apiVersion=_text),

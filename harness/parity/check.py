@@ -130,8 +130,10 @@ def check(
     again: Mapping[str, Sequence[Object]] | None = None,
     released: Mapping[str, Sequence[Object]] = MappingProxyType({}),
     served: Collection[str] = (),
+    kept: Collection[Reference] = (),
 ) -> ParityReport:
-    """Compare what the cluster holds with what helm makes of the releases (see `referred`).
+    """Compare what the cluster holds with what helm makes of the releases (see `referred`). `kept` may be there from
+    before an upgrade.
 
     Raises ClusterError where the cluster cannot be asked.
     """
@@ -160,7 +162,7 @@ def check(
         compared=sum(item is not None for _, item in there.values()),
         differences=tuple(each for real, _ in verdicts for each in real),
         missing=tuple(sorted(each for each, one in absent if not one.optional)),
-        unexpected=tuple(sorted(unexpected - reference.keys())),
+        unexpected=tuple(sorted(unexpected - reference.keys() - set(kept))),
         dropped=tuple(each for _, dropped in verdicts for each in dropped),
         varying=tuple(
             Varying(each, tuple(sorted(one.varies)), one.made is not None)

@@ -105,12 +105,14 @@ def wait(
     *,
     settle: float = 0.0,
     patience: float = math.inf,
+    certain: float = math.inf,
     observe: Observe | None = None,
     cancelled: threading.Event | None = None,
 ) -> Passed:
     """Judge every change of `kinds` until `gate` passes and has passed, unchanged, for `settle` seconds.
 
-    Raises GateFailed for a Failed at once, and for a Waiting whose subject was `doomed` for `patience` seconds;
+    Raises GateFailed for a Failed at once, and for a Waiting whose subject was `doomed` for `patience` seconds, or
+    certain to be for `certain` seconds;
     Expired at the deadline, never later than a second after it; Cancelled once `cancelled` is set; ApiError for an
     answer that asking again does not change (401, 403, 404, 405). Everything else is tried again until the deadline.
     `observe` sees everything that was judged, in order; the last is what the verdict rests on.
@@ -119,22 +121,26 @@ def wait(
     with watching:
         if cancelled is not None:
             watching.stop_on(cancelled)
-        return _Wait(watching, gate, deadline, Standing(settle, patience), observe).run()
+        return _Wait(watching, gate, deadline, Standing(settle, patience, certain), observe).run()
 
 
 class Standing:
     """The last verdict and since when it stands, in seconds of any clock: when it becomes final, without one."""
 
-    def __init__(self, settle: float, patience: float) -> None:
+    def __init__(self, settle: float, patience: float, certain: float = math.inf) -> None:
         self._settle = settle
         self._patience = patience
+        self._certain = certain
         self._since = 0.0
+        self._certain_since = math.inf
         self.verdict: Verdict | None = None
 
     def heard(self, verdict: Verdict, now: float) -> None:
         """A pass stands while nothing about it changes, a doomed Waiting while its subject does not."""
         if self._what(verdict) is None or self._what(verdict) != self._what(self.verdict):
-            self._since = now
+            self._since, self._certain_since = now, math.inf
+        certain = isinstance(verdict, Waiting) and verdict.certain
+        self._certain_since = min(self._certain_since, now) if certain else math.inf
         self.verdict = verdict
 
     @property
@@ -146,7 +152,7 @@ class Standing:
             case Passed():
                 return self._since + self._settle
             case Waiting(doomed=cause) if cause:
-                return self._since + self._patience
+                return min(self._since + self._patience, self._certain_since + self._certain)
         return math.inf
 
     @staticmethod

@@ -27,7 +27,7 @@ from harness.gates.flux import releases, sources
 from harness.installers.platform import Platform
 from harness.isolation.nodes import apply_nodes
 from harness.isolation.reservation import Stay
-from harness.objects import DEPLOYMENTS, JOBS, PODS, Kind, Object
+from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Kind, Object
 from harness.processes.ports import free_ports
 from harness.progress import Silent
 from harness.publishing.oci.registry import Published
@@ -238,7 +238,7 @@ class Plane:
         """Take deliveries of earlier cells away, and what they have brought to run."""
         clear(self.cluster)
         for name in self.cells:
-            for kind in (DEPLOYMENTS, JOBS, PODS):
+            for kind in (DAEMONSETS, DEPLOYMENTS, JOBS, STATEFULSETS, PODS):
                 for item in self.cluster.list(kind, namespace=name).items:
                     remove(self.cluster, kind, item)
         self.cells.clear()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from harness.gates.workloads.scheduled import KINDS
+from harness.gates.workloads.unscheduled import KINDS
 from harness.objects import (
     DAEMONSETS,
     DEPLOYMENTS,
@@ -142,6 +142,19 @@ def agent_pod(on: str, *, name: str = "agent", generation: str = "1", bound: boo
     affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
     found["spec"]["affinity"] = affinity
     return found
+
+
+def refused(workload: Any, message: str, *, at: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:
+    """An Event: the controller of `workload` may not make a pod."""
+    metadata = workload["metadata"]
+    return {
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name']}.1", "namespace": metadata["namespace"], "uid": f"event-{at}"},
+        "involvedObject": {"uid": metadata["uid"]},
+        "reason": "FailedCreate",
+        "message": message,
+        "lastTimestamp": at,
+    }
 
 
 _KINDS: dict[str, Kind] = {

@@ -217,3 +217,16 @@ def test_every_pin_has_its_wrapper_module() -> None:
         module = settings.ROOT / "kwok" / "wrappers" / pin.wrapper
         assert (pin.package or pin.module) in (module / "go.mod").read_text(), name
         assert (module / "go.sum").is_file(), name
+
+
+@pytest.mark.parametrize(("text", "size"), [("500k", 500_000), ("64Mi", 64 << 20), ("1Gi", 1 << 30), ("2M", 2_000_000)])
+def test_a_size_has_its_unit(text: str, size: int) -> None:
+    """As Kubernetes writes them."""
+    assert settings.load(environment={}, overrides={"recording": text}).recording == size
+
+
+@pytest.mark.parametrize("text", ["", "64", "0Mi", "-1Mi", "1.5Mi", "64MB", "Mi"])
+def test_what_is_no_size_is_one_error(text: str) -> None:
+    """With what to write instead."""
+    with pytest.raises(SettingsError, match="is not a size: write a whole number with a unit"):
+        settings.load(environment={}, overrides={"recording": text})

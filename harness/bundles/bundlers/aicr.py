@@ -60,7 +60,8 @@ class AicrBundler:
         if isinstance(find(shape), PulledShape):
             raise UsageError(
                 f"the aicr command line makes the shape {shape} only as it pushes it to a registry",
-                do="`run` the recipe under the lane, or take the built-in bundler (`bundler: builtin`)",
+                do="push it, and it is written from there (`bundle RECIPE --deployer LANE --output DIR --push -o "
+                "registry.address=registry.example.com/team`); or take the built-in bundler (`bundler: builtin`)",
             )
         with replacing(directory) as fresh:
             self._bundle(recipe, ["--output", fresh.absolute()])

@@ -18,18 +18,20 @@ from harness.gates.workloads.explanation import compare, daemon_target, nearest
 from harness.gates.workloads.manifest import ExpectedWorkload
 from harness.gates.workloads.ownership import Ownership
 from harness.gates.workloads.placement import intended, node_type, simulated
+from harness.gates.workloads.refusals import Refusal, Refusals
+from harness.gates.workloads.revisions import revisions, stays
 from harness.names import ACCELERATED
 from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Object, condition, phase
 from harness.verdict import CauseKind
 
 _SHOWN = 3  # nodes in a sentence
 _HASH = "pod-template-hash"
-_REVISION = "controller-revision-hash"
-_GENERATION = "pod-template-generation"
-_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+_ARGOCD = "argocd.argoproj.io/tracking-id"  # on what Argo CD delivers, and heals as our bundles have it
 
 
-def judge(want: ExpectedWorkload, ownership: Ownership, empty_allowed: Collection[str]) -> Iterator[Finding]:
+def judge(
+    want: ExpectedWorkload, ownership: Ownership, empty_allowed: Collection[str], refusals: Refusals
+) -> Iterator[Finding]:
     """What is not as the manifest says; nothing when all is well."""
     if want.kind == CRONJOBS:
         yield from _cron_job(want, ownership)
@@ -46,51 +48,102 @@ def judge(want: ExpectedWorkload, ownership: Ownership, empty_allowed: Collectio
     elif "deletionTimestamp" in live["metadata"]:
         yield Finding(Level.WAITING, str(want), "is being deleted")
     elif want.kind == JOBS:
-        yield from _job(want, live, ownership)
+        yield from _job(want, live, ownership, refusals)
     elif want.kind != PODS:
-        yield from _controlled(want, live, ownership)
+        yield from _controlled(want, live, ownership, refusals)
 
 
-def _controlled(want: ExpectedWorkload, live: Object, ownership: Ownership) -> Iterator[Finding]:
+def _controlled(want: ExpectedWorkload, live: Object, ownership: Ownership, refusals: Refusals) -> Iterator[Finding]:
     """The kinds that keep a number of pods."""
     status, generation = live.get("status") or {}, live["metadata"].get("generation", 0)
     if status.get("observedGeneration", 0) < generation:
         yield Finding(Level.WAITING, str(want), f"its controller has not seen generation {generation} yet")
     elif want.kind == DAEMONSETS:
-        yield from _daemon_set(want, live, ownership)
+        yield from _daemon_set(want, live, ownership, refusals)
+    elif live["spec"].get("paused"):
+        yield from _paused(want, live, ownership)
+    elif fought_over(want, live):
+        text = (
+            f"has an autoscaler that keeps at least {want.replicas} replicas, and a manifest that says {want.stated}: "
+            f"Argo CD puts back the {want.stated} each time (self-heal); leave replicas out of the manifest"
+        )
+        yield Finding(Level.CERTAIN, str(want), text, kind=CauseKind.RECONCILE)
     else:
-        replicas = live["spec"].get("replicas", 1)
-        if replicas < want.replicas or (replicas != want.replicas and not want.elastic):
-            text = f"asks for {replicas} replicas in the cluster, for {want.replicas} in the manifest"
-            yield Finding(Level.WAITING if want.elastic else Level.DOOMED, str(want), text, kind=CauseKind.RECONCILE)
-            return
-        judge_kind = {DEPLOYMENTS: _deployment, STATEFULSETS: _stateful_set}.get(want.kind, _replicas)
-        yield from judge_kind(want, live, replicas, ownership)
+        yield from _replicated(want, live, ownership, refusals)
 
 
-def _deployment(want: ExpectedWorkload, live: Object, replicas: int, ownership: Ownership) -> Iterator[Finding]:
+def _replicated(want: ExpectedWorkload, live: Object, ownership: Ownership, refusals: Refusals) -> Iterator[Finding]:
+    replicas = live["spec"].get("replicas", 1)
+    if want.scaled and replicas < want.replicas:
+        text = f"asks for {replicas} replicas in the cluster; its autoscaler, which keeps at least {want.replicas}, "
+        yield Finding(Level.WAITING, str(want), f"{text}has not scaled it yet", kind=CauseKind.RECONCILE)
+        return
+    if replicas < want.replicas or (replicas != want.replicas and not want.elastic):
+        text = f"asks for {replicas} replicas in the cluster, for {want.replicas} in the manifest"
+        yield Finding(Level.WAITING if want.elastic else Level.DOOMED, str(want), text, kind=CauseKind.RECONCILE)
+        return
+    judge_kind = {DEPLOYMENTS: _deployment, STATEFULSETS: _stateful_set}.get(want.kind, _replicas)
+    yield from judge_kind(want, live, replicas, ownership, refusals)
+
+
+def fought_over(want: ExpectedWorkload, live: Object) -> bool:
+    """Whether an autoscaler and a deployer that heals each put their own number of replicas back, for ever."""
+    healed = _ARGOCD in (live["metadata"].get("annotations") or {})
+    return want.scaled and want.stated is not None and want.stated < want.replicas and healed
+
+
+def _paused(want: ExpectedWorkload, live: Object, ownership: Ownership) -> Iterator[Finding]:
+    """The controller of a paused Deployment makes no ReplicaSet, but keeps the pods of those that are there."""
+    newest = _newest(live, ownership.replicasets_of(live["metadata"]["uid"]))
+    wanted = live["spec"].get("replicas", 1)
+    there = ownership.pods_of(newest["metadata"]["uid"]) if newest is not None else ()
+    if len(there) == wanted:
+        return
+    if want.paused:
+        text = "is paused in its manifest (spec.paused), so its controller makes no pods of this template"
+        yield Finding(Level.CERTAIN, str(want), text, kind=CauseKind.APPLY)
+    else:
+        text = "is paused in the cluster, not in its manifest"
+        yield Finding(Level.DOOMED, str(want), text, kind=CauseKind.RECONCILE)
+
+
+def _newest(live: Object, sets: Sequence[Object]) -> Object | None:
+    """The ReplicaSet of a Deployment's current template."""
+    return next((one for one in sets if _template(one) == _template(live)), None)
+
+
+def _deployment(
+    want: ExpectedWorkload, live: Object, replicas: int, ownership: Ownership, refusals: Refusals
+) -> Iterator[Finding]:
     sets = ownership.replicasets_of(live["metadata"]["uid"])
-    newest = next((one for one in sets if _template(one) == _template(live)), None)
+    newest = _newest(live, sets)
     if newest is None:
-        yield _missing(want, "has no ReplicaSet of its current template", _refusal(live))
+        yield _missing(want, "has no ReplicaSet of its current template", refusals.of(live, want.identity))
         return
     pods = ownership.pods_of(newest["metadata"]["uid"])
     older = [pod for one in sets if one is not newest for pod in ownership.pods_of(one["metadata"]["uid"])]
-    yield from _count(want, pods, older, replicas, _refusal(newest) or _refusal(live))
+    refusal = refusals.of(newest, want.identity) or refusals.of(live, want.identity)
+    yield from _count(want, pods, older, replicas, refusal)
 
 
-def _stateful_set(want: ExpectedWorkload, live: Object, replicas: int, ownership: Ownership) -> Iterator[Finding]:
-    revision = (live.get("status") or {}).get("updateRevision")
-    pods, older = _split(ownership.pods_of(live["metadata"]["uid"]), _REVISION, revision)
-    yield from _count(want, pods, older, replicas, "")
+def _stateful_set(
+    want: ExpectedWorkload, live: Object, replicas: int, ownership: Ownership, refusals: Refusals
+) -> Iterator[Finding]:
+    pods, older = revisions(live, want.kind, ownership)
+    standing = [pod for pod in older if stays(want, pod)]
+    older = [pod for pod in older if not stays(want, pod)]
+    yield from _count(want, [*pods, *standing], older, replicas, refusals.of(live, want.identity))
 
 
-def _replicas(want: ExpectedWorkload, live: Object, replicas: int, ownership: Ownership) -> Iterator[Finding]:
+def _replicas(
+    want: ExpectedWorkload, live: Object, replicas: int, ownership: Ownership, refusals: Refusals
+) -> Iterator[Finding]:
     """A bare ReplicaSet or ReplicationController has no revisions."""
-    yield from _count(want, ownership.pods_of(live["metadata"]["uid"]), (), replicas, _refusal(live))
+    pods = ownership.pods_of(live["metadata"]["uid"])
+    yield from _count(want, pods, (), replicas, refusals.of(live, want.identity))
 
 
-def _job(want: ExpectedWorkload, live: Object, ownership: Ownership) -> Iterator[Finding]:
+def _job(want: ExpectedWorkload, live: Object, ownership: Ownership, refusals: Refusals) -> Iterator[Finding]:
     """A Job that is done needs no pods; one that failed is found with all other Jobs."""
     if any(condition(live, end).get("status") == "True" for end in ("Complete", "SuccessCriteriaMet", "Failed")):
         return
@@ -101,7 +154,7 @@ def _job(want: ExpectedWorkload, live: Object, ownership: Ownership) -> Iterator
         return
     pods = [pod for pod in ownership.pods_of(live["metadata"]["uid"]) if phase(pod) != "Failed"]
     if len(pods) < want.replicas:
-        yield _missing(want, f"has {len(pods)} of {want.replicas} pods", "")
+        yield _missing(want, f"has {len(pods)} of {want.replicas} pods", refusals.of(live, want.identity))
 
 
 def _cron_job(want: ExpectedWorkload, ownership: Ownership) -> Iterator[Finding]:
@@ -144,15 +197,16 @@ def matching(want: ExpectedWorkload, ownership: Ownership) -> list[str]:
     return [name for name, node in ownership.nodes.items() if simulated(node) and not fit.obstacles(node)]
 
 
-def _daemon_set(want: ExpectedWorkload, live: Object, ownership: Ownership) -> Iterator[Finding]:
+def _daemon_set(want: ExpectedWorkload, live: Object, ownership: Ownership, refusals: Refusals) -> Iterator[Finding]:
     matched = set(matching(want, ownership))
     desired = (live.get("status") or {}).get("desiredNumberScheduled", 0)
     if desired != len(matched):
         text = f"its controller wants {desired} pods, by its manifest {len(matched)} nodes match"
         yield Finding(Level.DOOMED, str(want), f"{text}: {some(sorted(matched), _SHOWN)}")
         return
-    generation = (live["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION)
-    pods, older = _split(ownership.pods_of(live["metadata"]["uid"]), _GENERATION, generation)
+    pods, older = revisions(live, want.kind, ownership)
+    if want.on_delete:
+        pods, older = [*pods, *older], []
     by_node: dict[str, list[Object]] = defaultdict(list)
     for pod in pods:
         by_node[daemon_target(pod)].append(pod)
@@ -160,14 +214,16 @@ def _daemon_set(want: ExpectedWorkload, live: Object, ownership: Ownership) -> I
         yield Finding(Level.DOOMED, str(want), f"has pods for {some(elsewhere, _SHOWN)}, which it does not match")
     if without := sorted(matched - set(by_node)):
         yield _missing(
-            want, f"has {len(matched) - len(without)} of {len(matched)} pods, none for {some(without, _SHOWN)}", ""
+            want,
+            f"has {len(matched) - len(without)} of {len(matched)} pods, none for {some(without, _SHOWN)}",
+            refusals.of(live, want.identity),
         )
     elif not elsewhere:
-        yield from _count(want, pods, older, len(matched), "")
+        yield from _count(want, pods, older, len(matched), refusals.of(live, want.identity))
 
 
 def _count(
-    want: ExpectedWorkload, pods: Sequence[Object], older: Sequence[Object], wanted: int, refusal: str
+    want: ExpectedWorkload, pods: Sequence[Object], older: Sequence[Object], wanted: int, refusal: Refusal | None
 ) -> Iterator[Finding]:
     """Exactly as many pods of this revision as wanted, and none of another."""
     if len(pods) < wanted:
@@ -179,32 +235,12 @@ def _count(
         yield Finding(Level.WAITING, str(want), f"still has {len(older)} pods of an older revision")
 
 
-def _missing(want: ExpectedWorkload, text: str, refusal: str) -> Finding:
+def _missing(want: ExpectedWorkload, text: str, refusal: Refusal | None) -> Finding:
     """Pods that are not there: hopeless where their controller says that it cannot make them."""
-    if not refusal:
+    if refusal is None:
         return Finding(Level.WAITING, str(want), text)
-    return Finding(Level.DOOMED, str(want), f"{text}: {refusal}", kind=said(refusal) or CauseKind.RECONCILE)
-
-
-def _refusal(live: Object) -> str:
-    """Why a controller makes no pods (quota, admission, no service account), in its own words; else empty."""
-    failure = condition(live, "ReplicaFailure")
-    if failure.get("status") == "True":
-        return str(failure.get("message") or failure.get("reason"))
-    progress = condition(live, "Progressing")
-    if progress.get("status") == "False":
-        return str(progress.get("message") or progress.get("reason"))
-    return ""
-
-
-def _split(pods: Sequence[Object], label: str, current: str | None) -> tuple[list[Object], list[Object]]:
-    """Pods of the current revision, and the others; without a known revision none is current."""
-    now: list[Object] = []
-    others: list[Object] = []
-    for pod in pods:
-        is_current = current and (pod["metadata"].get("labels") or {}).get(label) == current
-        (now if is_current else others).append(pod)
-    return now, others
+    kind = said(refusal.text) or CauseKind.RECONCILE
+    return Finding(refusal.level, str(want), f"{text}: {refusal.text}", kind=kind)
 
 
 def _template(item: Object) -> dict[str, Any]:

@@ -46,8 +46,10 @@ def worst_of(findings: Iterable[Finding], ownership: Ownership) -> Failed | Wait
     failed = [finding for finding in ordered if finding.level is Level.FAILED]
     if failed:
         return Failed(_told(failed, ownership), failed[0].subject, kind=kind)
-    doomed = [finding for finding in ordered if finding.level is Level.DOOMED]
-    return Waiting(_told(ordered, ownership), ordered[0].subject, kind=kind, doomed=_told(doomed, ownership))
+    doomed = [finding for finding in ordered if finding.level is not Level.WAITING]
+    certain = ordered[0].level is Level.CERTAIN
+    told = _told(doomed, ownership)
+    return Waiting(_told(ordered, ownership), ordered[0].subject, kind=kind, doomed=told, certain=certain)
 
 
 def _told(findings: list[Finding], ownership: Ownership) -> str:

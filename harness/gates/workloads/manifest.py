@@ -15,6 +15,8 @@ A workload counts when its API group is Kubernetes' own (a Volcano Job is a cust
 | hook: any other workload, made on install  | as without the annotation, unless its delete policy takes it away      |
 | and kept                                   | (hook-succeeded: at once, as helm does not wait for it)                |
 | hook: only for delete, rollback, test      | none                                                                   |
+| hook of Argo CD's own (only where Argo CD  | as hooks of helm: none for a Job or Pod, or one that is only for       |
+| delivers)                                  | failure or deletion, or skipped, or taken away once it has succeeded   |
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +27,7 @@ from typing import Any
 from harness.errors import DataError
 from harness.gates import typed
 from harness.gates.scheduling.fit import daemon
+from harness.gates.workloads.hooks import passes, passes_by_argocd
 from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS, Kind, Object
 
 REPLICATIONCONTROLLERS = Kind("v1", "replicationcontrollers", "ReplicationController")
@@ -41,8 +44,6 @@ WORKLOADS = {
         STATEFULSETS,
     )
 }
-_HOOK, _POLICY = "helm.sh/hook", "helm.sh/hook-delete-policy"
-_INSTALL_HOOKS = {"pre-install", "post-install", "pre-upgrade", "post-upgrade", "crd-install"}
 
 Identity = tuple[str, str, str]  # kind, namespace, name
 
@@ -57,19 +58,22 @@ class Declared:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What one release renders: decoded manifests, and the component's declarations."""
+    """What one release renders: decoded manifests, and the component's declarations. `by_argocd`: who delivers it."""
 
     release: str
     namespace: str
     objects: Sequence[Object]
     declared: Declared = Declared()
+    by_argocd: bool = False
 
 
 @dataclass(frozen=True)
 class ExpectedWorkload:
     """One object that must have pods. `replicas` is unused for a DaemonSet: the nodes decide.
 
-    `elastic`: others may scale it up. `ordered`: its pods come one after another. `spec` is the rendered pod spec.
+    `elastic`: others may scale it up; `scaled`: an autoscaler does, whatever the manifest has `stated`. `ordered`: its
+    pods come one after another, each `pause` seconds after the one before is ready (minReadySeconds). `on_delete` and
+    `partition`: which pods of an older revision stay. `spec` is the rendered pod spec.
     """
 
     kind: Kind
@@ -83,10 +87,26 @@ class ExpectedWorkload:
     ordered: bool = False
     suspended: bool = False
     transient: bool = False  # a Job with ttlSecondsAfterFinished: it may be done and gone
+    scaled: bool = False
+    stated: int | None = None
+    paused: bool = False
+    pause: int = 0
+    on_delete: bool = False
+    partition: int = 0
 
     @property
     def identity(self) -> Identity:
         return (self.kind.kind, self.namespace, self.name)
+
+    def pauses(self, *, upgraded: bool, nodes: int) -> int:
+        """Seconds that its controller lets pass between pods, as the manifest asks for (minReadySeconds).
+
+        When it is made, only pods that come one after another wait for each other. When it is changed, they are
+        replaced in turns, in the worst case one by one; those of a DaemonSet are at most as many as `nodes`.
+        """
+        if upgraded and not self.on_delete:
+            return self.pause * (nodes if self.kind == DAEMONSETS else self.replicas)
+        return self.pause * max(0, self.replicas - 1) if self.ordered else 0
 
     def __str__(self) -> str:
         return f"{self.kind.kind} {self.namespace}/{self.name}"
@@ -117,7 +137,7 @@ def expected_workloads(releases: Iterable[Rendered]) -> Expected:
         for kind, item in _workload_objects(release):
             metadata = typed.metadata(item)
             identity = (kind.kind, metadata.get("namespace") or release.namespace, metadata.get("name") or "")
-            if _passing(kind, item):
+            if passes(item) or (release.by_argocd and passes_by_argocd(item)):
                 hooks.add(identity)
                 continue
             if not identity[2]:
@@ -159,16 +179,6 @@ def _workload_objects(release: Rendered) -> Iterator[tuple[Kind, Object]]:
             yield kind, item
 
 
-def _passing(kind: Kind, item: Object) -> bool:
-    """Whether it is a hook that does not stand: it has its time during install and need not be there afterwards."""
-    annotations = typed.annotations(item)
-    if _HOOK not in annotations:
-        return False
-    events = {word.strip() for word in annotations[_HOOK].split(",")}
-    policy = {word.strip() for word in annotations.get(_POLICY, "").split(",")}
-    return kind in (JOBS, PODS) or not events & _INSTALL_HOOKS or "hook-succeeded" in policy
-
-
 def _scalers(release: Rendered) -> Iterator[tuple[Identity, int]]:
     """What each HorizontalPodAutoscaler scales, and to how many at least."""
     for item in flatten(release.objects):
@@ -193,6 +203,7 @@ def _workload(kind: Kind, item: Object, release: Rendered, identity: Identity, l
         replicas = min(parallelism, spec.get("completions", parallelism))
     if kind == CRONJOBS:
         replicas = 0
+    strategy = spec.get("updateStrategy") or {}
     return ExpectedWorkload(
         kind,
         identity[1],
@@ -205,6 +216,12 @@ def _workload(kind: Kind, item: Object, release: Rendered, identity: Identity, l
         ordered=kind == STATEFULSETS and spec.get("podManagementPolicy", "OrderedReady") == "OrderedReady",
         suspended=bool(spec.get("suspend")),
         transient=kind == JOBS and spec.get("ttlSecondsAfterFinished") is not None,
+        scaled=elastic and bool(least),
+        stated=spec.get("replicas"),
+        paused=kind == DEPLOYMENTS and bool(spec.get("paused")),
+        pause=spec.get("minReadySeconds") or 0,
+        on_delete=kind in (DAEMONSETS, STATEFULSETS) and strategy.get("type") == "OnDelete",
+        partition=(strategy.get("rollingUpdate") or {}).get("partition") or 0 if kind == STATEFULSETS else 0,
     )
 
 

@@ -44,6 +44,12 @@ class Ownership:
         """The ReplicaSets of a Deployment, oldest first."""
         return sorted(self._sets_of.get(uid, ()), key=lambda one: one["metadata"].get("creationTimestamp", ""))
 
+    def superseded(self, uid: str) -> bool:
+        """Whether it is a ReplicaSet of which its Deployment has a newer one."""
+        reference = controller(self._sets[uid]) if uid in self._sets else None
+        sets = self.replicasets_of(reference["uid"]) if reference else ()
+        return bool(sets) and sets[-1]["metadata"]["uid"] != uid
+
     def owner(self, item: Object, kind: str = "Pod") -> Owner:
         """Pod → ReplicaSet → Deployment, Pod → Job → CronJob, or whatever else controls the item of that kind."""
         namespace = item["metadata"].get("namespace", "")

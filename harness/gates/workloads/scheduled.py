@@ -8,14 +8,19 @@ KWOK calls it Running proves nothing more. What decides, per expected workload a
 | no workload expected at all; or pods expected and none there     | Failed                          |
 | the object is absent, leaving, or not yet seen by its controller | Waiting                         |
 | replicas in the cluster are not those of the manifest            | Waiting, doomed                 |
-| too few pods of the current revision, too many, or older ones    | Waiting                         |
-| too few pods, and the controller says that it cannot make them   | Waiting, doomed                 |
+| too few pods of the current revision, too many, or older ones    | Waiting (a note: older ones     |
+|                                                                  | that OnDelete or a partition    |
+|                                                                  | keeps)                          |
+| too few pods, and the controller says that it cannot make them   | see `refusals`                  |
+| Deployment paused in its manifest, without pods of its template  | Waiting, certain                |
+| an autoscaler and self-heal that undo each other's replicas      | Waiting, certain                |
 | DaemonSet matches no node (unless declared empty: a note)        | Failed; doomed if nodes are ill |
 | DaemonSet counts other nodes than its manifest matches           | Waiting, doomed                 |
 | DaemonSet of an accelerated-only component matches other nodes   | Failed                          |
 | CronJob whose template fits no node, even an empty one           | Failed                          |
 | pod not bound, the scheduler has not spoken                      | Waiting                         |
 | pod not bound, refused, gated, or for a scheduler that is absent | Waiting, doomed                 |
+| pod not bound, for a claim that nobody will give a volume        | Waiting, certain                |
 | pod that asked for a scheduler which the recipe does not install | Failed                          |
 | pod Failed (of a Job: as the Job fares); Job Failed              | Failed                          |
 | pod on a real node, on the wrong type; GPUs beyond capacity      | Failed                          |
@@ -33,19 +38,17 @@ from typing import Any, ClassVar
 
 from harness.gates.findings import Finding, Level, listed
 from harness.gates.workloads import controllers, placement
+from harness.gates.workloads.arrivals import Arrivals
 from harness.gates.workloads.explanation import worst_of
-from harness.gates.workloads.manifest import REPLICATIONCONTROLLERS, Expected
+from harness.gates.workloads.manifest import Expected
 from harness.gates.workloads.ownership import Owner, Ownership, controller
-from harness.names import DEFAULT_SCHEDULER, SCHEDULER_ANNOTATION, SYSTEM_NAMESPACES
+from harness.gates.workloads.refusals import Refusals
+from harness.gates.workloads.revisions import left_behind
+from harness.gates.workloads.unscheduled import KINDS, owned, unscheduled
+from harness.names import SCHEDULER_ANNOTATION, SYSTEM_NAMESPACES
 from harness.objects import (
     CRONJOBS,
     DAEMONSETS,
-    DEPLOYMENTS,
-    JOBS,
-    NODES,
-    PODS,
-    REPLICASETS,
-    STATEFULSETS,
     Kind,
     Object,
     Objects,
@@ -53,12 +56,7 @@ from harness.objects import (
     holds,
     phase,
 )
-from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
-
-SCHEDULING_KINDS: tuple[Kind, ...] = (NODES, PODS, REPLICASETS, JOBS)
-KINDS: tuple[Kind, ...] = (*SCHEDULING_KINDS, DEPLOYMENTS, DAEMONSETS, STATEFULSETS, REPLICATIONCONTROLLERS)
-
-_REFUSED = ("Unschedulable", "SchedulingGated", "SchedulerError")
+from harness.verdict import CauseKind, Failed, Passed, Verdict
 
 
 @dataclass(frozen=True)
@@ -78,34 +76,20 @@ class ScheduledAsIntended:
         if not expected.workloads:
             return Failed("nothing to verify: no release renders a workload", kind=CauseKind.RENDER)
         ownership = Ownership(objects)
-        pods = [(pod, owner) for pod, owner in _owned(ownership) if _in_scope(owner, expected)]
-        findings = [f for want in expected.workloads for f in controllers.judge(want, ownership, self.empty_allowed)]
-        findings += _unscheduled(pods)
+        pods = [(pod, owner) for pod, owner in owned(ownership) if _in_scope(owner, expected)]
+        refused = Refusals(ownership)
+        findings = [
+            finding
+            for want in expected.workloads
+            for finding in controllers.judge(want, ownership, self.empty_allowed, refused)
+        ]
+        findings += unscheduled(pods, ownership, Arrivals())
         findings += _stood_in(pods, expected)
         findings += _failed(pods, ownership, expected)
         findings += _misplaced(pods, ownership, expected)
         if findings:
             return worst_of(findings, ownership)
         return _passed([pod for pod, owner in pods if owner.identity in expected.by_identity], expected)
-
-
-@dataclass(frozen=True)
-class NothingUnschedulable:
-    """A watch while releases install: never passes, and is doomed by a pod that cannot run.
-
-    It sees all pods in `namespaces` (those of the releases), those of hooks above all: helm waits for them without a
-    word. The wait around it ends when the install does.
-    """
-
-    kinds: ClassVar[tuple[Kind, ...]] = SCHEDULING_KINDS
-
-    namespaces: frozenset[str]
-
-    def __call__(self, objects: Objects) -> Verdict:
-        ownership = Ownership(objects)
-        pods = [(pod, owner) for pod, owner in _owned(ownership) if owner.identity[1] in self.namespaces]
-        doomed = [finding for finding in _unscheduled(pods) if finding.level is Level.DOOMED]
-        return worst_of(doomed, ownership) if doomed else Waiting("no pod is unschedulable")
 
 
 def notes(objects: Objects, expected: Expected, *, empty_allowed: Collection[str] = ()) -> tuple[str, ...]:
@@ -121,13 +105,16 @@ def notes(objects: Objects, expected: Expected, *, empty_allowed: Collection[str
         if want.kind != DAEMONSETS and want.replicas == 0:
             why = "suspended" if want.suspended else "a schedule" if want.kind == CRONJOBS else "0 replicas"
             found.append(f"{want} has no pods now ({why})")
+        if left := left_behind(want, ownership):
+            why = "OnDelete" if want.on_delete else f"a partition of {want.partition}"
+            found.append(f"{want}: {left} pods are of an older revision until somebody deletes them ({why})")
     return (*found, *_standing_in(ownership), *placement.by_chance(ownership, expected))
 
 
 def _standing_in(ownership: Ownership) -> Iterator[str]:
     """By scheduler, the owners of pods that the default one has placed in its stead."""
     owners: dict[str, set[str]] = defaultdict(set)
-    for pod, owner in _owned(ownership):
+    for pod, owner in owned(ownership):
         if scheduler := _asked(pod):
             owners[scheduler].add(str(owner))
     for scheduler, found in sorted(owners.items()):
@@ -142,28 +129,9 @@ def facts(objects: Objects, expected: Expected) -> dict[str, Any]:
     return placement.table(Ownership(objects), expected)
 
 
-def _owned(ownership: Ownership) -> Iterator[tuple[Object, Owner]]:
-    return ((pod, ownership.owner(pod)) for pod in ownership.pods)
-
-
 def _in_scope(owner: Owner, expected: Expected) -> bool:
     known = owner.identity in expected.by_identity or owner.identity in expected.hooks
     return known or owner.identity[1] not in SYSTEM_NAMESPACES
-
-
-def _unscheduled(pods: Iterable[tuple[Object, Owner]]) -> Iterator[Finding]:
-    """Pods that are not bound, together by owner; one that the scheduler refused speaks for the others."""
-    by_owner: dict[str, list[Object]] = defaultdict(list)
-    for pod, owner in pods:
-        if not pod["spec"].get("nodeName") and phase(pod) not in ("Succeeded", "Failed"):
-            by_owner[str(owner)].append(pod)
-    for subject, members in sorted(by_owner.items()):
-        doomed = next((pod for pod in members if _refused(pod)), None)
-        name = (doomed or members[0])["metadata"]["name"]
-        text = f"pod {name} is not scheduled" if len(members) == 1 else f"{len(members)} pods are not scheduled"
-        if subject.startswith("Pod "):
-            text = "is not scheduled"
-        yield Finding(Level.DOOMED if doomed else Level.WAITING, subject, text, doomed)
 
 
 def _stood_in(pods: Iterable[tuple[Object, Owner]], expected: Expected) -> Iterator[Finding]:
@@ -178,17 +146,6 @@ def _stood_in(pods: Iterable[tuple[Object, Owner]], expected: Expected) -> Itera
 def _asked(pod: Object) -> str:
     """The scheduler that a pod asked for, where another stands in for it; empty otherwise."""
     return str((pod["metadata"].get("annotations") or {}).get(SCHEDULER_ANNOTATION, ""))
-
-
-def _refused(pod: Object) -> bool:
-    """Whether nothing will bind the pod as things are. One that preempts others is on its way."""
-    scheduled = condition(pod, "PodScheduled")
-    if (pod.get("status") or {}).get("nominatedNodeName"):
-        return False
-    foreign = (pod["spec"].get("schedulerName") or DEFAULT_SCHEDULER) != DEFAULT_SCHEDULER
-    return (
-        bool(pod["spec"].get("schedulingGates")) or scheduled.get("reason") in _REFUSED or (foreign and not scheduled)
-    )
 
 
 def _failed(pods: Iterable[tuple[Object, Owner]], ownership: Ownership, expected: Expected) -> Iterator[Finding]:

@@ -10,18 +10,20 @@ from typing import Any, cast
 import pytest
 
 from harness.bundles.model import Bundle
-from harness.cells import prepare
+from harness.cells import aftermath, prepare
 from harness.cells.cell import Cell, new_run_id
 from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.cluster.api import Cluster
 from harness.errors import ClusterError, DataError, NotOurs, Terminated, ToolError, VerdictFailed
 from harness.evidence.collectors import of_document
+from harness.evidence.recorder import Recorder
 from harness.exits import Exit
 from harness.installers.installer import Installer
+from harness.objects import Reference
 from harness.parity.check import ParityBroken
 from harness.processes import commands
-from harness.progress import Silent
+from harness.progress import Progress, Silent
 from harness.publishing.oci.address import Address
 from harness.publishing.oci.credentials import Credentials
 from harness.results.journal import Journal
@@ -37,6 +39,8 @@ class World:
     """Everything around a cell, faked: what each part does can be replaced, and what happened is told in order."""
 
     def __init__(self, artifacts: Path) -> None:
+        self.progress: Progress = Silent()
+        self.compared: dict[str, Any] = {}
         self.events: list[str] = []
         self.open = False
         self.restorable = False
@@ -137,7 +141,7 @@ class World:
             stay=cast(Any, Stay()),
             tools=lambda name: Path(name),
             cancel=lambda: self.events.append("cancel"),
-            journal=Journal(Silent()),
+            journal=Journal(self.progress),
             run_id="1",
         )
 
@@ -155,6 +159,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
     def compared(*arguments: object, **sources: object) -> object:
         made.events.append("parity")
+        made.compared = sources
         return SimpleNamespace(notes=tuple, require=made.parity, compared=81)
 
     monkeypatch.setattr("harness.parity.check.check", compared)
@@ -186,6 +191,46 @@ def test_a_green_cell_gives_the_cluster_back_and_leaves_its_recording(world: Wor
     assert outcome.facts["recording"] == str(left / "run.jsonl")
     assert json.loads((left / "run.json").read_text()) == outcome.document()
     assert json.loads((left / "run.jsonl").read_text().splitlines()[-1])["event"] == "closed"
+
+
+def test_a_recording_that_was_cut_is_told_and_a_large_one_shows_how_far_its_copy_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the limit and the setting; a copy that takes a moment only says nothing."""
+    close = Recorder.close
+
+    def cut(recorder: Recorder, *within: float) -> str:
+        recorder.cut = True
+        return close(recorder, *within)
+
+    class Loud(Silent):
+        def step(self, task: str, detail: str) -> None:
+            told.append((task, detail))
+
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(Recorder, "close", cut)
+    world.progress = Loud()
+    assert "the recording was cut at 64Mi (setting: recording): what was seen later is not in it" in (
+        world.carry_out().notes
+    )
+    assert told == []
+    monkeypatch.setattr(aftermath, "_STEP", 1)
+    world.carry_out()
+    assert ("recording", "0 of 0 MiB without secrets") in told
+
+
+def test_what_an_upgrade_may_leave_is_none_of_paritys_business(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hears of it from what the upgrade came to."""
+    left = (Reference("configmaps", "ns", "kept"),)
+    monkeypatch.setattr("harness.cells.cell.require_change", lambda *_: None)
+    monkeypatch.setattr("harness.cells.cell.deliver_first", lambda *_: {})
+    monkeypatch.setattr("harness.cells.cell.converged", lambda *_: left)
+    cell = world.cell()
+    cell.upgrade_from = cell.recipe
+    assert cell.carry_out().exit is Exit.OK
+    assert world.compared["kept"] == left
+    assert world.carry_out().exit is Exit.OK
+    assert world.compared["kept"] == ()
 
 
 def test_evidence_is_taken_before_anything_is_cleaned(world: World) -> None:

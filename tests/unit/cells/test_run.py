@@ -16,7 +16,7 @@ from harness.cells.budget import Budget
 from harness.cells.run import Run
 from harness.deadline import Deadline
 from harness.errors import RootMissing, SyncDeadline, VerdictFailed
-from harness.objects import NODES, PODS, Kind, Objects
+from harness.objects import JOBS, NODES, PODS, Kind, Objects
 from harness.processes import commands
 from harness.processes.commands import CommandFailed, Scope
 from harness.progress import Silent
@@ -43,6 +43,8 @@ class Says:
 def run() -> Run:
     expectation = SimpleNamespace(
         namespaces=frozenset({"a"}),
+        watch=Says(Waiting("no pod is unschedulable"), (PODS,)),
+        pauses=lambda upgraded, nodes: 60 * nodes if upgraded else 7,
         gate=Says(Passed("as intended")),
         notes=lambda objects: ("DaemonSet a/x matches no node, as declared",),
         facts=lambda objects: {"nodes": objects.count(NODES)},
@@ -276,6 +278,38 @@ def test_the_scheduler_is_told_to_look_again_at_refused_claims(
     work(run)
 
 
+@pytest.mark.parametrize(("upgraded", "seconds"), [(False, 67.0), (True, 420.0)])
+def test_pods_get_the_time_that_their_manifests_ask_for(
+    run: Run, upgraded: bool, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On top of the deadline, which is about the cluster: 60 s here, with six nodes."""
+    waited: list[float] = []
+
+    def wait(cluster: object, kinds: object, gate: Any, deadline: Deadline, **how: Any) -> Passed:
+        waited.append(deadline.budget)
+        how["observe"](Judged(Objects({NODES: {}}), Passed("x"), 0.0))
+        return Passed("x")
+
+    monkeypatch.setattr(lane, "wait", wait)
+    run.replaces = run.bundle if upgraded else None
+    run.verify()
+    assert waited == [seconds]
+
+
+def test_what_is_made_again_and_again_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass is a moment: a Job that was there as two is a note beside it."""
+
+    def wait(cluster: object, kinds: object, gate: Any, *rest: object, observe: Any, **how: object) -> Passed:
+        for uid in ("1", "2"):
+            job = {"metadata": {"name": "j", "namespace": "a", "uid": uid}}
+            observe(Judged(Objects({NODES: {}, JOBS: {("a", "j"): job}}), Passed("x"), 0.0))
+        return Passed("x")
+
+    monkeypatch.setattr(lane, "wait", wait)
+    run.verify()
+    assert "Job a/j was made 2 times while it was watched: it does not stay" in run.journal.notes
+
+
 def expired(*arguments: Any, **how: object) -> Passed:
     raise Expired(Waiting("not ready", "HelmRelease a/b"), {}, None, 1.0)
 
@@ -325,6 +359,7 @@ def test_what_is_installed_says_what_is_verified(run: Run, monkeypatch: pytest.M
     """Charts may have asked the cluster meanwhile: the gate is that of what they made of it, and not the one before."""
     later: Any = SimpleNamespace(
         namespaces=frozenset(),
+        pauses=lambda upgraded, nodes: 0,
         gate=Says(Passed("as installed")),
         notes=lambda objects: (),
         facts=lambda objects: {},

@@ -8,7 +8,7 @@ import pytest
 
 from harness.bundles.delivery import Delivery
 from harness.cells.prepare import Prepared
-from harness.cells.upgrade import _never_back, require_change, vanished
+from harness.cells.upgrade import Vanished, _never_back, require_change, vanished
 from harness.errors import DataError, VerdictFailed
 from harness.objects import DEPLOYMENTS, NAMESPACES, Kind, Objects
 from harness.verdict import Passed, Waiting
@@ -24,9 +24,11 @@ def item(kind: Kind, name: str, annotations: dict[str, str] | None = None, **res
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **rest}
 
 
-def prepared(*objects: dict[str, Any], delivery: Delivery | None = None, directory: Path = Path()) -> Prepared:
+def prepared(
+    *objects: dict[str, Any], delivery: Delivery | None = None, directory: Path = Path(), by_argocd: bool = False
+) -> Prepared:
     folder = SimpleNamespace(release="a", namespace="a")
-    bundle = SimpleNamespace(folders=(folder,), directory=directory)
+    bundle = SimpleNamespace(folders=(folder,), directory=directory, by_argocd=by_argocd)
     publication = delivery and SimpleNamespace(delivery=delivery)
     return Prepared(
         cast(Any, SimpleNamespace(name="eks")),
@@ -53,11 +55,25 @@ def test_what_others_may_depend_on_is_told_and_not_waited_for() -> None:
     definition = item(CRDS, "queues.example.com", spec={"group": "example.com"})
     left = vanished(prepared(item(NAMESPACES, "n"), item(DEPLOYMENTS, "d", keep), definition), prepared(), SERVED)
     assert left.members == frozenset()
-    assert left.kept == (
+    assert tuple(map(str, left.kept)) == (
         "customresourcedefinitions.apiextensions.k8s.io queues.example.com",
         "deployments.apps a/d",
         "namespaces n",
     )
+
+
+def test_only_argo_cd_keeps_what_it_is_told_not_to_prune() -> None:
+    """helm and Flux do not know the annotation, and take the object away."""
+    unpruned = {"argocd.argoproj.io/sync-options": "ServerSideApply=true, Prune=false"}
+    objects = item(DEPLOYMENTS, "d", unpruned)
+    assert names_kept(vanished(prepared(objects), prepared(by_argocd=True), SERVED)) == ["deployments.apps a/d"]
+    left = vanished(prepared(objects), prepared(), SERVED)
+    assert left.kept == ()
+    assert len(left.members) == 1
+
+
+def names_kept(left: Vanished) -> list[str]:
+    return [str(each) for each in left.kept]
 
 
 def test_objects_of_a_kind_that_may_go_with_its_definition_are_not_watched() -> None:

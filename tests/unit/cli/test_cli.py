@@ -62,6 +62,7 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "eks-training", "--set", "no-such:a=b"], "unknown component 'no-such'"),
         (["recipes", "show", "nothing-like-it"], "known: aks"),
         (["-o", "cluster", "status"], "is not KEY=VALUE"),
+        (["status", "-o", "cluster"], "is not KEY=VALUE"),
         (["completion", "csh"], "csh"),
         (["down", "../../etc"], "cannot be the name of a cluster"),
     ],
@@ -326,3 +327,22 @@ def test_a_cluster_that_is_not_up_has_a_code_of_its_own(capsys: pytest.CaptureFi
     assert run(["nodes", "eks-training"]) is Exit.CLUSTER_NOT_READY
     assert "kwok-harness up" in capsys.readouterr().err
     assert run(["nodes"]) is Exit.USAGE
+
+
+def test_settings_may_come_after_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are as those before it, win over them, and are known to verbs within a verb; several may be given."""
+    assert run(["-o", "recipes=/nowhere", "recipes", "list", "-o", "recipes=", "--json"]) is Exit.OK
+    everything = capsys.readouterr().out
+    assert run(["recipes", "-o", "recipes=", "list", "--json"]) is Exit.OK
+    assert capsys.readouterr().out == everything
+    assert run(["recipes", "list", "-o", f"recipes={tmp_path}/nowhere"]) is Exit.SETTINGS
+    assert "nowhere" in capsys.readouterr().err
+    assert run(["recipes", "list", "-o", "no.such=1"]) is Exit.SETTINGS
+    assert "unknown setting 'no.such'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["run"], ["sweep"], ["up"], ["tools", "list"], ["images", "pull"], ["explain"]])
+def test_every_verb_that_takes_settings_says_so(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """In its own help."""
+    assert run([*words, "--help"]) is Exit.OK
+    assert "--option KEY=VALUE" in capsys.readouterr().out

@@ -15,8 +15,8 @@ from harness.evidence.recorder import Recorder
 from harness.exits import Exit
 from harness.gates import argocd
 from harness.gates.flux.sources import KUSTOMIZATIONS
-from harness.gates.workloads import scheduled as workloads
-from harness.objects import NODES, PODS, Object
+from harness.gates.workloads.installing import NothingUnschedulable
+from harness.objects import NODES, PODS, Object, Objects
 from harness.settings import DEFAULT_FILE
 from harness.verdict import Failed, Waiting
 from harness.waiting.loop import Expired, GateFailed, Judged
@@ -51,7 +51,7 @@ def run(tmp_path: Path) -> Path:
             seen(Judged(view, synced(view), float(number), 0.025))
             seen(Judged(view, synced(view), number + 0.5))
     recorder.task("sync", "finished", "1 Application")
-    danger = workloads.NothingUnschedulable(frozenset({"apps"}))
+    danger = NothingUnschedulable(frozenset({"apps"}))
     view = core(node("gpu-0"), pod("ok", on="gpu-0", owner=owned_by("Job", "x")), pod("hook", refused="no room"))
     with suppress(Expired), recorder.wait(danger.kinds, danger, within=60) as seen:
         seen(Judged(view, danger(view), 0.1))
@@ -83,8 +83,8 @@ def test_the_story_is_told_in_order(run: Path, capsys: pytest.CaptureFixture[str
         "sync started",
         "wait 1, for applications.synced over applications, at most 300 s",
         "waiting after 0.0 s: Application argocd/root: is not there",
-        "waiting after 1.0 s",
-        "waiting after 2.0 s: Application argocd/web",
+        "waiting after 1.0 s: Application argocd/web: is not there yet",
+        "waiting after 2.0 s: ... is OutOfSync and Missing",
         "passed after 3.0 s: root and its 1 Applications are synced",
         "Application argocd/root: seen at 1.0 s Synced, Healthy, Succeeded",
         "Application argocd/web: seen at 2.0 s, since 3.0 s Synced, Healthy, Succeeded",
@@ -167,7 +167,7 @@ def test_a_harness_that_was_killed_is_told(run: Path, capsys: pytest.CaptureFixt
 def test_a_long_reason_is_told_whole_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A turn of the verdict takes one line; how the wait ended takes as many as there are."""
     recorder = Recorder(tmp_path / "run.jsonl", run_id="r", recipe="d", deployer="helm", cluster="k")
-    gate = workloads.NothingUnschedulable(frozenset({"apps"}))
+    gate = NothingUnschedulable(frozenset({"apps"}))
     view = core(node("gpu-0"), pod("a", refused="no"), pod("b", refused="no"))
     verdict = gate(view)
     assert isinstance(verdict, Waiting)
@@ -210,3 +210,22 @@ def test_what_is_no_recording_has_its_exit_code(content: str | None, code: Exit,
 def test_an_object_in_a_few_words(kind: Any, item: Any, text: str) -> None:
     """What one looks for in an object of that kind; of anything else, that it is there."""
     assert state(kind, item) == text
+
+
+def test_a_state_is_told_once_and_then_what_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Findings that were told are not told again, nor a subject that stays; what comes back says when it was told."""
+    recorder = Recorder(tmp_path / "run.jsonl", run_id="r", recipe="demo", deployer="helm", cluster="k")
+    reasons = ["has 0 of 3 pods", "has 1 of 3 pods", "has 1 of 3 pods\nDeployment a/db: is not in the cluster"]
+    reasons += ["has 1 of 3 pods", "has 0 of 3 pods", "has 2 of 3 pods"]
+    with recorder.wait([PODS], lambda objects: Failed(""), within=9) as seen:
+        for second, reason in enumerate(reasons):
+            seen(Judged(Objects({PODS: {}}), Waiting(reason, "Deployment a/web"), float(second)))
+    recorder.close()
+    _, shown = told(tmp_path, capsys)
+    assert [line.partition("after ")[2] for line in shown.splitlines() if "  waiting " in line] == [
+        "0.0 s: Deployment a/web: has 0 of 3 pods",
+        "1.0 s: ... has 1 of 3 pods",
+        "2.0 s: Deployment a/db: is not in the cluster",
+        "4.0 s: as after 0.0 s",
+        "5.0 s: ... has 2 of 3 pods",
+    ]

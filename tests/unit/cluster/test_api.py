@@ -11,7 +11,7 @@ import pytest
 from harness.cluster import connection
 from harness.cluster.api import ApiError, Cluster, Interrupted, Unreachable, transient
 from harness.errors import ClusterError
-from harness.objects import CONFIGMAPS, NODES, PODS, Kind
+from harness.objects import CONFIGMAPS, FAILED_CREATES, NODES, PODS, Kind
 from tests.fakes.api import FakeApi, Fault
 from tests.fakes.clock import ManualClock, until
 
@@ -109,6 +109,14 @@ def test_selectors_and_namespaces_are_sent(api: FakeApi, cluster: Cluster) -> No
     assert len(cluster.list(NODES, namespace="x", label_selector="a=b", field_selector="c=d").items) == 1
     query = api.requests[-1][2]
     assert (query["labelSelector"], query["fieldSelector"]) == ("a=b", "c=d")
+
+
+def test_a_kind_of_which_only_some_are_wanted_says_so(api: FakeApi, cluster: Cluster) -> None:
+    """To a LIST and to a WATCH alike, or one would undo what the other brings."""
+    cluster.list(FAILED_CREATES)
+    assert api.requests[-1][2]["fieldSelector"] == "reason=FailedCreate"
+    with cluster.watch(FAILED_CREATES, "1", timeout=1):
+        assert api.requests[-1][2]["fieldSelector"] == "reason=FailedCreate"
 
 
 RETRIES = [

@@ -23,12 +23,17 @@ from harness.evidence.recorder import Recorder
 from harness.evidence.redaction import REDACTED, Redactor
 from harness.evidence.replay import Replay, Told, replay
 from harness.gates import absence, argocd, combining, nodes, rollouts
+from harness.gates.argocd_remade import MadeAgain
+from harness.gates.argocd_warnings import WithoutWarnings
 from harness.gates.catalog import GATES, built, data
 from harness.gates.findings import Gate
 from harness.gates.flux import releases, sources
 from harness.gates.scheduling.fit import daemon
 from harness.gates.workloads import scheduled as workloads
+from harness.gates.workloads.arrivals import Arrivals
+from harness.gates.workloads.installing import NothingUnschedulable
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
+from harness.gates.workloads.unscheduled import KINDS
 from harness.objects import DAEMONSETS, DEPLOYMENTS, NODES, PODS, Kind, Objects, key_of
 from harness.progress import Silent
 from harness.verdict import Failed, Passed, Verdict, Waiting
@@ -40,6 +45,7 @@ from tests.fakes.gitops import (
     FLUX,
     OLD,
     application,
+    changed,
     external,
     generator,
     kustomization,
@@ -72,7 +78,14 @@ flux_bundle = releases.Reconciled(
     generators=((FLUX, "web-chart"),),
 )
 synced = argocd.Synced("root", ("web", "db"), DIGEST)
-nothing_unschedulable = workloads.NothingUnschedulable(frozenset({"apps"}))
+nothing_unschedulable = NothingUnschedulable(
+    frozenset({"apps"}),
+    Arrivals(
+        ((("ServiceAccount", "apps", "x"), frozenset({"b", "a"})),),
+        ((("Job", "apps", "hook"), frozenset({"a"})),),
+        under_way=True,
+    ),
+)
 scheduled = workloads.ScheduledAsIntended(EXPECTED, empty_allowed=frozenset({"apps/other"}))
 
 
@@ -118,6 +131,12 @@ WORKLOAD_STORY = [
     ],
     [core.daemon_set(desired=2), *core.deployment(replicas=2), web_pod("p0", on="gpu-0"), core.agent_pod("system-0")],
 ]
+
+
+def warned(item: Any, kind: str) -> Any:
+    return changed(item, "status.conditions", [{"type": kind, "message": "Resource /Endpoints x is excluded"}])
+
+
 REFUSED = core.pod("web-1", refused="0/3 nodes are available")
 
 HISTORIES: dict[str, tuple[Gate, list[Objects]]] = {
@@ -127,6 +146,18 @@ HISTORIES: dict[str, tuple[Gate, list[Objects]]] = {
     ),
     "applications.root_there": (argocd.RootThere("root"), [gitops([]), gitops([root("web")])]),
     "applications.synced": (synced, [gitops(items) for items in ARGO_STORY]),
+    "applications.made_again": (
+        MadeAgain(synced, frozenset({("apps", "x")})),
+        [gitops(items) for items in ARGO_STORY],
+    ),
+    "applications.without_warnings": (
+        WithoutWarnings(synced),
+        [
+            *(gitops(items) for items in ARGO_STORY),
+            gitops([root("web", "db"), application("web"), warned(application("db"), "SharedResourceWarning")]),
+            gitops([root("web", "db"), application("web"), warned(application("db"), "ExcludedResourceWarning")]),
+        ],
+    ),
     "combining.unless_doomed": (
         combining.UnlessDoomed(flux_bundle, nothing_unschedulable),
         [*(both(items) for items in FLUX_STORY), both(FLUX_STORY[3], REFUSED), both(FLUX_STORY[-1], REFUSED)],
@@ -246,7 +277,8 @@ def test_recordings_of_earlier_versions_are_read() -> None:
     inner = {"gate": "applications.synced", "parameters": {"root": "r", "children": ["web"], "digest": DIGEST}}
     watch = {"gate": "workloads.nothing_unschedulable", "parameters": {"namespaces": ["apps"]}}
     both = {"gate": "combining.unless_doomed", "parameters": {"gate": inner, "danger": watch}}
-    assert built(both) == combining.UnlessDoomed(argocd.Synced("r", ("web",), DIGEST), nothing_unschedulable)
+    watching = NothingUnschedulable(frozenset({"apps"}))
+    assert built(both) == combining.UnlessDoomed(argocd.Synced("r", ("web",), DIGEST), watching)
     expected = {"workloads": [], "hooks": [["Job", "apps", "hook"]]}
     scheduled = {"gate": "workloads.scheduled_as_intended", "parameters": {"expected": expected}}
     assert built(scheduled) == workloads.ScheduledAsIntended(Expected((), frozenset({("Job", "apps", "hook")})))
@@ -408,7 +440,7 @@ def test_secrets_are_not_written(path: Path) -> None:
         {"name": "A", "value": "token=hunter2"},
     ]
     secret = {"metadata": {"name": "s", "namespace": "apps"}, "data": {"any": "aHVudGVyMg=="}}
-    objects = Objects({**{k: {key_of(i): i for i in core.objects_of(*WORLD, pod).all(k)} for k in workloads.KINDS}})
+    objects = Objects({**{k: {key_of(i): i for i in core.objects_of(*WORLD, pod).all(k)} for k in KINDS}})
     with_secret = Objects(
         {**{k: {key_of(i): i for i in objects.all(k)} for k in objects.kinds}, secrets: {("apps", "s"): secret}}
     )
@@ -417,7 +449,7 @@ def test_secrets_are_not_written(path: Path) -> None:
     assert "hunter2" in live.reason
     told.task("release", "failed", "curl https://me:hunter2@host/")
     told.fact(token="hunter2")
-    with suppress(GateFailed), told.wait((*workloads.KINDS, secrets), nothing_unschedulable, within=1) as seen:
+    with suppress(GateFailed), told.wait((*KINDS, secrets), nothing_unschedulable, within=1) as seen:
         seen(Judged(with_secret, live, 0.0))
         raise GateFailed(Failed("password=hunter2hunter2"), 1.0)
     told.close()
@@ -448,6 +480,43 @@ def test_a_copy_lacks_what_became_known_as_secret(path: Path, tmp_path: Path) ->
     assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o600
     assert replay(tmp_path / "copy").closed
     assert "File exists" in recording.copy(path, tmp_path / "copy", Redactor())
+
+
+def test_a_copy_redacts_only_lines_that_hold_what_is_known(path: Path, tmp_path: Path) -> None:
+    """All others are copied byte by byte; a secret is found however JSON writes it, and progress is told to the end."""
+    secret = 'se"cret\\words\nand more é'
+    told = recorder(path)
+    told.note(f"it says {secret}")
+    told.note("nothing here")
+    told.close()
+    seen: list[tuple[int, int]] = []
+    redactor = Redactor([secret])
+    assert recording.copy(path, tmp_path / "copy", redactor, told=lambda *done: seen.append(done)) == ""
+    old, new = path.read_bytes().splitlines(), (tmp_path / "copy").read_bytes().splitlines()
+    assert [line == other for line, other in zip(old, new, strict=True)] == [True, False, True, True]
+    assert events(tmp_path / "copy", "note")[0]["text"] == f"it says {REDACTED}"
+    assert (len(seen), seen[-1]) == (4, (path.stat().st_size, path.stat().st_size))
+
+
+def test_a_recording_is_cut_at_its_limit(path: Path) -> None:
+    """Objects are left out from there on and that is told; what happened is not, and nothing counts as a defect."""
+    written = Recorder(path, run_id="r", recipe="demo", deployer="helm", cluster="k", limit=4000)
+    objects = [core.objects_of(*WORLD, *(web_pod(f"p{n}") for n in range(size))) for size in range(20)]
+    with written.wait(tuple(objects[0].kinds), nothing_unschedulable, within=30) as seen:
+        for number, each in enumerate(objects):
+            seen(Judged(each, nothing_unschedulable(each), number / 10))
+    with written.wait(tuple(objects[0].kinds), nothing_unschedulable, within=30) as seen:
+        seen(Judged(objects[0], Passed("well"), 0.0))
+    written.note("afterwards")
+    assert written.close() == ""
+    assert written.cut
+    assert len(events(path, "cut")) == 1
+    assert 0 < len(events(path, "seen")) < len(objects)
+    found = replay(path)
+    assert (found.closed, found.differences) == (True, ())
+    assert found.cut is not None
+    assert [(wait.how, wait.cut) for wait in found.waits] == [("passed", True), ("passed", True)]
+    assert events(path, "note")[0]["text"] == "afterwards"
 
 
 ENDS = [

@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.evidence.redaction import Redactor
 from harness.exits import Exit
 from harness.expected.workloads import expect
-from harness.gates.workloads.scheduled import KINDS
+from harness.gates.workloads.unscheduled import KINDS
 from harness.helm.client import objects
 from harness.objects import (
     CONFIGMAPS,

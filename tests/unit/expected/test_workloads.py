@@ -1,5 +1,6 @@
 """From rendered releases to the verdict: the glue."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from harness.bundles.model import Bundle, Chart, Folder
 from harness.errors import DataError
 from harness.expected.workloads import declared, expect
 from harness.gates.workloads.manifest import Declared
-from harness.gates.workloads.scheduled import KINDS
+from harness.gates.workloads.unscheduled import KINDS
 from harness.objects import NODES, Objects
 from harness.recipes.model import Component, Criteria, Recipe, RegistryEntry, Scheduling
 from harness.verdict import Failed
@@ -123,3 +124,46 @@ def test_the_facts_are_a_placement_table() -> None:
     """A row per node, also where nothing runs."""
     found = expect(recipe(component("a", Scheduling())), bundle(("a", "a", "ns")), {"a": [PLUGIN]})
     assert [row["name"] for row in found.facts(objects_of())["nodes"]] == ["gpu-0", "system-0"]
+
+
+CRD = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "queues.example.com"},
+}
+CLEANUP: dict[str, Any] = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {"name": "cleanup"},
+    "spec": {"ttlSecondsAfterFinished": 5, "template": {"spec": {"containers": []}}},
+}
+
+
+def test_releases_that_bring_one_crd_are_told_apart() -> None:
+    """The first one brings it, and each later one waits for that."""
+    parts = recipe(*(component(name, Scheduling()) for name in "abc"))
+    rendered: dict[str, Any] = {"a": [CRD], "b": [PLUGIN], "c": [CRD, CRD]}
+    found = expect(parts, bundle(*((name, name, name) for name in "abc")), rendered)
+    assert set(found.after) == {("c", "a")}
+
+
+def test_a_job_that_argo_cd_makes_again_for_ever_is_noted() -> None:
+    """It is gone once it is done, which self-heal does not leave so; helm and Flux do."""
+    parts, folders = recipe(component("a", Scheduling())), bundle(("a", "a", "ns"))
+    notes = {
+        shape: expect(parts, replace(folders, delivered_as=shape), {"a": [CLEANUP]}).notes(objects_of())
+        for shape in ("argocd", "argocd-helm", "flux", "helm")
+    }
+    again = {shape: any("makes it again, for ever" in note for note in found) for shape, found in notes.items()}
+    assert again == {"argocd": True, "argocd-helm": True, "flux": False, "helm": False}
+
+
+def test_the_watch_over_an_install_knows_what_is_to_come() -> None:
+    """Of all releases, with what they wait for; the slowest workload says how long pods may take."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "x"}}
+    spec: Any = PLUGIN["spec"]
+    slow: dict[str, Any] = {**PLUGIN, "spec": {**spec, "minReadySeconds": 5}}
+    found = expect(recipe(component("a", Scheduling())), bundle(("a", "a", "ns")), {"a": [account, slow]})
+    assert found.watch.namespaces == {"ns"}
+    assert found.watch.arrivals.may_bring(("ServiceAccount", "ns", "x"), ("DaemonSet", "ns", "plugin"))
+    assert (found.pauses(upgraded=False, nodes=6), found.pauses(upgraded=True, nodes=6)) == (0, 30)

@@ -82,10 +82,14 @@ def test_there_asks_for_one_object() -> None:
 
 def test_the_worst_finding_decides_and_what_is_no_cause_is_left_out() -> None:
     """Failed and doomed carry only what is as bad; a reason to wait carries all."""
-    late, sick, dead = (Finding(level, level.name, f"is {level.name}") for level in Level)
+    late, sick, lost, dead = (Finding(level, level.name, f"is {level.name}") for level in Level)
     assert overall([late]) == Waiting("is WAITING", "WAITING")
     assert overall([late, sick]) == Waiting("is DOOMED\nWAITING: is WAITING", "DOOMED", doomed="is DOOMED")
-    assert overall([late, sick, dead]) == Failed("is FAILED", "FAILED")
+    certain = overall([late, sick, lost])
+    assert certain == Waiting("is CERTAIN\nDOOMED: is DOOMED\nWAITING: is WAITING", "CERTAIN", doomed="is CERTAIN")
+    assert isinstance(certain, Waiting)
+    assert certain.certain
+    assert overall([late, sick, lost, dead]) == Failed("is FAILED", "FAILED")
 
 
 def test_long_lists_of_findings_are_counted() -> None:

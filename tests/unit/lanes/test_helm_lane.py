@@ -46,7 +46,7 @@ class Installed:
         self.events.append(("end", folder.release))
 
 
-def run_with(installed: Installed) -> Run:
+def run_with(installed: Installed, after: Sequence[tuple[str, str]] = ()) -> Run:
     progress = Silent()
     settings = SimpleNamespace(deadlines=SimpleNamespace(release=1.0))
     fake: Any = SimpleNamespace(
@@ -57,6 +57,7 @@ def run_with(installed: Installed) -> Run:
         task=lambda name: task(progress, name),
         budget=Budget(),
         scope=Scope(),
+        expectation=SimpleNamespace(after=after),
     )
     return cast(Run, fake)
 
@@ -77,6 +78,16 @@ def test_independent_releases_are_installed_side_by_side() -> None:
     installed = Installed(meet=threading.Barrier(2))
     helm.install(run_with(installed), bundle({"a": (), "b": (), "c": ("a", "b")}))
     assert len(installed.events) == 6
+
+
+def test_releases_that_bring_the_same_crd_come_one_after_another() -> None:
+    """Side by side each would make it, and the one that did not goes on before it is served."""
+    installed = Installed()
+    helm.install(run_with(installed, after=[("b", "a")]), bundle({"a": (), "b": ()}))
+    assert installed.events == [("begin", "a"), ("end", "a"), ("begin", "b"), ("end", "b")]
+    order = helm.order_of(bundle({"a": (), "b": (), "c": ()}), [("b", "a")])
+    order.prepare()
+    assert set(order.get_ready()) == {"a", "c"}
 
 
 def test_the_first_failure_ends_the_lane_and_nothing_below_it_begins() -> None:

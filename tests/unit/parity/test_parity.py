@@ -3,6 +3,7 @@
 import base64
 import copy
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -451,6 +452,23 @@ def test_what_is_missing_and_what_nobody_rendered() -> None:
 def test_marks_of_deployers(kind: Kind, metadata: dict[str, Any], is_delivered: bool) -> None:
     """Each deployer's mark counts, save on its own objects and on those that inherit labels."""
     assert delivered(kind, {"metadata": metadata}) is is_delivered
+
+
+def test_what_an_upgrade_may_leave_is_not_unexpected() -> None:
+    """What its chart, or Argo CD's annotation, says to keep is there and is no difference; others are."""
+    left = [
+        alive(thing(CONFIGMAPS, name, annotations={"meta.helm.sh/release-name": "app"})) for name in ("kept", "stray")
+    ]
+    kept = (Reference("configmaps", "ns", "kept"), Reference("configmaps", "ns", "went"))
+    report = check(FakeCluster(*left, alive(thing(CONFIGMAPS))), bundle(), {"app": [thing(CONFIGMAPS)]}, kept=kept)
+    assert (report.missing, report.unexpected) == ((), (Reference("configmaps", "ns", "stray"),))
+
+
+def test_a_hook_of_argo_cds_own_may_be_gone_where_it_delivers() -> None:
+    """It was taken away once it had succeeded; helm leaves it there, as an object like any other."""
+    job = thing(JOBS, "migrate", annotations={"argocd.argoproj.io/hook": "Sync"})
+    assert check(FakeCluster(), bundle(), {"app": [job]}).missing == (Reference("jobs.batch", "ns", "migrate"),)
+    assert check(FakeCluster(), replace(bundle(), delivered_as="argocd"), {"app": [job]}).missing == ()
 
 
 def test_the_namespace_of_a_release_is_not_unexpected() -> None:

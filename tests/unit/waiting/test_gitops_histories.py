@@ -29,6 +29,7 @@ from harness.gates.flux import releases
 from harness.gates.scheduling.fit import daemon
 from harness.gates.workloads import scheduled as workloads
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
+from harness.gates.workloads.unscheduled import KINDS
 from harness.objects import DAEMONSETS, DEPLOYMENTS, Kind, Object, Objects, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting import reflector
@@ -53,7 +54,7 @@ from tests.fakes.gitops import (
     unready,
 )
 
-BY_KIND = {**GITOPS, **{kind.kind: kind for kind in workloads.KINDS}}
+BY_KIND = {**GITOPS, **{kind.kind: kind for kind in KINDS}}
 Step = tuple[str, str]  # the name of an object, and what it becomes
 Shapes = Mapping[str, Mapping[str, Object]]  # what each object can become, by name; GOOD and TOLERATED pass
 
@@ -150,7 +151,7 @@ PROMISED = Expected(
     frozenset(),
 )
 LANES: Mapping[str, tuple[Shapes, tuple[Kind, ...], Gate]] = {
-    "helm": (HELM_SHAPES, workloads.KINDS, workloads.ScheduledAsIntended(PROMISED)),
+    "helm": (HELM_SHAPES, KINDS, workloads.ScheduledAsIntended(PROMISED)),
     "argocd": (ARGO, argocd.KINDS, argocd.Synced("root", ("web", "db"), DIGEST)),
     "flux": (
         FLUX_SHAPES,

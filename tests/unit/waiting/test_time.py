@@ -149,6 +149,24 @@ def test_doom_that_persists_is_a_failure(play: Play) -> None:
     assert caught.value.seconds == 24
 
 
+def test_certain_doom_has_a_patience_of_its_own() -> None:
+    """It counts from when it became certain, and no longer than doom that is not; a doubt starts it anew."""
+    doom, certain = Waiting("", "a", doomed="x"), Waiting("", "a", doomed="x", certain=True)
+    for heard, due in (
+        ([(certain, 0.0)], 3.0),
+        ([(doom, 0.0), (certain, 1.0)], 4.0),
+        ([(doom, 0.0), (certain, 19.0)], 20.0),
+        ([(certain, 0.0), (certain, 2.0)], 3.0),
+        ([(certain, 0.0), (doom, 2.0)], 20.0),
+        ([(certain, 0.0), (doom, 2.0), (certain, 4.0)], 7.0),
+        ([(certain, 0.0), (Waiting("", "a"), 2.0), (certain, 4.0)], 7.0),
+    ):
+        standing = Standing(2.0, 20.0, 3.0)
+        for verdict, at in heard:
+            standing.heard(verdict, at)
+        assert standing.due == due
+
+
 def test_doom_is_only_a_wait_to_the_patient(play: Play) -> None:
     """Without a patience, a doomed Waiting waits for the deadline."""
     with pytest.raises(Expired) as caught:

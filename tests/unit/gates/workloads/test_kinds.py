@@ -6,8 +6,9 @@ import pytest
 
 from harness.gates.argocd import Synced
 from harness.gates.flux.releases import Reconciled
+from harness.gates.workloads.installing import NothingUnschedulable
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload
-from harness.gates.workloads.scheduled import NothingUnschedulable, ScheduledAsIntended
+from harness.gates.workloads.scheduled import ScheduledAsIntended
 from harness.objects import DEPLOYMENTS, Object
 from harness.verdict import CauseKind
 from tests.fakes.gitops import (

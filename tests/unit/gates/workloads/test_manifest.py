@@ -193,3 +193,75 @@ def test_a_job_that_takes_itself_away_is_known_to() -> None:
     """ttlSecondsAfterFinished, zero included."""
     brief, lasting = manifest("Job", "a", BATCH, ttlSecondsAfterFinished=0), manifest("Job", "b", BATCH)
     assert [w.transient for w in expected(brief, lasting).workloads] == [True, False]
+
+
+# Strategies and pauses
+
+
+def test_what_a_strategy_keeps_is_read_of_those_that_have_it() -> None:
+    """OnDelete of both kinds, a partition of StatefulSets; a Deployment has neither."""
+    on_delete = {"type": "OnDelete"}
+    partition = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
+    found = expected(
+        manifest("DaemonSet", "a", updateStrategy=on_delete),
+        manifest("StatefulSet", "b", updateStrategy=on_delete),
+        manifest("StatefulSet", "c", updateStrategy=partition),
+        manifest("DaemonSet", "d", updateStrategy=partition),
+        manifest("Deployment", "e", updateStrategy=on_delete),
+    )
+    kept = {each.name: (each.on_delete, each.partition) for each in found.workloads}
+    assert kept == {"a": (True, 0), "b": (True, 0), "c": (False, 2), "d": (False, 0), "e": (False, 0)}
+
+
+@pytest.mark.parametrize(
+    ("item", "made", "changed"),
+    [
+        (manifest("StatefulSet", replicas=3, minReadySeconds=30), 60, 90),
+        (manifest("StatefulSet", replicas=3, minReadySeconds=30, podManagementPolicy="Parallel"), 0, 90),
+        (manifest("StatefulSet", replicas=0, minReadySeconds=30), 0, 0),
+        (manifest("Deployment", replicas=3, minReadySeconds=30), 0, 90),
+        (manifest("DaemonSet", minReadySeconds=10), 0, 60),
+        (manifest("DaemonSet", minReadySeconds=10, updateStrategy={"type": "OnDelete"}), 0, 0),
+        (manifest("StatefulSet", replicas=3), 0, 0),
+    ],
+    ids=lambda value: f"{value['kind']} {value['spec']}" if isinstance(value, dict) else None,
+)
+def test_pods_take_the_time_that_their_manifest_asks_for(item: Object, made: int, changed: int) -> None:
+    """Only ordered pods wait for each other when they are made; when they are replaced all may, one by one."""
+    (workload,) = expected(item).workloads
+    assert (workload.pauses(upgraded=False, nodes=6), workload.pauses(upgraded=True, nodes=6)) == (made, changed)
+
+
+def test_a_deployment_may_be_paused() -> None:
+    """It is known before any cluster is there."""
+    assert [each.paused for each in expected(manifest("Deployment", paused=True)).workloads] == [True]
+    assert [each.paused for each in expected(manifest("Deployment")).workloads] == [False]
+
+
+# Argo CD's own hooks
+
+
+@pytest.mark.parametrize(
+    ("kind", "hook", "policy", "stands"),
+    [
+        ("Job", "Sync", "", False),
+        ("Job", "PreSync,PostSync", "HookSucceeded", False),
+        ("Deployment", "Sync", "", True),
+        ("Deployment", "PostSync", "BeforeHookCreation", True),
+        ("Deployment", "Sync", "BeforeHookCreation, HookSucceeded", False),
+        ("Deployment", "SyncFail", "", False),
+        ("Deployment", "Skip", "", False),
+        ("Deployment", "PostDelete", "", False),
+    ],
+)
+def test_hooks_of_argo_cd_count_where_it_delivers(kind: str, hook: str, policy: str, stands: bool) -> None:
+    """They need not be there afterwards; to helm and Flux they are objects like any other."""
+    item = manifest(kind, api=BATCH if kind == "Job" else "apps/v1")
+    item["metadata"]["annotations"] = {
+        "argocd.argoproj.io/hook": hook,
+        "argocd.argoproj.io/hook-delete-policy": policy,
+    }
+    under_argocd = expected_workloads([Rendered("rel", "apps", [item], by_argocd=True)])
+    assert [each.name for each in under_argocd.workloads] == (["web"] if stands else [])
+    assert under_argocd.hooks == (frozenset() if stands else {(kind, "apps", "web")})
+    assert [each.name for each in expected(item).workloads] == ["web"]

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from harness.gates.scheduling.fit import daemon
+from harness.gates.workloads.installing import NothingUnschedulable
 from harness.gates.workloads.manifest import REPLICATIONCONTROLLERS, Declared, Expected, ExpectedWorkload
-from harness.gates.workloads.scheduled import NothingUnschedulable, ScheduledAsIntended, facts, notes
+from harness.gates.workloads.scheduled import ScheduledAsIntended, facts, notes
 from harness.objects import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS, Kind
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from tests.fakes.objects import (
@@ -754,3 +755,81 @@ def test_a_pod_for_a_scheduler_that_nobody_installs_fails() -> None:
     verdict = ScheduledAsIntended(expected)(seen)
     assert isinstance(verdict, Failed)
     assert (verdict.subject, "scheduler kai-scheduler" in verdict.reason) == ("Deployment apps/web", True)
+
+
+# Strategies
+
+
+def of_revisions(*pods: tuple[str, str]) -> list[dict[str, Any]]:
+    """Pods of the StatefulSet db with their revisions."""
+    return [
+        pod(name, on="system-0", owner=owned_by("StatefulSet", "db"), labels={"controller-revision-hash": revision})
+        for name, revision in pods
+    ]
+
+
+def updated_set(replicas: int) -> dict[str, Any]:
+    return live("StatefulSet", "db", spec={"replicas": replicas}, status={"updateRevision": "new"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "revisions", "passes", "left"),
+    [
+        ({"on_delete": True}, ("old", "old"), True, 2),
+        ({"on_delete": True}, ("new", "old"), True, 1),
+        ({"on_delete": True}, ("old",), False, 1),
+        ({"partition": 1}, ("old", "new"), True, 1),
+        ({"partition": 1}, ("new", "old"), False, 0),
+        ({"partition": 2}, ("old", "old"), True, 2),
+        ({}, ("old", "new"), False, 0),
+    ],
+)
+def test_pods_that_a_strategy_keeps_may_be_of_an_older_revision(
+    fields: dict[str, Any], revisions: tuple[str, ...], passes: bool, left: int
+) -> None:
+    """With OnDelete all, with a partition those of lower ordinals; there must be as many as ever, and it is a note."""
+    wanted = want(STATEFULSETS, "db", replicas=2, **fields)
+    objects = [updated_set(2), *of_revisions(*((f"db-{n}", revision) for n, revision in enumerate(revisions)))]
+    verdict = judged(wanted, objects)
+    is_passed(verdict) if passes else is_waiting(verdict, doomed=False)
+    told = notes(objects_of(*NODES, *objects), Expected((wanted,)))
+    assert [note for note in told if f"{left} pods are of an older revision until somebody deletes them" in note] == (
+        list(told) if left else []
+    )
+
+
+def test_a_daemon_set_that_replaces_on_delete_keeps_its_pods() -> None:
+    """As drivers have it; a node without any pod is still one too few."""
+    wanted = agent(on_delete=True)
+    both = [agent_pod("gpu-0", generation="0"), agent_pod("gpu-1")]
+    is_passed(judged(wanted, daemon_set(desired=2), both))
+    is_waiting(judged(wanted, daemon_set(desired=2), both[:1]), "none for gpu-1", doomed=False)
+    assert notes(objects_of(*NODES, daemon_set(desired=2), *both), Expected((wanted,))) == (
+        "DaemonSet apps/agent: 1 pods are of an older revision until somebody deletes them (OnDelete)",
+    )
+
+
+# Autoscalers
+
+
+def test_an_autoscaler_that_has_not_scaled_yet_is_told_as_such() -> None:
+    """The manifest does not say 2; and it is waited for."""
+    wanted = want(replicas=2, elastic=True, scaled=True, stated=1)
+    verdict = judged(wanted, deployment(replicas=1), web_pod())
+    is_waiting(verdict, "asks for 1 replicas in the cluster; its autoscaler, which keeps at least 2", doomed=False)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_self_heal_and_an_autoscaler_undo_each_other_for_ever(replicas: int) -> None:
+    """Whoever was last, the quiet moment is no pass; without a number in the manifest there is nothing to put back."""
+    healed = deployment(replicas=replicas, metadata={"annotations": {"argocd.argoproj.io/tracking-id": "x"}})
+    pods = [web_pod(f"p{n}") for n in range(replicas)]
+    verdict = judged(want(replicas=2, elastic=True, scaled=True, stated=1), healed, pods)
+    is_waiting(verdict, "keeps at least 2 replicas, and a manifest that says 1", "self-heal", doomed=True)
+    assert isinstance(verdict, Waiting)
+    assert verdict.certain
+    for stated in (None, 3):
+        verdict = judged(want(replicas=2, elastic=True, scaled=True, stated=stated), healed, pods)
+        assert "self-heal" not in str(verdict)
+    by_helm = judged(want(replicas=2, elastic=True, scaled=True, stated=1), deployment(replicas=replicas), pods)
+    assert "self-heal" not in str(by_helm)
