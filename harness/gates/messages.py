@@ -62,6 +62,7 @@ _MESSAGES = tuple(
                 r"template: \S+:\d+",
                 r"parse error at \(",
                 r"YAML parse error|error converting YAML to JSON|error unmarshaling JSON",
+                r"mapping key .+ already defined",
                 r"nil pointer evaluating",
                 r"values don't meet the specifications of the schema",
                 r"kustomize build|accumulating resources",
@@ -71,7 +72,7 @@ _MESSAGES = tuple(
         (
             CauseKind.APPLY,
             (
-                r"calling webhook|admission webhook|denied the request|denied by",
+                r"calling webhook|admission webhook|conversion webhook|denied the request|denied by",
                 r"\bis forbidden\b|exceeded quota",
                 r"\bis invalid: |field is immutable|unknown field",
                 r"no matches for kind|could not find the requested resource|ensure CRDs are installed",
@@ -79,6 +80,8 @@ _MESSAGES = tuple(
                 r"invalid ownership metadata|already exists",
                 r"Apply failed with|dry-run failed|the object has been modified",
                 r"cannot be handled as an? |cannot unmarshal|strict decoding error",
+                r"failed to create typed patch object|field not declared in schema|duplicate entries for key",
+                r"error validating data(?!: failed to download)",
             ),
         ),
         (CauseKind.RECONCILE, (r"failed (?:pre|post)-\w+", r"\bhook \S+ failed", r"failed to compare desired state")),
@@ -104,6 +107,15 @@ _MESSAGES = tuple(
     )
 )
 
+# What the API server lacks for now, and another release may bring: kinds and their fields, webhooks' servers, objects.
+_MAY_COME = re.compile(
+    r"no matches for kind|could not find the requested resource|ensure CRDs are installed|tasks are not valid"
+    r"|failed calling webhook|conversion webhook|field not declared in schema|unknown field|\bnot found\b"
+    r"|no PriorityClass with name",
+    re.IGNORECASE,
+)
+_FINAL = (CauseKind.APPLY, CauseKind.RENDER)  # the same chart, values and API server: the same answer
+
 
 def said(message: object) -> CauseKind | None:
     """What a message is known to mean; None where it says nothing particular."""
@@ -113,3 +125,14 @@ def said(message: object) -> CauseKind | None:
 def diagnose(reason: object, message: object) -> CauseKind | None:
     """What a condition means, by its reason (of Argo CD: its type) and its message; None where both are general."""
     return _REASONS.get(str(reason)) or said(message) or _MOSTLY.get(str(reason))
+
+
+def may_come(message: object) -> bool:
+    """Whether a refusal is of something that is not there, and that another release may bring."""
+    text = str(message or "")
+    return said(text) in (CauseKind.APPLY, None) and _MAY_COME.search(text) is not None
+
+
+def repeats(message: object) -> bool:
+    """Whether the next attempt will end in the same words, as long as nothing else changes in the cluster."""
+    return said(message) in _FINAL
