@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from harness.excerpts import cut, some
+from harness.excerpts import cut, served, some
 from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.verdict import CauseKind, Failed, Verdict, Waiting
 
@@ -100,7 +100,7 @@ def subject(kind: Kind, item: Object) -> str:
 
 def shortened(message: object) -> str:
     """A controller's message on one line, without its middle where it is long."""
-    text = " ".join(str(message or "").split())
+    text = served(" ".join(str(message or "").split()))
     return text if len(text) <= _HEAD + _TAIL + 3 else f"{text[:_HEAD].rstrip()} … {text[-_TAIL:].lstrip()}"
 
 

@@ -8,6 +8,9 @@ import re
 
 from harness.verdict import CauseKind
 
+# How clients of the API server say that it did not answer, by the path that they asked for.
+API_SERVER_AWAY = r'\b(?:Get|Post|Put|Patch|Delete) "https://[^/"]+/(?:version|apis?|openapi)\b[^"]*": '
+
 # Reasons that stand for one kind of failure.
 _REASONS = {
     reason: kind
@@ -91,6 +94,7 @@ _MESSAGES = tuple(
                 r"code = Unavailable",
                 r"failed to load live state|failed to sync cluster",
                 r"Kubernetes cluster unreachable|failed to download openapi",
+                API_SERVER_AWAY,
             ),
         ),
         (

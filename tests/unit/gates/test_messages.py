@@ -89,6 +89,11 @@ MESSAGES = [
         "Helm install failed for release a/server with chart server@1.0.0: error while running post render on files: "
         'yaml: unmarshal errors: line 10: mapping key "level" already defined at line 9',
     ),
+    (
+        INFRASTRUCTURE,
+        'Get "https://127.0.0.1:26486/apis/apps/v1/namespaces/a/deployments/b": dial tcp 127.0.0.1:26486: refused',
+    ),
+    (PULL, 'Get "https://charts.example/v2/": dial tcp: lookup charts.example: no such host'),
     (APPLY, 'pods "web-" is forbidden: exceeded quota: few, requested: pods=1, used: pods=0, limited: pods=0'),
     (APPLY, 'Unable to continue with install: ServiceAccount "a" exists and cannot be imported into the current '
             "release: invalid ownership metadata"),
