@@ -24,7 +24,7 @@ manifest digests; of charts at HTTP repositories, versions) and an operation mus
 | an operation failed and is retried                                    | Waiting; doomed from the third retry |
 | the same, since the API server refuses the object itself              | Failed from the second retry |
 | the same, for want of what another Application may bring: one is on its way | Waiting            |
-| ... and none is, but one has ended after the last attempt             | Waiting, doomed          |
+| ... those that are done had ended before the last attempt began       | Failed from the third retry |
 | a hook of the operation failed                                        | Waiting, doomed; Failed from the third retry |
 | an operation that will go on: to a hook, or once workloads are ready  | Waiting         |
 | an operation that waits for a claim, which waits for its consumer     | Waiting, doomed |
@@ -65,7 +65,7 @@ _WAITS_FOR = "waiting for healthy state of "
 _WAITS_FOR_CRD = f"{_WAITS_FOR}apiextensions.k8s.io/CustomResourceDefinition/"
 _NEW_KIND = "unable to resolve parseableType"  # Argo CD learns of the fields of a new CRD's objects seconds later
 _READIED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod")  # by KWOK, as fast as they are bound
-_ATTEMPT = timedelta(seconds=5)  # what an attempt takes at most, until it is refused
+_ATTEMPT = timedelta(seconds=30)  # what an attempt takes at most until it is refused, on a busy machine
 _BAD = ("Failed", "Error")  # phases of operations and of hooks
 # Webhooks, policies, the API's own validation, its schemas: refusals of the object itself.
 _REFUSED = (
@@ -127,10 +127,11 @@ class Synced:
             if starved := _starved(app, objects):
                 doubt = Doubt(Level.DOOMED, starved, CauseKind.RECONCILE)
             elif _lacks_what_may_come(_operation(app)):
-                if on_their_way:
+                done = [found[other] for other in found if other not in doubts and other != self.root]
+                if on_their_way or not all(_ended_before(other, app) for other in done):
                     doubt = replace(doubt, level=Level.WAITING)
-                elif any(_ended_later(found[other], app) for other in found if other not in (name, self.root)):
-                    doubt = replace(doubt, level=min(doubt.level, Level.DOOMED))
+                elif doubt.level is Level.DOOMED:
+                    doubt = replace(doubt, level=Level.FAILED, kind=doubt.kind or CauseKind.APPLY)
             findings.append(doubt.of(subject(APPLICATIONS, app)))
         if findings:
             return overall(findings)
@@ -349,10 +350,14 @@ def _lacks_what_may_come(operation: Mapping[str, Any]) -> bool:
     return operation.get("phase") == "Running" and any(may_come(text) for text in _complaints(operation))
 
 
-def _ended_later(other: Object, app: Object) -> bool:
-    """Whether an operation may have brought something that the last attempt of another did not meet."""
+def _ended_before(other: Object, app: Object) -> bool:
+    """Whether an operation had ended before the last attempt of another began. Only the ends of attempts are known, and
+    while one is under way not even that.
+    """
     ended, attempted = (str(_operation(each).get("finishedAt") or "") for each in (other, app))
-    return not (ended and attempted) or datetime.fromisoformat(attempted) - datetime.fromisoformat(ended) < _ATTEMPT
+    if not ended or not attempted:
+        return False
+    return datetime.fromisoformat(attempted) - datetime.fromisoformat(ended) >= _ATTEMPT
 
 
 def _complaints(operation: Mapping[str, Any]) -> Iterator[object]:

@@ -293,9 +293,8 @@ def test_a_failed_operation_of_something_else_does_not_end_the_wait(item: Object
         (2, "one or more objects failed to apply", False, False),
         (3, "one or more objects failed to apply", False, True),
         (3, "one or more objects failed to apply", True, False),
-        (5, "one or more synchronization tasks are not valid", False, True),
     ],
-    ids=["first", "second", "third", "under-way", "no-such-kind"],
+    ids=["first", "second", "third", "under-way"],
 )
 def test_retries_are_hopeful_at_first(retries: int, message: str, running: bool, doomed: bool) -> None:
     """From the third on they are doomed, unless something runs."""
@@ -420,31 +419,40 @@ def test_what_another_application_may_bring_is_waited_for(message: str) -> None:
         assert not verdict.doomed
 
 
+def with_crds(ended: str | None) -> list[Object]:
+    """A root of two, and the other one, which has ended then."""
+    return [root("web", "crds"), changed(application("crds"), "status.operationState.finishedAt", ended)]
+
+
 @pytest.mark.parametrize("message", MISSING)
-def test_what_nobody_brings_any_more_is_doomed(message: str) -> None:
-    """All others are done; the last of them after the attempt, which may go otherwise the next time."""
-    done = changed(application("crds"), "status.operationState.finishedAt", "2026-01-01T00:00:58Z")
-    verdict = judge(root("web", "crds"), lacking(message), done, children=("web", "crds"))
-    assert isinstance(verdict, Waiting)
-    assert message in verdict.doomed
-
-
-def test_two_that_wait_for_each_other_are_doomed() -> None:
-    """Neither is on its way: what both lack is not going to come."""
-    other = lacking(MISSING[0])
-    other["metadata"]["name"] = "crds"
-    verdict = judge(root("web", "crds"), lacking(MISSING[1]), other, children=("web", "crds"))
-    assert isinstance(verdict, Waiting)
-    assert "Prometheus" in verdict.doomed
-
-
-def test_a_field_that_no_schema_has_fails_once_nothing_has_changed_between_attempts() -> None:
+def test_what_nobody_brings_any_more_fails(message: str) -> None:
     """All others had ended before the last attempt began: another one would be refused in the same words."""
-    done = changed(application("crds"), "status.operationState.finishedAt", "2026-01-01T00:00:50Z")
-    verdict = judge(root("web", "crds"), lacking(MISSING[-1]), done, children=("web", "crds"))
+    for others, names in ((with_crds("2026-01-01T00:00:20Z"), ("web", "crds")), ([ROOT], ("web",))):
+        verdict = judge(*others, lacking(message), children=names)
+        assert isinstance(verdict, Failed)
+        assert message in verdict.reason
+        assert verdict.kind is CauseKind.APPLY
+
+
+@pytest.mark.parametrize("message", MISSING)
+def test_what_has_only_just_come_is_worth_another_attempt(message: str) -> None:
+    """The last attempt may have begun before the other had ended, and the next one may be under way."""
+    for others, web in (
+        (with_crds("2026-01-01T00:00:50Z"), lacking(message)),
+        (with_crds("2026-01-01T00:00:20Z"), changed(lacking(message), "status.operationState.finishedAt", None)),
+    ):
+        verdict = judge(*others, web, children=("web", "crds"))
+        assert isinstance(verdict, Waiting)
+        assert not verdict.doomed
+
+
+def test_two_that_wait_for_each_other_fail() -> None:
+    """Neither is on its way: what both lack is not going to come."""
+    other = lacking(MISSING[1], ended="2026-01-01T00:00:55Z")
+    other["metadata"]["name"] = "crds"
+    verdict = judge(root("web", "crds"), lacking(MISSING[0]), other, children=("web", "crds"))
     assert isinstance(verdict, Failed)
-    assert verdict.kind is CauseKind.APPLY
-    assert isinstance(judge(ROOT, lacking(MISSING[-1])), Failed)
+    assert "Prometheus" in verdict.reason
 
 
 def test_an_attempt_that_has_just_begun_is_of_what_was_asked() -> None:
