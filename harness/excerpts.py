@@ -1,11 +1,6 @@
 """What is shown of a text or a list that is too long to be shown whole."""
 
-import re
 from collections.abc import Sequence
-
-from harness.names import NOWHERE
-
-_NOBODY = re.compile(rf"dial unix \S*{re.escape(NOWHERE)}: connect: no such file or directory")
 
 
 def first_line(said: object) -> str:
@@ -14,11 +9,6 @@ def first_line(said: object) -> str:
     if text:
         return text.splitlines()[0]
     return type(said).__name__ if isinstance(said, BaseException) else ""
-
-
-def served(message: str) -> str:
-    """A message that names no socket where a Service was called: nobody answers for Services here."""
-    return _NOBODY.sub("nothing answers for Services on a simulated cluster", message)
 
 
 def ending(text: str, most: int) -> str:

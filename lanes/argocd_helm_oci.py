@@ -34,4 +34,5 @@ LANE = Lane(
     story=story,
     infrastructure=argocd_oci.LANE.infrastructure,
     look_again=argocd_oci.look_again,
+    left=argocd_oci.LANE.left,
 )

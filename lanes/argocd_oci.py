@@ -8,6 +8,7 @@ from harness.bundles.applications import APP_OF_APPS
 from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.errors import RootMissing, SyncDeadline
+from harness.expected import argocd_hooks
 from harness.formats.go_yaml import load_all
 from harness.gates import argocd
 from harness.gates.argocd import RootThere, Synced
@@ -64,4 +65,5 @@ LANE = Lane(
     story=story,
     infrastructure=(REGISTRY, ARGOCD),
     look_again=look_again,
+    left=argocd_hooks.standing,
 )

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from harness.excerpts import cut, served, some
+from harness.excerpts import cut, some
+from harness.gates.messages import served
 from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.verdict import CauseKind, Failed, Verdict, Waiting
 

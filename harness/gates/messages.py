@@ -6,6 +6,7 @@ read for what the tools are known to say. What is in neither is for the caller t
 
 import re
 
+from harness.names import NOWHERE
 from harness.verdict import CauseKind
 
 # How clients of the API server say that it did not answer, by the path that they asked for.
@@ -118,7 +119,13 @@ _MAY_COME = re.compile(
     r"|no PriorityClass with name",
     re.IGNORECASE,
 )
+_NOBODY = re.compile(rf"dial unix \S*{re.escape(NOWHERE)}: connect: no such file or directory")
 _FINAL = (CauseKind.APPLY, CauseKind.RENDER)  # the same chart, values and API server: the same answer
+
+
+def served(message: str) -> str:
+    """A message that names no socket where a Service was called: nobody answers for Services here."""
+    return _NOBODY.sub("nothing answers for Services on a simulated cluster", message)
 
 
 def said(message: object) -> CauseKind | None:

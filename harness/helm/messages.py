@@ -2,8 +2,7 @@
 
 import re
 
-from harness.excerpts import served
-from harness.gates.messages import API_SERVER_AWAY
+from harness.gates.messages import API_SERVER_AWAY, served
 from harness.processes.commands import CommandFailed
 
 # What helm says in its own terms, and what that means for a recipe.

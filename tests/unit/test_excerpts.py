@@ -2,8 +2,7 @@
 
 import pytest
 
-from harness.excerpts import cut, ending, first_line, served, some
-from harness.names import NOWHERE
+from harness.excerpts import cut, ending, first_line, some
 
 
 @pytest.mark.parametrize(
@@ -41,11 +40,3 @@ def test_what_is_left_out_is_counted(names: list[str], line: str, lines: list[st
     """In the order given; nothing is said where nothing is left out."""
     assert some(names, 2) == line
     assert cut(names, 2) == lines
-
-
-def test_a_socket_is_no_answer() -> None:
-    """Where the API server calls a webhook's Service the message keeps the webhook, and loses our socket."""
-    call = 'failed calling webhook "a.b": failed to call webhook: Post "https://w.a.svc:443/m?timeout=10s": '
-    refused = f"{call}dial unix /tmp/state/clusters/x/{NOWHERE}: connect: no such file or directory"
-    assert served(refused) == f"{call}nothing answers for Services on a simulated cluster"
-    assert served(call) == call

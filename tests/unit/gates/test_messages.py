@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness.gates.messages import diagnose, may_come, repeats, said
+from harness.gates.messages import diagnose, may_come, repeats, said, served
+from harness.names import NOWHERE
 from harness.verdict import CauseKind
 
 PULL, RENDER, APPLY = CauseKind.PULL, CauseKind.RENDER, CauseKind.APPLY
@@ -180,3 +181,11 @@ def test_what_another_release_may_bring(message: str | None, expected: bool) -> 
 def test_what_is_said_again_at_each_attempt(message: str, expected: bool) -> None:
     """Refusals and renderings depend on nothing that time changes."""
     assert repeats(message) is expected
+
+
+def test_a_socket_is_no_answer() -> None:
+    """Where the API server calls a webhook's Service the message keeps the webhook, and loses our socket."""
+    call = 'failed calling webhook "a.b": failed to call webhook: Post "https://w.a.svc:443/m?timeout=10s": '
+    refused = f"{call}dial unix /tmp/state/clusters/x/{NOWHERE}: connect: no such file or directory"
+    assert served(refused) == f"{call}nothing answers for Services on a simulated cluster"
+    assert served(call) == call
