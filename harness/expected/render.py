@@ -34,7 +34,7 @@ class _Chart:
 
 class Renderer:
     """Renders one bundle. `kube_version` is that of the cluster to come; charts that are elsewhere are fetched, once,
-    into `directory`, which does not exist before. `left` is what the deployer leaves in the cluster of what is rendered.
+    into `directory`, which does not exist before. `left` is what the deployer leaves in the cluster of that.
 
     All methods raise RenderFailed for the first release that does not render.
     """

@@ -153,8 +153,8 @@ def progress(objects: Objects) -> dict[str, bool]:
 def waiting_for_nothing(objects: Objects) -> dict[tuple[Kind, Key], str]:
     """Applications that Argo CD would look at again only at its next resync, and why each is worth a look before.
 
-    Their operation waits for CRDs, which are healthy in no time, or for claims that are bound by now; they could not be
-    compared; or they are out of sync and nothing is under way.
+    Their operation waits for CRDs, which are healthy in no time, or for claims that are bound by now; or they could not
+    be compared. What is merely out of sync Argo CD comes back to by itself, to heal it.
     """
     return {(APPLICATIONS, key_of(app)): why for app in objects.all(APPLICATIONS) if (why := _asleep(app, objects))}
 
@@ -166,10 +166,7 @@ def _asleep(app: Object, objects: Objects) -> str:
     claims = [phase(claim) for claim in _awaited_claims(app, objects)]
     if message.startswith(_WAITS_FOR_CRD) or (claims and all(each == "Bound" for each in claims)):
         return message
-    if operation.get("phase") == "Running" or not (app.get("status") or {}).get("reconciledAt"):
-        return ""
-    errors = _errors(app)
-    return "; ".join(": ".join(each) for each in errors) or ("is OutOfSync" if _state(app)[0] == "OutOfSync" else "")
+    return "; ".join(": ".join(each) for each in _errors(app))
 
 
 def _errors(app: Object) -> list[tuple[str, str]]:
