@@ -591,16 +591,16 @@ def test_an_operation_that_waits_for_a_crd_is_found(message: str | None, found: 
             condition(application("web", "Unknown"), "ComparisonError", "no such chart"),
             "ComparisonError: no such chart",
         ),
-        (application("web", "OutOfSync"), "is OutOfSync"),
-        (application("web", "OutOfSync", phase=""), "is OutOfSync"),
-        (application("web", "OutOfSync", phase="Running"), ""),
+        (condition(application("web"), "SharedResourceWarning", "shared"), ""),
+        (application("web", "OutOfSync"), ""),
+        (application("web", "OutOfSync", "Missing", "Running"), ""),
         (application("web", "Synced", "Degraded"), ""),
-        (changed(application("web", "OutOfSync"), "status.reconciledAt", None), ""),
+        (changed(application("web"), "status", None), ""),
     ],
-    ids=["not-compared", "differs", "not-begun", "under-way", "in-sync", "new"],
+    ids=["not-compared", "warned", "heals-itself", "under-way", "in-sync", "new"],
 )
-def test_what_waits_for_the_next_comparison_is_found(item: Object, why: str) -> None:
-    """Not what is in order, is being worked on, or was never compared: Argo CD comes to that by itself."""
+def test_what_could_not_be_compared_is_found(item: Object, why: str) -> None:
+    """To all else Argo CD comes back by itself: to ask for everything keeps it comparing for ever."""
     idle = argocd.waiting_for_nothing(objects_of([item]))
     assert idle == ({(argocd.APPLICATIONS, ("argocd", "web")): why} if why else {})
 
