@@ -54,8 +54,8 @@ SERVICES = CONTROLLER, REPO_SERVER, REDIS = "argocd-application-controller", "ar
 _LOGS = {"argo-reposerver": REPO_SERVER, "argo-appcontroller": CONTROLLER, "argo-redis": REDIS}
 _CRDS = ("application-crd.yaml", "appproject-crd.yaml")  # without ApplicationSets: a megabyte, and no controller
 RESYNC_SECONDS = 60  # everything is compared again; 120 to 180 by default. What waits is asked for before (lanes)
-# The longest pause before what differs is put back: 2, 6, 18, 30 seconds; 300 by default. What never comes to be in sync
-# (a default that the API server fills in) is applied again each time.
+# The longest pause before what differs is applied again: 2, 6, 18, 30 seconds; 300 by default. A field that the API
+# server does not keep differs for ever.
 SELF_HEAL_SECONDS = 30
 RENDERINGS = 4  # helm processes at once; no limit by default
 WAVE_SECONDS = 1  # between two sync waves, asleep; 2 by default
