@@ -34,5 +34,4 @@ LANE = Lane(
     story=story,
     infrastructure=argocd_oci.LANE.infrastructure,
     look_again=argocd_oci.look_again,
-    left=argocd_oci.LANE.left,
 )

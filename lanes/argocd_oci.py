@@ -8,7 +8,6 @@ from harness.bundles.applications import APP_OF_APPS
 from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.errors import RootMissing, SyncDeadline
-from harness.expected import argocd_hooks
 from harness.formats.go_yaml import load_all
 from harness.gates import argocd
 from harness.gates.argocd import RootThere, Synced
@@ -65,5 +64,4 @@ LANE = Lane(
     story=story,
     infrastructure=(REGISTRY, ARGOCD),
     look_again=look_again,
-    left=argocd_hooks.standing,
 )

@@ -7,14 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.cells.run import Run
-from harness.expected.render import Left, Objects
 from harness.installers.installer import Installer
 from harness.verdict import Passed
-
-
-def all_of_them(objects: Objects) -> Objects:
-    """What a lane whose deployer knows no hooks but helm's leaves in the cluster."""
-    return objects
 
 
 def at_nothing(run: Run) -> None:
@@ -26,8 +20,7 @@ class Lane:
     """A delivery path: the bundle's shape, the tools beyond the runtime's own, and the story.
 
     `infrastructure` has to be on the cluster before the story begins, in this order; it is put there while the bundle
-    is made. `look_again` has the controllers reconcile everything once more, without being told of a change. `left` are
-    those of a release's manifests that the deployer leaves in the cluster.
+    is made. `look_again` has the controllers reconcile everything once more, without being told of a change.
     """
 
     name: str
@@ -36,7 +29,6 @@ class Lane:
     tools: tuple[str, ...] = ()
     infrastructure: tuple[Installer, ...] = ()
     look_again: Callable[[Run], None] = at_nothing
-    left: Left = all_of_them
 
     @property
     def reconcilers(self) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def prepare(
         phase.detail = f"{len(bundle.folders)} releases of {len(recipe.components)} components"
     reference, bundle = bundle, as_delivered(bundler, bundle, lane.shape)
     with journal.phase("render") as phase:
-        renderer = Renderer(helm, bundle, kube_version=version, directory=work / "charts", left=lane.left)
+        renderer = Renderer(helm, bundle, kube_version=version, directory=work / "charts")
         rendered = renderer.alone()
         for note in require_no_shared_objects(bundle, rendered, where=recipe.name):
             journal.note(note)

@@ -17,7 +17,6 @@ from harness.expected.charts import Dependence, dependence
 from harness.helm.client import Helm
 
 Objects = list[dict[str, Any]]
-Left = Callable[[Objects], Objects]
 T = TypeVar("T")
 
 SIDE_BY_SIDE = max(4, os.cpu_count() or 1)  # helm processes at once; some wait for a download
@@ -34,19 +33,16 @@ class _Chart:
 
 class Renderer:
     """Renders one bundle. `kube_version` is that of the cluster to come; charts that are elsewhere are fetched, once,
-    into `directory`, which does not exist before. `left` is what the deployer leaves in the cluster of that.
+    into `directory`, which does not exist before.
 
     All methods raise RenderFailed for the first release that does not render.
     """
 
-    def __init__(
-        self, helm: Helm, bundle: Bundle, *, kube_version: str, directory: Path, left: Left = lambda objects: objects
-    ) -> None:
+    def __init__(self, helm: Helm, bundle: Bundle, *, kube_version: str, directory: Path) -> None:
         self._helm = helm
         self._bundle = bundle
         self._kube_version = kube_version
         self._directory = directory
-        self._left = left
         self._charts: dict[str, _Chart] = {}
 
     def alone(self) -> dict[str, Objects]:
@@ -60,8 +56,7 @@ class Renderer:
         versions = _brought(self._bundle, rendered)
 
         def told(folder: Folder) -> Objects:
-            told = versions[folder.release]
-            return self._left(self._helm.template(folder, kube_version=self._kube_version, api_versions=told))
+            return self._helm.template(folder, kube_version=self._kube_version, api_versions=versions[folder.release])
 
         return rendered | _all(self._those(lambda chart: chart.depends.kinds and versions[chart.folder.release]), told)
 
@@ -77,7 +72,7 @@ class Renderer:
 
         def here(folder: Folder) -> Objects:
             told = sorted({*served, *versions[folder.release]})
-            return self._left(helm.template(folder, kube_version=kube_version, api_versions=told, lookup=True))
+            return helm.template(folder, kube_version=kube_version, api_versions=told, lookup=True)
 
         asking = self._those(lambda chart: chart.depends.kinds or (other and chart.depends.version))
         return {**rendered, **_all(asking, here)}
@@ -94,11 +89,8 @@ class Renderer:
         """As it comes out once everything is installed, and, where `upgraded`, for charts that are there already."""
 
         def here(folder: Folder) -> Objects:
-            return self._left(
-                helm.template(
-                    folder, kube_version=kube_version, api_versions=sorted(served), lookup=True, upgrade=upgraded
-                )
-            )
+            told = sorted(served)
+            return helm.template(folder, kube_version=kube_version, api_versions=told, lookup=True, upgrade=upgraded)
 
         return {**before, **_all(self._those(lambda chart: chart.depends.kinds or chart.depends.moment), here)}
 
@@ -106,8 +98,7 @@ class Renderer:
         if folder.chart.path is None:
             path = self._helm.fetch(folder, self._directory / folder.release)
             folder = replace(folder, chart=replace(folder.chart, path=path))
-        objects = self._left(self._helm.template(folder, kube_version=self._kube_version))
-        return _Chart(folder, dependence(folder), objects)
+        return _Chart(folder, dependence(folder), self._helm.template(folder, kube_version=self._kube_version))
 
     def _those(self, wanted: Callable[[_Chart], object]) -> list[Folder]:
         return [chart.folder for chart in self._charts.values() if wanted(chart)]

@@ -62,12 +62,6 @@ def _controlled(want: ExpectedWorkload, live: Object, ownership: Ownership) -> I
         replicas = live["spec"].get("replicas", 1)
         if replicas < want.replicas or (replicas != want.replicas and not want.elastic):
             text = f"asks for {replicas} replicas in the cluster, for {want.replicas} in the manifest"
-            if want.outbid:
-                text = (
-                    f"asks for {replicas} replicas in the cluster, where its autoscaler keeps at least "
-                    f"{want.replicas}: the manifest says fewer, and a deployer that heals puts that back; leave "
-                    "`replicas` out of it"
-                )
             yield Finding(Level.WAITING if want.elastic else Level.DOOMED, str(want), text, kind=CauseKind.RECONCILE)
             return
         judge_kind = {DEPLOYMENTS: _deployment, STATEFULSETS: _stateful_set}.get(want.kind, _replicas)

@@ -83,7 +83,6 @@ class ExpectedWorkload:
     ordered: bool = False
     suspended: bool = False
     transient: bool = False  # a Job with ttlSecondsAfterFinished: it may be done and gone
-    outbid: bool = False  # the manifest says fewer replicas than the autoscaler keeps
 
     @property
     def identity(self) -> Identity:
@@ -182,13 +181,13 @@ def _scalers(release: Rendered) -> Iterator[tuple[Identity, int]]:
 def _workload(kind: Kind, item: Object, release: Rendered, identity: Identity, least: int) -> ExpectedWorkload:
     """`least` is the minimum that an autoscaler keeps, 0 without one."""
     spec = typed.pod_spec(item) if kind == PODS else typed.workload_spec(item)
-    replicas, elastic, outbid = 1, False, False
+    replicas, elastic = 1, False
     if kind in (DEPLOYMENTS, STATEFULSETS, REPLICASETS, REPLICATIONCONTROLLERS):
         stated = spec.get("replicas")
         replicas = 1 if stated is None else stated
         elastic = stated is None
         if least and stated != 0:  # an autoscaler leaves what is scaled to zero alone
-            replicas, elastic, outbid = least, True, stated is not None and stated < least
+            replicas, elastic = least, True
     if kind == JOBS:
         parallelism: int = spec.get("parallelism", 1)
         replicas = min(parallelism, spec.get("completions", parallelism))
@@ -206,7 +205,6 @@ def _workload(kind: Kind, item: Object, release: Rendered, identity: Identity, l
         ordered=kind == STATEFULSETS and spec.get("podManagementPolicy", "OrderedReady") == "OrderedReady",
         suspended=bool(spec.get("suspend")),
         transient=kind == JOBS and spec.get("ttlSecondsAfterFinished") is not None,
-        outbid=outbid,
     )
 
 

@@ -181,13 +181,6 @@ def test_replicas_are_those_of_the_manifest(wanted: ExpectedWorkload, replicas: 
         is_waiting(found, f"asks for {replicas} replicas", doomed=verdict == "doomed")
 
 
-def test_a_manifest_that_asks_for_less_than_its_autoscaler_keeps() -> None:
-    """Where that number is put back, the verdict says whose it is, and what to do."""
-    found = judged(want(replicas=2, elastic=True, outbid=True), deployment(replicas=1), [web_pod("0")])
-    is_waiting(found, "asks for 1 replicas in the cluster, where its autoscaler keeps at least 2", doomed=False)
-    assert "leave `replicas` out of it" in found.reason
-
-
 @pytest.mark.parametrize("where", ["ReplicaSet", "Deployment"])
 def test_a_controller_that_cannot_make_pods_is_doomed_in_its_own_words(where: str) -> None:
     """Quota, admission, a missing service account: the condition says it, no pod ever will."""
