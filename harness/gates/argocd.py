@@ -8,7 +8,7 @@ The states of an Application that count as a pass are the documented ones (any o
 | Synced    | Progressing | any, see below | yes: KWOK readies no operands                               |
 | OutOfSync | Healthy     | Succeeded      | a child: an operator changed its object afterwards          |
 | Synced    | Degraded    | Succeeded      | a child: what the chart expects at run time is not simulated |
-| Synced    | Suspended   | Succeeded      | a child: it asks for a Job that is suspended                |
+| Synced    | Suspended   | Succeeded      | a child: a Job or CronJob that its manifest suspends         |
 
 A status counts only for what is asked now. The CRD has no status subresource, hence no observed generation; instead
 the source that was compared must be that of the spec, the revision must be the pushed digest (OCI revisions are
