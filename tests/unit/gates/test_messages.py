@@ -2,8 +2,11 @@
 
 import pytest
 
+from harness.gates.findings import shortened
 from harness.gates.messages import diagnose, may_come, repeats, said, served
+from harness.helm.messages import explain
 from harness.names import NOWHERE
+from harness.processes.commands import CommandFailed, Completed
 from harness.verdict import CauseKind
 
 PULL, RENDER, APPLY = CauseKind.PULL, CauseKind.RENDER, CauseKind.APPLY
@@ -189,3 +192,11 @@ def test_a_socket_is_no_answer() -> None:
     refused = f"{call}dial unix /tmp/state/clusters/x/{NOWHERE}: connect: no such file or directory"
     assert served(refused) == f"{call}nothing answers for Services on a simulated cluster"
     assert served(call) == call
+
+
+def test_no_verdict_and_no_error_of_helm_names_the_socket() -> None:
+    """Both show what the API server says."""
+    refused = f"dial unix /state/{NOWHERE}: connect: no such file or directory"
+    failed = CommandFailed(Completed(("helm",), 1, "", f"Error: conversion webhook for a/v1 failed: {refused}", 0.1))
+    assert "nothing answers for Services" in shortened(f"ComparisonError: {refused}")
+    assert "nothing answers for Services" in explain(failed)[0]
