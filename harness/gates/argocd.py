@@ -118,21 +118,14 @@ class Synced:
         findings = list(_root(top, bundle, self.children))
         absent = sorted(set(self.children) - set(found))
         findings += [Finding(Level.WAITING, f"Application {NAMESPACE}/{name}", "is not there yet") for name in absent]
-        doubts = {
-            name: doubt for name, app in sorted(found.items()) if name != self.root and (doubt := bundle.doubt(app))
-        }
-        on_their_way = bool(absent) or any(doubt.level is Level.WAITING for doubt in doubts.values())
+        children = {name: app for name, app in sorted(found.items()) if name != self.root}
+        doubts = {name: doubt for name, app in children.items() if (doubt := bundle.doubt(app))}
         for name, doubt in doubts.items():
-            app = found[name]
-            if starved := _starved(app, objects):
+            if starved := _starved(children[name], objects):
                 doubt = Doubt(Level.DOOMED, starved, CauseKind.RECONCILE)
-            elif _lacks_what_may_come(_operation(app)):
-                done = [found[other] for other in found if other not in doubts and other != self.root]
-                if on_their_way or not all(_ended_before(other, app) for other in done):
-                    doubt = replace(doubt, level=Level.WAITING)
-                elif doubt.level is Level.DOOMED:
-                    doubt = replace(doubt, level=Level.FAILED, kind=doubt.kind or CauseKind.APPLY)
-            findings.append(doubt.of(subject(APPLICATIONS, app)))
+            elif _lacks_what_may_come(_operation(children[name])):
+                doubt = _beside_others(name, doubts, children, absent)
+            findings.append(doubt.of(subject(APPLICATIONS, children[name])))
         if findings:
             return overall(findings)
         extra = listed(set(found) - {self.root, *self.children})
@@ -345,6 +338,22 @@ def _hopeless(operation: Mapping[str, Any]) -> bool:
 def _lacks_what_may_come(operation: Mapping[str, Any]) -> bool:
     """Whether an operation that is retried fails for want of something that another Application may bring."""
     return operation.get("phase") == "Running" and any(may_come(text) for text in _complaints(operation))
+
+
+def _beside_others(
+    name: str, doubts: Mapping[str, Doubt], children: Mapping[str, Object], absent: Collection[str]
+) -> Doubt:
+    """The doubt about an Application that lacks what another one may bring: it waits for those that are on their way,
+    and for an attempt that none of those that are done came too late for.
+    """
+    doubt = doubts[name]
+    on_their_way = bool(absent) or any(each.level is Level.WAITING for each in doubts.values())
+    done = [app for other, app in children.items() if other not in doubts]
+    if on_their_way or not all(_ended_before(app, children[name]) for app in done):
+        return replace(doubt, level=Level.WAITING)
+    if doubt.level is Level.DOOMED:
+        return replace(doubt, level=Level.FAILED, kind=doubt.kind or CauseKind.APPLY)
+    return doubt
 
 
 def _ended_before(other: Object, app: Object) -> bool:
