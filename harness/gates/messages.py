@@ -119,6 +119,12 @@ _MAY_COME = re.compile(
     r"|no PriorityClass with name",
     re.IGNORECASE,
 )
+# What an API server says that is busy, or that somebody else was quicker at: no word about the object.
+_PASSES = re.compile(
+    r"object has been modified|being terminated|etcdserver|leader changed|TLS handshake timeout|too many requests"
+    r"|rate limiter|connection (?:reset|lost|refused)|unexpected EOF",
+    re.IGNORECASE,
+)
 _NOBODY = re.compile(rf"dial unix \S*{re.escape(NOWHERE)}: connect: no such file or directory")
 _FINAL = (CauseKind.APPLY, CauseKind.RENDER)  # the same chart, values and API server: the same answer
 
@@ -146,4 +152,9 @@ def may_come(message: object) -> bool:
 
 def repeats(message: object) -> bool:
     """Whether the next attempt will end in the same words, as long as nothing else changes in the cluster."""
-    return said(message) in _FINAL
+    return said(message) in _FINAL and not passes(message)
+
+
+def passes(message: object) -> bool:
+    """Whether a failure is of the moment, so that no number of them says anything."""
+    return _PASSES.search(str(message or "")) is not None

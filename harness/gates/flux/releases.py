@@ -45,7 +45,7 @@ from harness.gates.flux.sources import (
     source_ready,
     told,
 )
-from harness.gates.messages import diagnose, may_come, repeats
+from harness.gates.messages import diagnose, may_come, passes, repeats
 from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.verdict import CauseKind, Failed, Passed, Verdict
 
@@ -226,8 +226,11 @@ def _doubt(item: Object, objects: Objects) -> Doubt | None:
 def _repeated(item: Object) -> Doubt | None:
     """What attempts at this chart and these values fail with time and again; None where another one may do."""
     refusal, attempts = _refusal(item), (item.get("status") or {}).get("failures") or 0
-    kind = diagnose(refusal.get("reason"), refusal.get("message"))
-    if not refusal or kind in _UNREACHED or attempts <= (1 if repeats(refusal.get("message")) else _ATTEMPTS_FORGIVEN):
+    message = refusal.get("message")
+    kind = diagnose(refusal.get("reason"), message)
+    if not refusal or kind in _UNREACHED or passes(message):
+        return None
+    if attempts <= (1 if repeats(message) else _ATTEMPTS_FORGIVEN):
         return None
     return Doubt(Level.FAILED, f"has failed {attempts} times: {told(refusal)}", kind)
 

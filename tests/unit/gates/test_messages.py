@@ -179,6 +179,9 @@ def test_what_another_release_may_bring(message: str | None, expected: bool) -> 
         ("failed pre-install: timed out waiting for the condition", False),
         ("failed to pull chart: connection refused", False),
         ("context deadline exceeded", False),
+        ('pods "a" is forbidden: exceeded quota: few', True),
+        ('secrets "a" is forbidden: unable to create new content in namespace a because it is being terminated', False),
+        ('Operation cannot be fulfilled on services "a": the object has been modified', False),
     ],
 )
 def test_what_is_said_again_at_each_attempt(message: str, expected: bool) -> None:

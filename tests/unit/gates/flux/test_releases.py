@@ -423,6 +423,8 @@ LATE = "context deadline exceeded"
         (HOOK, 3, True),
         (LATE, 3, True),
         ("dial tcp 127.0.0.1:6443: connect: connection refused", 9, False),
+        ('Operation cannot be fulfilled on services "a": the object has been modified; please apply again', 9, False),
+        ("etcdserver: request timed out", 9, False),
     ],
 )
 def test_the_same_refusal_again_and_again_is_final(message: str, attempts: int, failed: bool, trying: bool) -> None:
