@@ -1,20 +1,12 @@
 """Which runtime is used, and what follows from it."""
 
-import os
-import signal
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from harness.cluster.api import Cluster
 from harness.errors import ImageMissing
 from harness.exits import Exit
-from harness.processes import daemons
-from harness.processes.services import ServiceDied
-from harness.progress import Silent
 from harness.publishing.oci.address import Address
-from harness.runtime import RunningCluster
 from harness.settings import Settings, load
 from kwok import platforms
 from kwok.engine.client import EngineMissing
@@ -95,26 +87,3 @@ def test_cells_of_kind_share_a_cluster_and_have_files_of_their_own(tmp_path: Pat
     infrastructure = [installer for lane in LANES for installer in lane.infrastructure]
     assert {"argocd", "registry", "kube-apiserver"} <= set(host.tools(infrastructure))
     assert not {"argocd", "registry", "kube-apiserver"} & set(kind.tools(infrastructure))
-
-
-def test_a_component_of_the_control_plane_that_dies_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As what lanes deliver through is, in every lane: with the last words of its log."""
-    monkeypatch.setattr("harness.processes.services._BACK_SECONDS", 0.1)
-    directory = tmp_path / "one"
-    for name in ("bin", "pids", "logs"):
-        (directory / name).mkdir(parents=True)
-    program = directory / "bin" / "etcd"
-    program.symlink_to("/bin/sleep")
-    log = directory / "logs" / "etcd.log"
-    identity = daemons.start([program, "600"], env={}, cwd=directory, log=log)
-    (directory / "pids" / "etcd.pid").write_text(f"{identity.pid}\n")
-    log.write_text("no space left on device\n")
-    running = RunningCluster("one", directory, directory / "kubeconfig", "one", "https://127.0.0.1:1", "host", "id")
-    platform = HostPlatform(settings("host"), Path, tmp_path)
-    nobody = cast(Cluster, None)  # nothing is asked of it
-    infrastructure = platform.infrastructure(running, nobody, Path, Silent())
-    infrastructure.check()
-    os.kill(identity.pid, signal.SIGKILL)
-    assert infrastructure.died.wait(5)
-    with pytest.raises(ServiceDied, match=r"etcd was killed by SIGKILL. Its last words:\nno space left on device"):
-        infrastructure.check()
