@@ -16,7 +16,9 @@ from harness.settings import load
 from kwok.platforms import HostPlatform
 
 
-def test_a_component_of_the_control_plane_that_dies_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_component_of_the_control_plane_that_dies_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """As what lanes deliver through is, in every lane: with the last words of its log."""
     monkeypatch.setattr("harness.processes.services._BACK_SECONDS", 0.1)
     directory = tmp_path / "one"
@@ -26,6 +28,7 @@ def test_a_component_of_the_control_plane_that_dies_is_missed(tmp_path: Path, mo
     program.symlink_to("/bin/sleep")
     log = directory / "logs" / "etcd.log"
     identity = daemons.start([program, "600"], env={}, cwd=directory, log=log)
+    request.addfinalizer(lambda: daemons.stop([identity], grace=0.0))
     (directory / "pids" / "etcd.pid").write_text(f"{identity.pid}\n")
     log.write_text("no space left on device\n")
     running = RunningCluster("one", directory, directory / "kubeconfig", "one", "https://127.0.0.1:1", "host", "id")
