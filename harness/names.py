@@ -18,6 +18,7 @@ DEFAULT_SCHEDULER = "default-scheduler"
 # Annotations by which the simulation says what it has changed in an object as it was made.
 SCHEDULER_ANNOTATION = "kwok-harness/scheduler"  # of a pod: the scheduler that it asked for
 CONVERSION_ANNOTATION = "kwok-harness/conversion"  # of a CRD: the strategy that it asked for
+NOWHERE = "simulated-pods-serve-nothing.sock"  # where the API server calls Services: never created
 INFRASTRUCTURE_NODE = ("kwok-harness.io/node", "infrastructure")  # label of a Kind cluster's real node
 
 # Never cleaned, never counted: the cluster's own and the harness's infrastructure (behaviour of the bash harness).

@@ -7,6 +7,7 @@ own: one of ordinary processes is there in seconds, a Kind cluster is worth shar
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from harness.publishing.oci.address import Address
 from harness.runtime import RunningCluster, Runtime, state_directory
 from harness.settings import Settings
 from kwok.engine.client import Engine, EngineMissing
+from kwok.host import launch
+from kwok.host.components import PROGRAMS
 from kwok.host.runtime import HostRuntime
 from kwok.kind.runtime import KindRuntime
 
@@ -56,6 +59,12 @@ class HostPlatform:
         self, running: RunningCluster, cluster: Cluster, tools: Tools, progress: Progress
     ) -> Infrastructure:
         services = Services(running.directory)
+        for component in PROGRAMS:
+            services.attend(
+                component,
+                partial(launch.component, running.directory, component),
+                launch.log_file(running.directory, component),
+            )
         return HostInfrastructure(Site(self._settings, tools, running, cluster, services, progress))
 
 

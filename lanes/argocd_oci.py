@@ -21,7 +21,8 @@ from harness.verdict import Passed
 from harness.waiting.nudges import Hasten
 
 REFRESH = "argocd.argoproj.io/refresh"
-SERVED_WITHIN = 1.0  # seconds that Argo CD may take to see that what its operation waits for is there
+SERVED_WITHIN = 1.0  # seconds that Argo CD may take to see that what it waits for is there
+LOOK_AGAIN_SECONDS = 10.0  # how often it is asked to look at what still waits
 
 
 def story(run: Run) -> Passed:
@@ -46,7 +47,9 @@ def synced(run: Run, published: Published) -> Passed:
         within=deadlines.argocd_sync + run.pauses,
         late=SyncDeadline,
         observe=run.timeline.observing(argocd.progress),
-        hasten=Hasten(argocd.waiting_for_nothing, REFRESH, lambda: "normal", after=SERVED_WITHIN),
+        hasten=Hasten(
+            argocd.waiting_for_nothing, REFRESH, lambda: "normal", after=SERVED_WITHIN, again=LOOK_AGAIN_SECONDS
+        ),
     )
 
 

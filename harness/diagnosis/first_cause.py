@@ -77,8 +77,7 @@ def _cause(error: BaseException, phase: str) -> Cause:
 
 
 def _of_deadline(expired: Expired, error: HarnessError, phase: str) -> Cause:
-    verdict = expired.verdict
-    subject = "" if verdict is None else verdict.subject
+    verdict, subject = expired.verdict, expired.where
     # Without how long it was waited for, which differs from run to run.
     text = verdict.doomed if isinstance(verdict, Waiting) and verdict.doomed else expired.what.partition(": ")[2]
     if phase in _BEFORE_THE_RECIPE or verdict is None:

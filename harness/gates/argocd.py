@@ -22,14 +22,18 @@ manifest digests; of charts at HTTP repositories, versions) and an operation mus
 | a condition whose type ends in Error (Comparison, InvalidSpec, Sync)  | Waiting, doomed          |
 | the same, since Argo CD does not know the fields of a new kind yet    | Waiting                  |
 | an operation failed and is retried                                    | Waiting; doomed from the third retry |
-| the same, since "tasks are not valid"                                 | Waiting: a CRD may be on its way |
-| the same, since the API server denied an object or calls it invalid   | Failed from the second retry |
+| the same, since the API server refuses the object itself              | Failed from the second retry |
+| the same, for want of what another Application may bring: one is on its way | Waiting            |
+| ... those that are done had ended before the last attempt began       | Failed from the third retry |
 | a hook of the operation failed                                        | Waiting, doomed; Failed from the third retry |
 | an operation that will go on: to a hook, or once workloads are ready  | Waiting         |
 | an operation that waits for a claim, which waits for its consumer     | Waiting, doomed |
 
 An operation that waits for operands alone (a Prometheus, an Ingress) is one that never ends here, and passes with the
 hooks that it never comes to. Any other is waited for: in sync before its hooks have run is not what helm calls done.
+
+An Application is on its way where nothing is wrong with it but that it is not done. Once none is, what is not there (a
+kind, a field of one, a namespace) is not going to come.
 
 An Application in the namespace that the bundle does not name is held to the same table, as the bash harness does, and
 the pass names it. Nothing is Failed for an error condition alone: Argo CD compares again, and a repo server that is
@@ -38,13 +42,14 @@ being restarted looks the same as a chart that does not exist.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from harness.formats.versions import exact
 from harness.gates.combining import there
 from harness.gates.findings import Doubt, Finding, Level, listed, overall, shortened, subject
-from harness.gates.messages import diagnose, said
+from harness.gates.messages import diagnose, may_come, said
 from harness.objects import CLAIMS, Key, Kind, Object, Objects, key_of, phase
 from harness.verdict import CauseKind, Failed, Passed, Verdict
 
@@ -59,10 +64,18 @@ _RETRY_NOTE = re.compile(r"\.? Retrying attempt #\d+ at .*$")  # has a time of d
 _WAITS_FOR = "waiting for healthy state of "
 _WAITS_FOR_CRD = f"{_WAITS_FOR}apiextensions.k8s.io/CustomResourceDefinition/"
 _NEW_KIND = "unable to resolve parseableType"  # Argo CD learns of the fields of a new CRD's objects seconds later
-_TOO_EARLY = "tasks are not valid"  # a kind that is not served yet
 _READIED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod")  # by KWOK, as fast as they are bound
+_ATTEMPT = timedelta(seconds=30)  # what an attempt takes at most until it is refused, on a busy machine
 _BAD = ("Failed", "Error")  # phases of operations and of hooks
-_REFUSED = ("denied the request", "denied request", " is invalid: ")  # webhooks, policies, the API's own validation
+# Webhooks, policies, the API's own validation, its schemas: refusals of the object itself.
+_REFUSED = (
+    "denied the request",
+    "denied request",
+    " is invalid: ",
+    "failed to create typed patch object",
+    "field not declared in schema",
+    "duplicate entries for key",
+)
 
 
 @dataclass(frozen=True)
@@ -103,16 +116,16 @@ class Synced:
         }
         bundle = _Bundle(_sources(top["spec"]), self.digest)
         findings = list(_root(top, bundle, self.children))
-        findings += [
-            Finding(Level.WAITING, f"Application {NAMESPACE}/{name}", "is not there yet")
-            for name in sorted(self.children)
-            if name not in found
-        ]
-        for name, app in sorted(found.items()):
-            if name != self.root and (doubt := bundle.doubt(app)):
-                if starved := _starved(app, objects):
-                    doubt = Doubt(Level.DOOMED, starved, CauseKind.RECONCILE)
-                findings.append(doubt.of(subject(APPLICATIONS, app)))
+        absent = sorted(set(self.children) - set(found))
+        findings += [Finding(Level.WAITING, f"Application {NAMESPACE}/{name}", "is not there yet") for name in absent]
+        children = {name: app for name, app in sorted(found.items()) if name != self.root}
+        doubts = {name: doubt for name, app in children.items() if (doubt := bundle.doubt(app))}
+        for name, doubt in doubts.items():
+            if starved := _starved(children[name], objects):
+                doubt = Doubt(Level.DOOMED, starved, CauseKind.RECONCILE)
+            elif _lacks_what_may_come(_operation(children[name])):
+                doubt = _beside_others(name, doubts, children, absent)
+            findings.append(doubt.of(subject(APPLICATIONS, children[name])))
         if findings:
             return overall(findings)
         extra = listed(set(found) - {self.root, *self.children})
@@ -131,16 +144,30 @@ def progress(objects: Objects) -> dict[str, bool]:
 
 
 def waiting_for_nothing(objects: Objects) -> dict[tuple[Kind, Key], str]:
-    """Applications whose operation waits for CRDs, which are healthy in no time, or for claims that are bound by now:
-    Argo CD notices at its next resync.
+    """Applications that Argo CD would look at again only at its next resync, and why each is worth a look before.
+
+    Their operation waits for CRDs, which are healthy in no time, or for claims that are bound by now; or they could not
+    be compared. What is merely out of sync Argo CD comes back to by itself, to heal it.
     """
-    found: dict[tuple[Kind, Key], str] = {}
-    for app in objects.all(APPLICATIONS):
-        message = str(_operation(app).get("message"))
-        claims = [phase(claim) for claim in _awaited_claims(app, objects)]
-        if message.startswith(_WAITS_FOR_CRD) or (claims and all(each == "Bound" for each in claims)):
-            found[APPLICATIONS, key_of(app)] = message
-    return found
+    return {(APPLICATIONS, key_of(app)): why for app in objects.all(APPLICATIONS) if (why := _asleep(app, objects))}
+
+
+def _asleep(app: Object, objects: Objects) -> str:
+    """Why an Application is worth a look; empty where it is not."""
+    operation = _operation(app)
+    message = str(operation.get("message"))
+    claims = [phase(claim) for claim in _awaited_claims(app, objects)]
+    if message.startswith(_WAITS_FOR_CRD) or (claims and all(each == "Bound" for each in claims)):
+        return message
+    return "; ".join(": ".join(each) for each in _errors(app))
+
+
+def _errors(app: Object) -> list[tuple[str, str]]:
+    """The conditions that tell of an error: type and message."""
+    conditions = (app.get("status") or {}).get("conditions") or ()
+    return sorted(
+        (each["type"], shortened(each.get("message"))) for each in conditions if each["type"].endswith("Error")
+    )
 
 
 def _awaited_claims(app: Object, objects: Objects) -> list[Object]:
@@ -152,10 +179,9 @@ def _awaited_claims(app: Object, objects: Objects) -> list[Object]:
         or not str(operation.get("message")).startswith(_WAITS_FOR)
     ):
         return []
-    results = (operation.get("syncResult") or {}).get("resources") or ()
     names = [
         (each.get("namespace") or "", each.get("name") or "")
-        for each in results
+        for each in _results(operation)
         if each.get("kind") == CLAIMS.kind and each.get("hookPhase") == "Running"
     ]
     return [claim for name in names if (claim := objects.get(CLAIMS, *name)) is not None]
@@ -211,15 +237,10 @@ class _Bundle:
         stale, state = self.stale(app), _state(app)
         operation = _operation(app)
         current = not stale and _concerns(operation, app)
-        status = app.get("status") or {}
         ended = operation.get("phase") in _BAD and (state[0] == "OutOfSync" or _hooks(operation, *_BAD))
         if current and (ended or _in_vain(operation)):
             return Doubt(Level.FAILED, _described(app, state), _blamed(app))
-        errors = sorted(
-            (each["type"], shortened(each.get("message")))
-            for each in status.get("conditions") or ()
-            if each["type"].endswith("Error")
-        )
+        errors = _errors(app)
         if errors:
             level = Level.WAITING if all(_NEW_KIND in message for _, message in errors) else Level.DOOMED
             return Doubt(level, "; ".join(": ".join(each) for each in errors), diagnose(*errors[0]))
@@ -311,20 +332,60 @@ def _hopeless(operation: Mapping[str, Any]) -> bool:
         return True
     if operation.get("phase") != "Running" or (operation.get("retryCount") or 0) <= _RETRIES_FORGIVEN:
         return False
-    results = (operation.get("syncResult") or {}).get("resources") or ()
-    return _TOO_EARLY not in str(operation.get("message")) and not any(r.get("hookPhase") == "Running" for r in results)
+    return not any(each.get("hookPhase") == "Running" for each in _results(operation))
+
+
+def _lacks_what_may_come(operation: Mapping[str, Any]) -> bool:
+    """Whether an operation that is retried fails for want of something that another Application may bring."""
+    return operation.get("phase") == "Running" and any(may_come(text) for text in _complaints(operation))
+
+
+def _beside_others(
+    name: str, doubts: Mapping[str, Doubt], children: Mapping[str, Object], absent: Collection[str]
+) -> Doubt:
+    """The doubt about an Application that lacks what another one may bring: it waits for those that are on their way,
+    and for an attempt that none of those that are done came too late for.
+    """
+    doubt = doubts[name]
+    on_their_way = bool(absent) or any(each.level is Level.WAITING for each in doubts.values())
+    done = [app for other, app in children.items() if other not in doubts]
+    if on_their_way or not all(_ended_before(app, children[name]) for app in done):
+        return replace(doubt, level=Level.WAITING)
+    if doubt.level is Level.DOOMED:
+        return replace(doubt, level=Level.FAILED, kind=doubt.kind or CauseKind.APPLY)
+    return doubt
+
+
+def _ended_before(other: Object, app: Object) -> bool:
+    """Whether an operation had ended before the last attempt of another began. Only the ends of attempts are known, and
+    while one is under way not even that.
+    """
+    ended, attempted = (str(_operation(each).get("finishedAt") or "") for each in (other, app))
+    if not ended or not attempted:
+        return False
+    return datetime.fromisoformat(attempted) - datetime.fromisoformat(ended) >= _ATTEMPT
+
+
+def _complaints(operation: Mapping[str, Any]) -> Iterator[object]:
+    """What Argo CD says of the resources that are not well, and then of the operation."""
+    yield from (each.get("message") for each in _results(operation) if _unwell(each))
+    yield operation.get("message")
+
+
+def _results(operation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return list((operation.get("syncResult") or {}).get("resources") or ())
 
 
 def _blamed(app: Object) -> CauseKind | None:
     """Where it lies that an operation does not succeed, by what Argo CD says of it and of its resources."""
     operation = _operation(app)
-    results = [each for each in (operation.get("syncResult") or {}).get("resources") or () if _unwell(each)]
-    for text in (*(each.get("message") for each in results), operation.get("message")):
+    for text in _complaints(operation):
         if kind := said(text):
             return kind
-    if not results:
+    unwell = [each for each in _results(operation) if _unwell(each)]
+    if not unwell:
         return None
-    return CauseKind.RECONCILE if any(each.get("hookPhase") in _BAD for each in results) else CauseKind.APPLY
+    return CauseKind.RECONCILE if any(each.get("hookPhase") in _BAD for each in unwell) else CauseKind.APPLY
 
 
 def _unwell(result: Mapping[str, Any]) -> bool:
@@ -336,22 +397,22 @@ def _in_vain(operation: Mapping[str, Any]) -> bool:
     retries = operation.get("retryCount") or 0
     if retries > _RETRIES_FORGIVEN and _hooks(operation, *_BAD):
         return True
-    return retries > 1 and any(words in str(operation.get("message")) for words in _REFUSED)
+    return retries > 1 and any(words in str(text) for text in _complaints(operation) for words in _REFUSED)
 
 
 def _goes_on(operation: Mapping[str, Any]) -> bool:
     """Whether a running operation waits for anything else than objects that nobody readies here."""
-    results = (operation.get("syncResult") or {}).get("resources") or ()
     # The namespace that Argo CD makes itself is never called done.
-    awaited = [each for each in results if each.get("hookPhase") == "Running" and each.get("kind") != "Namespace"]
+    awaited = [
+        each for each in _results(operation) if each.get("hookPhase") == "Running" and each.get("kind") != "Namespace"
+    ]
     sure = [each for each in awaited if each.get("hookType") or each.get("kind") in _READIED]
     return operation.get("phase") == "Running" and (bool(sure) or not awaited)
 
 
 def _hooks(operation: Mapping[str, Any], *phases: str) -> bool:
     """Whether a hook is in one of the phases. Objects that are waited for have a phase too, and no type."""
-    results = (operation.get("syncResult") or {}).get("resources") or ()
-    return any(each.get("hookType") and each.get("hookPhase") in phases for each in results)
+    return any(each.get("hookType") and each.get("hookPhase") in phases for each in _results(operation))
 
 
 def _described(app: Object, state: tuple[str, str]) -> str:
@@ -365,7 +426,7 @@ def _described(app: Object, state: tuple[str, str]) -> str:
         parts.append(f"operation {operation.get('phase')}{count}" + (f": {message}" if message else ""))
         parts += [
             f"{each.get('kind')} {each.get('name')}: {shortened(each.get('message'))}"
-            for each in (operation.get("syncResult") or {}).get("resources") or ()
+            for each in _results(operation)
             if _unwell(each)
         ][:3]
     wrong = [

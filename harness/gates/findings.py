@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from harness.excerpts import cut, some
+from harness.gates.messages import served
 from harness.objects import Key, Kind, Object, Objects, key_of
 from harness.verdict import CauseKind, Failed, Verdict, Waiting
 
@@ -102,7 +103,7 @@ def subject(kind: Kind, item: Object) -> str:
 
 def shortened(message: object) -> str:
     """A controller's message on one line, without its middle where it is long."""
-    text = " ".join(str(message or "").split())
+    text = served(" ".join(str(message or "").split()))
     return text if len(text) <= _HEAD + _TAIL + 3 else f"{text[:_HEAD].rstrip()} … {text[-_TAIL:].lstrip()}"
 
 

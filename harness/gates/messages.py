@@ -6,7 +6,11 @@ read for what the tools are known to say. What is in neither is for the caller t
 
 import re
 
+from harness.names import NOWHERE
 from harness.verdict import CauseKind
+
+# How clients of the API server say that it did not answer, by the path that they asked for.
+API_SERVER_AWAY = r'\b(?:Get|Post|Put|Patch|Delete) "https://[^/"]+/(?:version|apis?|openapi)\b[^"]*": '
 
 # Reasons that stand for one kind of failure.
 _REASONS = {
@@ -62,6 +66,7 @@ _MESSAGES = tuple(
                 r"template: \S+:\d+",
                 r"parse error at \(",
                 r"YAML parse error|error converting YAML to JSON|error unmarshaling JSON",
+                r"mapping key .+ already defined",
                 r"nil pointer evaluating",
                 r"values don't meet the specifications of the schema",
                 r"kustomize build|accumulating resources",
@@ -71,7 +76,7 @@ _MESSAGES = tuple(
         (
             CauseKind.APPLY,
             (
-                r"calling webhook|admission webhook|denied the request|denied by",
+                r"calling webhook|admission webhook|conversion webhook|denied the request|denied by",
                 r"\bis forbidden\b|exceeded quota",
                 r"\bis invalid: |field is immutable|unknown field",
                 r"no matches for kind|could not find the requested resource|ensure CRDs are installed",
@@ -79,6 +84,8 @@ _MESSAGES = tuple(
                 r"invalid ownership metadata|already exists",
                 r"Apply failed with|dry-run failed|the object has been modified",
                 r"cannot be handled as an? |cannot unmarshal|strict decoding error",
+                r"failed to create typed patch object|field not declared in schema|duplicate entries for key",
+                r"error validating data(?!: failed to download)",
             ),
         ),
         (CauseKind.RECONCILE, (r"failed (?:pre|post)-\w+", r"\bhook \S+ failed", r"failed to compare desired state")),
@@ -88,6 +95,7 @@ _MESSAGES = tuple(
                 r"code = Unavailable",
                 r"failed to load live state|failed to sync cluster",
                 r"Kubernetes cluster unreachable|failed to download openapi",
+                API_SERVER_AWAY,
             ),
         ),
         (
@@ -104,6 +112,27 @@ _MESSAGES = tuple(
     )
 )
 
+# What the API server lacks for now, and another release may bring: kinds and their fields, webhooks' servers, objects.
+_MAY_COME = re.compile(
+    r"no matches for kind|could not find the requested resource|ensure CRDs are installed|tasks are not valid"
+    r"|failed calling webhook|conversion webhook|field not declared in schema|unknown field|\bnot found\b"
+    r"|no PriorityClass with name",
+    re.IGNORECASE,
+)
+# What an API server says that is busy, or that somebody else was quicker at: no word about the object.
+_PASSES = re.compile(
+    r"object has been modified|being terminated|etcdserver|leader changed|TLS handshake timeout|too many requests"
+    r"|rate limiter|connection (?:reset|lost|refused)|unexpected EOF",
+    re.IGNORECASE,
+)
+_NOBODY = re.compile(rf"dial unix \S*{re.escape(NOWHERE)}: connect: no such file or directory")
+_FINAL = (CauseKind.APPLY, CauseKind.RENDER)  # the same chart, values and API server: the same answer
+
+
+def served(message: str) -> str:
+    """A message that names no socket where a Service was called: nobody answers for Services here."""
+    return _NOBODY.sub("nothing answers for Services on a simulated cluster", message)
+
 
 def said(message: object) -> CauseKind | None:
     """What a message is known to mean; None where it says nothing particular."""
@@ -113,3 +142,19 @@ def said(message: object) -> CauseKind | None:
 def diagnose(reason: object, message: object) -> CauseKind | None:
     """What a condition means, by its reason (of Argo CD: its type) and its message; None where both are general."""
     return _REASONS.get(str(reason)) or said(message) or _MOSTLY.get(str(reason))
+
+
+def may_come(message: object) -> bool:
+    """Whether a refusal is of something that is not there, and that another release may bring."""
+    text = str(message or "")
+    return said(text) in (CauseKind.APPLY, None) and _MAY_COME.search(text) is not None
+
+
+def repeats(message: object) -> bool:
+    """Whether the next attempt will end in the same words, as long as nothing else changes in the cluster."""
+    return said(message) in _FINAL and not passes(message)
+
+
+def passes(message: object) -> bool:
+    """Whether a failure is of the moment, so that no number of them says anything."""
+    return _PASSES.search(str(message or "")) is not None

@@ -2,12 +2,18 @@
 
 import re
 
+from harness.gates.messages import API_SERVER_AWAY, served
 from harness.processes.commands import CommandFailed
 
 # What helm says in its own terms, and what that means for a recipe.
 _KNOWN = tuple(
     (re.compile(pattern, re.DOTALL), meaning, do)
     for pattern, meaning, do in (
+        (
+            rf"failed to download openapi|Kubernetes cluster unreachable|{API_SERVER_AWAY}",
+            "the API server did not answer",
+            "see its log among the evidence; this machine may be too busy for it",
+        ),
         (
             r"failed (?:pre|post)-\w+: .*(?:timed out waiting|context deadline exceeded)",
             "a hook did not end in time",
@@ -49,11 +55,6 @@ _KNOWN = tuple(
             "run `helm dependency build` on the chart, and commit charts/",
         ),
         (
-            r"failed to download openapi",
-            "the API server did not answer in time",
-            "this machine may be too busy for it",
-        ),
-        (
             r"incompatible with Kubernetes",
             "the chart does not support this Kubernetes version",
             "",
@@ -73,7 +74,7 @@ def explain(error: CommandFailed) -> tuple[str, str]:
     lines = error.completed.stderr.strip().splitlines()
     start = next((number for number, line in enumerate(lines) if line.startswith("Error: ")), 0)
     message = "\n".join(lines[start:]).removeprefix("Error: ").strip()
-    message = message.removesuffix("Use --debug flag to render out invalid YAML").strip()
+    message = served(message.removesuffix("Use --debug flag to render out invalid YAML").strip())
     if error.timed_out:
         return f"helm was not done in time{': ' if message else ''}{message}", ""
     for pattern, meaning, do in _KNOWN:

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -37,16 +37,25 @@ __all__ = ["Plan", "Ports", "Probe", "Service", "ServiceDied", "ServiceFailed", 
 _RECORD = "service.json"
 _PORTS = "ports.json"
 _STOP_SECONDS = 3.0
+_BACK_SECONDS, _LOOK_SECONDS = 5.0, 0.2  # until what others start is there again; between two looks
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 0.1  # between two probes of a service that is starting
 # Charts and images that a recipe names may be behind a proxy; loopback never is (Go's own rule).
 _PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
+Find = Callable[[], Identity | None]  # the process of that name now
+
 
 @dataclass
 class _Attended:
-    """A running service and, once it has ended without being told to, how."""
+    """A running service and, once it has ended without being told to, how.
+
+    `successor` finds the process that has taken its place, of one that others start.
+    """
 
     identity: Identity
+    log: Path
+    successor: Find | None = None
+    missing: bool = False  # it has ended, and may come back
     death: ServiceDied | None = None
 
 
@@ -88,11 +97,22 @@ class Services:
         self._forget_ports(ports)
         return self._ensure(plan(self._ports(ports)), deadline)
 
-    def check(self, *names: str) -> None:
-        """Raise ServiceDied if one of these (of all, where none is named) has ended without being told to."""
+    def attend(self, name: str, find: Find, log: Path) -> None:
+        """Notice also the death of a process that others have started, and may start again within seconds."""
         with self._lock:
-            for name, attended in self._attended.items():
-                if attended.death is not None and (name in names or not names):
+            if not self._closed and (identity := find()) is not None:
+                self._attend(name, _Attended(identity, log, find))
+
+    def check(self, *names: str) -> None:
+        """Raise ServiceDied if one of these (of all, where none is named) has ended without being told to.
+
+        What has ended and may come back is waited for.
+        """
+        with self._changed:
+            concerned = [each for name, each in self._attended.items() if name in names or not names]
+            self._changed.wait_for(lambda: not any(each.missing for each in concerned), _BACK_SECONDS)
+            for attended in concerned:
+                if attended.death is not None:
                     raise attended.death
 
     def stop(self, *names: str) -> None:
@@ -163,7 +183,7 @@ class Services:
                 found = service.name not in self._attended  # of an earlier harness: it has had its time to start
                 answers = not found or all(probe.answered() for probe in service.probes)
                 if record[1] == service.fingerprint and answers:
-                    self._attend(service.name, record[0])
+                    self._attend(service.name, _Attended(record[0], self.home(service.name) / "log"))
                     return False
                 self.stop(service.name)
             home = self._furnished(service)
@@ -175,7 +195,7 @@ class Services:
                 log=home / "log",
             )
             self._write(home / _RECORD, {"identity": asdict(identity), "fingerprint": service.fingerprint})
-            self._attend(service.name, identity)
+            self._attend(service.name, _Attended(identity, home / "log"))
             return True
 
     def _furnished(self, service: Service) -> Path:
@@ -194,21 +214,40 @@ class Services:
         (home / service.called_as).symlink_to(service.program)
         return home
 
-    def _attend(self, name: str, identity: Identity) -> None:
+    def _attend(self, name: str, attended: _Attended) -> None:
         known = self._attended.get(name)
-        if known is not None and known.identity == identity:
+        if known is not None and known.identity == attended.identity:
             return
-        attended = self._attended[name] = _Attended(identity)
+        self._attended[name] = attended
         self._tell()
         threading.Thread(target=partial(self._follow, name, attended), name=f"service {name}", daemon=True).start()
 
     def _follow(self, name: str, attended: _Attended) -> None:
         """The thread of one service: blocks until it has ended."""
         status = daemons.until_ended(attended.identity)
+        while self._came_back(name, attended):
+            status = daemons.until_ended(attended.identity)
         with self._lock:
+            attended.missing = False
             if self._attended.get(name) is attended:
-                attended.death = ServiceDied(name, status, self.home(name) / "log")
-                self._tell()
+                attended.death = ServiceDied(name, status, attended.log)
+            self._tell()
+
+    def _came_back(self, name: str, attended: _Attended) -> bool:
+        """Whether another process has taken the place of one that has ended."""
+        if attended.successor is None:
+            return False
+        deadline = Deadline.after(_BACK_SECONDS)
+        with self._changed:
+            attended.missing = True
+            while self._attended.get(name) is attended and not deadline.expired:
+                found = attended.successor()
+                if found is not None and found != attended.identity and daemons.alive(found):
+                    attended.identity, attended.missing = found, False
+                    self._tell()
+                    return True
+                self._changed.wait(min(_LOOK_SECONDS, deadline.remaining))
+        return False
 
     def _tell(self) -> None:
         if any(attended.death is not None for attended in self._attended.values()):

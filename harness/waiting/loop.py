@@ -17,6 +17,7 @@ from harness.deadline import Clock, Deadline
 from harness.errors import ClusterError, HarnessError, VerdictFailed
 from harness.exits import Exit
 from harness.gates.combining import Step
+from harness.gates.findings import named
 from harness.objects import Key, Kind, Objects, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting.reflector import Changed, Confirmed, Listed, Message, Opened, Refused, Stopped, Trouble, Watching
@@ -47,6 +48,11 @@ class Change:
     key: Key
     ago: float
 
+    @property
+    def name(self) -> str:
+        """What a verdict on the object would have as its subject."""
+        return named(self.kind, self.key)
+
     def __str__(self) -> str:
         return f"{self.kind} {'/'.join(filter(None, self.key))}, {self.ago:.1f} s earlier"
 
@@ -74,17 +80,17 @@ class Expired(VerdictFailed):
         transition: str = "",
     ) -> None:
         reason = "nothing could be judged" if verdict is None else verdict.reason
+        subject = "" if verdict is None else verdict.subject
         if isinstance(verdict, Passed):
-            reason = f"it had passed ({reason}), but that did not settle or could not be confirmed"
+            why = "this could not be confirmed" if missing or change is None else f"{change.name} kept changing"
+            reason, subject = f"the check passed ({reason}), but {why}", subject or (change.name if change else "")
         if isinstance(verdict, Failed):
-            reason = f"it had failed ({reason}), but that could not be confirmed"
+            reason = f"the check failed ({reason}), but this could not be confirmed"
         facts = [f"{kind}: {why}" for kind, why in missing.items()]
         if transition:
             facts.append(f"its last transition: {transition}")
         facts.append(f"last change: {change}" if change else "nothing changed meanwhile")
-        super().__init__(
-            f"after {seconds:.1f} s: {reason}", where="" if verdict is None else verdict.subject, do="\n  ".join(facts)
-        )
+        super().__init__(f"after {seconds:.1f} s: {reason}", where=subject, do="\n  ".join(facts))
         self.verdict = verdict
         self.missing = missing
         self.change = change

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from harness.names import NOWHERE
 from kwok.simulation import SERVICE_RANGE, Webhooks, disabled_admission, simulation
 
 # Component as kwokctl calls it -> the tool that is its program, in the order in which they are needed.
@@ -47,7 +48,6 @@ BINDER_LOOKS_AGAIN = "1s"
 
 CONFIGURATION = "kwokctl.yaml"
 EGRESS = "egress.yaml"
-NOWHERE = "simulated-pods-serve-nothing.sock"  # never created; refusals name it
 
 
 def configuration(

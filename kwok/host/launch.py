@@ -84,6 +84,14 @@ def stop(directory: Path, recorded: Mapping[str, Identity]) -> None:
         raise ClusterError("processes could not be ended", where=f"pid {left}", do="end them by hand, then try again")
 
 
+def component(directory: Path, name: str) -> Identity | None:
+    """The process of a component as kwokctl has noted it down last; None where there is none."""
+    try:
+        return _identity(directory, name)
+    except (OSError, ValueError):
+        return None
+
+
 def log_file(directory: Path, component: str) -> Path:
     return directory / "logs" / f"{component}.log"
 

@@ -17,11 +17,18 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def served(helm: Path, directory: Path, index: str = "") -> Iterator[str]:
-    """The packaged charts of `directory` (of `index` below it) as a repository over HTTP, for the block."""
-    commands.run([helm, "repo", "index", directory / index], timeout=60)
+def listening(directory: Path) -> Iterator[str]:
+    """The files of a directory over HTTP, for the block."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(directory)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
+
+
+@contextlib.contextmanager
+def served(helm: Path, directory: Path, index: str = "") -> Iterator[str]:
+    """The packaged charts of `directory` (of `index` below it) as a repository over HTTP, for the block."""
+    commands.run([helm, "repo", "index", directory / index], timeout=60)
+    with listening(directory) as address:
+        yield address

@@ -175,6 +175,25 @@ def test_a_controller_that_dies_is_told_at_once(machine: Machine, lane: str, nam
     assert machine.clusters() == []
 
 
+@pytest.mark.parametrize(("lane", "phase"), [("helm", "install"), ("flux-oci", "sync")])
+def test_an_api_server_that_dies_is_told_within_seconds(machine: Machine, lane: str, phase: str) -> None:
+    """Whatever failed for want of it, and not at a deadline: it is the cluster that ended, and nobody's chart."""
+    child = machine.start("run", "eks-training", "--deployer", lane)
+    wait_for(child, f"{phase}: started")
+    [pid] = machine.state.glob("kwok-harness/clusters/*/pids/kube-apiserver.pid")
+    os.kill(int(pid.read_text(encoding="utf-8")), signal.SIGKILL)
+    out, err = child.communicate(timeout=LIMIT)
+    assert child.returncode == Exit.FAILURE, out + err
+    assert "kube-apiserver" in out
+    assert "Its last words" in out
+    assert first_cause(machine)["subject"] == "kube-apiserver"
+    assert first_cause(machine)["kind"] == "infrastructure"
+    [line] = [line for line in out.splitlines() if line.startswith(f"{phase} ")]
+    assert float(line.split()[1]) < 60
+    assert machine.processes() == []
+    assert machine.clusters() == []
+
+
 def test_an_interrupt_leaves_no_controller(machine: Machine) -> None:
     """Ctrl-C during the sync: 130, and neither the control plane nor a controller is left."""
     child = machine.start("run", "eks-training", "--deployer", "argocd-oci")

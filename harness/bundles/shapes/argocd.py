@@ -28,6 +28,13 @@ from harness.recipes.values import NodePlacement, SetOverride
 
 # A release that a later bundle does not have any more is pruned with all that it made, not without.
 _WITH_ITS_RESOURCES = "resources-finalizer.argocd.argoproj.io"
+# A child whose chart has a post-delete hook gets two finalizers more, from Argo CD itself. A root that takes them away
+# again, as they are not in its manifests, is out of sync each time that the child was compared.
+_FINALIZERS_OF_CHILDREN = {
+    "group": "argoproj.io",
+    "kind": "Application",
+    "jsonPointers": ["/metadata/finalizers"],
+}
 _IN_CLUSTER = "https://kubernetes.default.svc"
 # 2, 4, 8 and then every 10 seconds, three minutes in all: as long as Argo CD's own five tries.
 _RETRY = {"limit": 20, "backoff": {"duration": "2s", "factor": 2, "maxDuration": "10s"}}
@@ -83,8 +90,8 @@ def application(release: Release, wave: int, source: Mapping[str, Any]) -> dict[
     }
 
 
-def root(name: str, source: Mapping[str, Any], **policy: Any) -> dict[str, Any]:
-    """The Application whose manifests are the children; `policy` is what its syncPolicy has besides."""
+def root(name: str, source: Mapping[str, Any], *options: str) -> dict[str, Any]:
+    """The Application whose manifests are the children; `options` are what its syncOptions have besides."""
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
@@ -93,7 +100,11 @@ def root(name: str, source: Mapping[str, Any], **policy: Any) -> dict[str, Any]:
             "project": "default",
             "source": dict(source),
             "destination": {"server": _IN_CLUSTER, "namespace": ARGOCD_NAMESPACE},
-            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, **policy},
+            "syncPolicy": {
+                "automated": {"prune": True, "selfHeal": True},
+                "syncOptions": [*options, "RespectIgnoreDifferences=true"],
+            },
+            "ignoreDifferences": [_FINALIZERS_OF_CHILDREN],
         },
     }
 

@@ -61,7 +61,7 @@ def _root() -> dict[str, Any]:
     helm = {"values": "{{- toYaml .Values | nindent 8 }}\n"}
     source = {"repoURL": _URL, "targetRevision": _REVISION, "path": ".", "helm": helm}
     # Helm has made all of these objects before, and applying on the server leaves its fields alone.
-    return root("{{ .Values.appName }}", source, syncOptions=["ServerSideApply=true"])
+    return root("{{ .Values.appName }}", source, "ServerSideApply=true")
 
 
 def _file(path: str) -> str:

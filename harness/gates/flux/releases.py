@@ -11,6 +11,9 @@ digest, OCIRepository, ArtifactGenerator, ExternalArtifact, lastAttemptedRevisio
 | Stalled (RetriesExceeded is what no retries left is) on this chart | Failed          |
 | an expected release is absent though the Kustomization was applied | Waiting, doomed |
 | Ready=False with retries left (InstallFailed, ArtifactFailed, ...) | Waiting, doomed |
+| the second attempt refused by the API server, or not rendered      | Failed, also while the next one is under way |
+| the third attempt that failed, whatever it says                    | Failed, likewise |
+| refused for want of something that another release may bring       | Waiting; doomed once no other is on its way |
 | waits for another release                                          | its finding, and how many wait |
 | waits for a chart                                                  | that of its ArtifactGenerator or HelmRepository |
 | under way; of another generation; of another chart                 | Waiting         |
@@ -40,9 +43,11 @@ from harness.gates.flux.sources import (
     kustomization_ready,
     ready,
     source_ready,
+    told,
 )
+from harness.gates.messages import diagnose, may_come, passes, repeats
 from harness.objects import Key, Kind, Object, Objects, key_of
-from harness.verdict import Failed, Passed, Verdict
+from harness.verdict import CauseKind, Failed, Passed, Verdict
 
 HELMRELEASES = Kind("helm.toolkit.fluxcd.io/v2", "helmreleases", "HelmRelease")
 KINDS: tuple[Kind, ...] = (
@@ -58,6 +63,8 @@ _CHART_SOURCES = {kind.kind: kind for kind in (EXTERNALARTIFACTS, OCIREPOSITORIE
 _OF_ITS_CHART = ("RetriesExceeded", "MissingRollbackTarget")  # what a newer chart may put right
 _DEPENDS = "DependencyNotReady"
 _NO_CHART = ("SourceNotReady", "ArtifactFailed")
+_ATTEMPTS_FORGIVEN = 2  # what comes too early once or twice may come right; of what the API server refuses, once
+_UNREACHED = (CauseKind.PULL, CauseKind.INFRASTRUCTURE)  # says nothing about the release, however often
 
 
 @dataclass(frozen=True)
@@ -115,14 +122,19 @@ def progress(objects: Objects) -> dict[str, bool]:
 
 
 def unblocked(objects: Objects) -> dict[tuple[Kind, Key], str]:
-    """Releases that still say they wait for others, all of which are ready: helm-controller asks by its own clock."""
+    """Releases that need not wait for helm-controller's own clock, and why: they say that they wait for others, all of
+    which are ready; or they lack what another release may have brought by now.
+    """
     found = {key_of(item): item for item in objects.all(HELMRELEASES)}
     doubts = {key: wrong for key, item in found.items() if (wrong := _doubt(item, objects))}
-    return {
-        (HELMRELEASES, key): "what it depends on is ready"
-        for key in doubts
-        if ready(found[key]).get("reason") == _DEPENDS and not _awaited(found[key], doubts, found)
-    }
+    others = f"{len(found) - len(doubts)} other releases are ready"  # each one more may have brought it
+    asleep = dict[tuple[Kind, Key], str]()
+    for key in doubts:
+        if ready(found[key]).get("reason") == _DEPENDS and not _awaited(found[key], doubts, found):
+            asleep[HELMRELEASES, key] = "what it depends on is ready"
+        elif may_come(_refusal(found[key]).get("message")):
+            asleep[HELMRELEASES, key] = others
+    return asleep
 
 
 def _findings(doubts: Mapping[Key, Doubt], found: Mapping[Key, Object], objects: Objects) -> list[Finding]:
@@ -140,6 +152,9 @@ def _findings(doubts: Mapping[Key, Doubt], found: Mapping[Key, Object], objects:
     findings = []
     for key in bottom:
         finding = doubts[key].of(named(HELMRELEASES, key))
+        if key in found and len(found) > 1 and may_come(_refusal(found[key]).get("message")):
+            on_its_way = any(doubts[other].level is Level.WAITING for other in bottom if other != key)
+            finding = replace(finding, level=Level.WAITING if on_its_way else min(finding.level, Level.DOOMED))
         if key in found and finding.level is not Level.FAILED:
             finding = _cause(found[key], objects) or finding
         behind = len(_standing_on(key, waits))
@@ -197,7 +212,7 @@ def _doubt(item: Object, objects: Objects) -> Doubt | None:
             return Doubt(Level.WAITING, f"{stale}; before that it {found.text}")
         return replace(found, text=found.text + (f"; {_release(last)}" if last else ""))
     if found:
-        return found
+        return found if stale else _repeated(item) or found
     if status.get("lastAttemptedGeneration") != item["metadata"]["generation"]:
         return Doubt(Level.WAITING, f"generation {item['metadata']['generation']} has not been attempted yet")
     if stale:
@@ -206,6 +221,27 @@ def _doubt(item: Object, objects: Objects) -> Doubt | None:
     if not last or last.get("status") != "deployed" or last.get("chartVersion") != attempted:
         return Doubt(Level.WAITING, f"has attempted {attempted}, but {_release(last) if last else 'has no release'}")
     return None
+
+
+def _repeated(item: Object) -> Doubt | None:
+    """What attempts at this chart and these values fail with time and again; None where another one may do."""
+    refusal, attempts = _refusal(item), (item.get("status") or {}).get("failures") or 0
+    message = refusal.get("message")
+    kind = diagnose(refusal.get("reason"), message)
+    if not refusal or kind in _UNREACHED or passes(message):
+        return None
+    if attempts <= (1 if repeats(message) else _ATTEMPTS_FORGIVEN):
+        return None
+    return Doubt(Level.FAILED, f"has failed {attempts} times: {told(refusal)}", kind)
+
+
+def _refusal(item: Object) -> Mapping[str, Any]:
+    """What the last attempt at this generation failed with, also while the next one is under way; else empty.
+
+    helm-controller counts attempts (`failures`) anew where chart or values change.
+    """
+    released = current(item, "Released")
+    return released if released.get("status") == "False" else {}
 
 
 def _stale(item: Object, objects: Objects) -> str:

@@ -227,7 +227,7 @@ def _count(
 ) -> Iterator[Finding]:
     """Exactly as many pods of this revision as wanted, and none of another."""
     if len(pods) < wanted:
-        hint = "; they come one after another (OrderedReady)" if want.ordered and not refusal else ""
+        hint = "; they come one after another (OrderedReady)" if want.ordered and pods and not refusal else ""
         yield _missing(want, f"has {len(pods)} of {wanted} pods{hint}", refusal)
     elif len(pods) > wanted:
         yield Finding(Level.WAITING, str(want), f"has {len(pods)} pods where {wanted} are wanted")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from harness.excerpts import cut
+from harness.excerpts import cut, some
 from harness.gates.findings import SHOWN, Finding, Level
 from harness.gates.scheduling.fit import Fit, Obstacle
 from harness.gates.scheduling.resources import Usage, allocatable, host_ports, lacking, requests
@@ -18,6 +18,7 @@ from harness.objects import PODS, Object, condition
 from harness.verdict import CauseKind, Failed, Waiting
 
 _GROUPS_SHOWN = 3
+_NODES_SHOWN = 2
 
 
 def explain(pod: Object, nodes: Iterable[Object], usage: Usage) -> str:
@@ -107,7 +108,8 @@ def compare(spec: Mapping[str, Any], nodes: Sequence[Object], usage: Usage) -> l
         groups[tuple(obstacle.key for obstacle in found)].append((node, found))
     if () in groups:
         names = sorted(node["metadata"]["name"] for node, _ in groups[()])
-        return [f"{_nodes(len(names), names[0])} would do by labels, taints, resources and ports"]
+        count = f"{len(names)} node{'' if len(names) == 1 else 's'}"
+        return [f"labels, taints, resources and ports of {count} fit it ({some(names, _NODES_SHOWN)})"]
     lines = [f"none of {len(nodes)} nodes will do"] if len(nodes) > 1 else []
     ordered = sorted(groups.items(), key=lambda group: (len(group[0]), -len(group[1]), group[0]))
     for _, members in ordered[:_GROUPS_SHOWN]:

@@ -53,7 +53,10 @@ MIRROR_CREDENTIALS = "chart-mirror"
 SERVICES = CONTROLLER, REPO_SERVER, REDIS = "argocd-application-controller", "argocd-repo-server", "argocd-redis"
 _LOGS = {"argo-reposerver": REPO_SERVER, "argo-appcontroller": CONTROLLER, "argo-redis": REDIS}
 _CRDS = ("application-crd.yaml", "appproject-crd.yaml")  # without ApplicationSets: a megabyte, and no controller
-RESYNC_SECONDS = 10  # what was degraded is looked at again; 120 to 180 by default
+RESYNC_SECONDS = 60  # everything is compared again; 120 to 180 by default. What waits is asked for before (lanes)
+# The longest pause before what differs is applied again: 2, 6, 18, 30 seconds; 300 by default. A field that the API
+# server does not keep differs for ever.
+SELF_HEAL_SECONDS = 30
 RENDERINGS = 4  # helm processes at once; no limit by default
 WAVE_SECONDS = 1  # between two sync waves, asleep; 2 by default
 # How both of its servers behave, whatever they run in.
@@ -62,7 +65,7 @@ OPTIONS = {
         "--repo-server-plaintext",
         f"--app-resync={RESYNC_SECONDS}",
         "--app-resync-jitter=0",
-        f"--self-heal-backoff-cap-seconds={RESYNC_SECONDS}",
+        f"--self-heal-backoff-cap-seconds={SELF_HEAL_SECONDS}",
     ),
     REPO_SERVER: ("--disable-tls", f"--parallelismlimit={RENDERINGS}"),
 }

@@ -32,13 +32,14 @@ from harness.evidence.redaction import Redactor
 from harness.gates.flux.sources import OCIREPOSITORIES
 from harness.helm.client import InstallFailed, RenderFailed
 from harness.installers.in_cluster.infrastructure import PartDied
+from harness.objects import PODS
 from harness.parity.check import ParityBroken
 from harness.processes.commands import CommandFailed, Completed
 from harness.processes.service import ServiceDied, ServiceFailed
 from harness.publishing.oci.registry import DigestMismatch
 from harness.results.outcome import Cause, Phase
 from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
-from harness.waiting.loop import Cancelled, Expired, GateFailed
+from harness.waiting.loop import Cancelled, Change, Expired, GateFailed
 
 SOURCE = "OCIRepository flux-system/aicr-bundle"
 
@@ -159,7 +160,16 @@ def test_a_pass_that_did_not_settle_is_a_deadline() -> None:
     found = cause(late(Passed("46 pods")))
     assert found is not None
     assert found.kind is CauseKind.DEADLINE
-    assert "had passed (46 pods)" in found.message
+    assert "the check passed (46 pods)" in found.message
+
+
+def test_what_kept_changing_is_the_subject_of_a_pass_that_did_not_settle() -> None:
+    """The pass was of many objects; the last one that changed is what to look at."""
+    change = Change(PODS, ("default", "web"), 0.2)
+    found = cause(Expired(Passed("46 pods"), {}, change, 300.0))
+    assert found is not None
+    assert found.subject == "Pod default/web"
+    assert "Pod default/web kept changing" in found.message
 
 
 def test_a_server_that_never_answered_is_infrastructure() -> None:

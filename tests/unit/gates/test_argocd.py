@@ -8,7 +8,7 @@ import pytest
 from harness.gates import argocd
 from harness.gates.argocd import RootThere, Synced
 from harness.objects import CLAIMS, Object, Objects, key_of
-from harness.verdict import Failed, Passed, Verdict, Waiting
+from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import DIGEST, OLD, URL, application, changed, objects_of, root
 
 ROOT = root("web")
@@ -294,12 +294,11 @@ def test_a_failed_operation_of_something_else_does_not_end_the_wait(item: Object
         (2, "one or more objects failed to apply", False, False),
         (3, "one or more objects failed to apply", False, True),
         (3, "one or more objects failed to apply", True, False),
-        (5, "one or more synchronization tasks are not valid", False, False),
     ],
-    ids=["first", "second", "third", "under-way", "no-such-kind-yet"],
+    ids=["first", "second", "third", "under-way"],
 )
 def test_retries_are_hopeful_at_first(retries: int, message: str, running: bool, doomed: bool) -> None:
-    """From the third on they are doomed, unless something runs or a kind is not served yet."""
+    """From the third on they are doomed, unless something runs."""
     item = failing(
         application("web", "OutOfSync", "Missing", "Running"), retries=retries, message=message, running=running
     )
@@ -381,8 +380,10 @@ def test_a_hook_of_an_earlier_operation_is_nobodys() -> None:
         'one or more objects failed to apply, reason: deployments.apps "web" is forbidden: '
         "ValidatingAdmissionPolicy 'p' with binding 'p' denied request: no",
         'one or more objects failed to apply, reason: Deployment.apps "web" is invalid: spec.replicas: Invalid value',
+        "one or more objects failed to apply, reason: failed to create typed patch object (web/web; apps/v1, "
+        'Kind=Deployment): .spec.template.spec.containers[name="web"].env: duplicate entries for key [name="A"]',
     ],
-    ids=["webhook", "policy", "invalid"],
+    ids=["webhook", "policy", "invalid", "duplicate"],
 )
 def test_what_the_api_server_refuses_twice_is_not_waited_for(message: str) -> None:
     """The answer depends on nothing that another attempt changes; once may have been too early."""
@@ -391,6 +392,68 @@ def test_what_the_api_server_refuses_twice_is_not_waited_for(message: str) -> No
         verdict = judge(ROOT, item)
         assert isinstance(verdict, expected)
         assert message in str(verdict)
+
+
+MISSING = [
+    'one or more objects failed to apply, reason: Prometheus.monitoring.coreos.com "main" not found',
+    "one or more synchronization tasks are not valid",
+    'one or more objects failed to apply, reason: resource mapping not found for name: "web": no matches for kind '
+    '"PodMonitor" in version "monitoring.coreos.com/v1"',
+    'one or more objects failed to apply, reason: namespaces "monitoring" not found',
+    "one or more objects failed to apply, reason: failed to create typed patch object (web/p; example.com/v1, "
+    "Kind=Policy): .spec.driver: field not declared in schema",
+]
+
+
+def lacking(message: str, *, ended: str = "2026-01-01T00:01:00Z") -> Object:
+    """Its fifth attempt ended so, with these words."""
+    item = failing(application("web", "OutOfSync", "Missing", "Running"), retries=5, message=message)
+    return changed(item, "status.operationState.finishedAt", ended)
+
+
+@pytest.mark.parametrize("message", MISSING)
+def test_what_another_application_may_bring_is_waited_for(message: str) -> None:
+    """While one is on its way, or is not there yet: it may be the one with the CRD."""
+    for other in ([application("crds", "OutOfSync", "Missing", "Running")], []):
+        verdict = judge(root("web", "crds"), lacking(message), *other, children=("web", "crds"))
+        assert isinstance(verdict, Waiting)
+        assert not verdict.doomed
+
+
+def with_crds(ended: str | None) -> list[Object]:
+    """A root of two, and the other one, which has ended then."""
+    return [root("web", "crds"), changed(application("crds"), "status.operationState.finishedAt", ended)]
+
+
+@pytest.mark.parametrize("message", MISSING)
+def test_what_nobody_brings_any_more_fails(message: str) -> None:
+    """All others had ended before the last attempt began: another one would be refused in the same words."""
+    for others, names in ((with_crds("2026-01-01T00:00:20Z"), ("web", "crds")), ([ROOT], ("web",))):
+        verdict = judge(*others, lacking(message), children=names)
+        assert isinstance(verdict, Failed)
+        assert message in verdict.reason
+        assert verdict.kind is CauseKind.APPLY
+
+
+@pytest.mark.parametrize("message", MISSING)
+def test_what_has_only_just_come_is_worth_another_attempt(message: str) -> None:
+    """The last attempt may have begun before the other had ended, and the next one may be under way."""
+    for others, web in (
+        (with_crds("2026-01-01T00:00:50Z"), lacking(message)),
+        (with_crds("2026-01-01T00:00:20Z"), changed(lacking(message), "status.operationState.finishedAt", None)),
+    ):
+        verdict = judge(*others, web, children=("web", "crds"))
+        assert isinstance(verdict, Waiting)
+        assert not verdict.doomed
+
+
+def test_two_that_wait_for_each_other_fail() -> None:
+    """Neither is on its way: what both lack is not going to come."""
+    other = lacking(MISSING[1], ended="2026-01-01T00:00:55Z")
+    other["metadata"]["name"] = "crds"
+    verdict = judge(root("web", "crds"), lacking(MISSING[0]), other, children=("web", "crds"))
+    assert isinstance(verdict, Failed)
+    assert "Prometheus" in verdict.reason
 
 
 def test_an_attempt_that_has_just_begun_is_of_what_was_asked() -> None:
@@ -520,6 +583,27 @@ def test_an_operation_that_waits_for_a_crd_is_found(message: str | None, found: 
     waits = changed(application("web", phase="Running"), "status.operationState.message", message)
     idle = argocd.waiting_for_nothing(objects_of([waits, application("new", phase="")]))
     assert idle == ({(argocd.APPLICATIONS, ("argocd", "web")): message} if found else {})
+
+
+@pytest.mark.parametrize(
+    ("item", "why"),
+    [
+        (
+            condition(application("web", "Unknown"), "ComparisonError", "no such chart"),
+            "ComparisonError: no such chart",
+        ),
+        (condition(application("web"), "SharedResourceWarning", "shared"), ""),
+        (application("web", "OutOfSync"), ""),
+        (application("web", "OutOfSync", "Missing", "Running"), ""),
+        (application("web", "Synced", "Degraded"), ""),
+        (changed(application("web"), "status", None), ""),
+    ],
+    ids=["not-compared", "warned", "heals-itself", "under-way", "in-sync", "new"],
+)
+def test_what_could_not_be_compared_is_found(item: Object, why: str) -> None:
+    """To all else Argo CD comes back by itself: to ask for everything keeps it comparing for ever."""
+    idle = argocd.waiting_for_nothing(objects_of([item]))
+    assert idle == ({(argocd.APPLICATIONS, ("argocd", "web")): why} if why else {})
 
 
 def awaiting_claim(claim_phase: str) -> Objects:

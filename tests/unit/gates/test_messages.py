@@ -2,7 +2,11 @@
 
 import pytest
 
-from harness.gates.messages import diagnose, said
+from harness.gates.findings import shortened
+from harness.gates.messages import diagnose, may_come, repeats, said, served
+from harness.helm.messages import explain
+from harness.names import NOWHERE
+from harness.processes.commands import CommandFailed, Completed
 from harness.verdict import CauseKind
 
 PULL, RENDER, APPLY = CauseKind.PULL, CauseKind.RENDER, CauseKind.APPLY
@@ -80,6 +84,20 @@ MESSAGES = [
         'error validating data: failed to download openapi: Get "https://127.0.0.1:26486/openapi/v2?timeout=32s":'
         " context deadline exceeded",
     ),
+    (APPLY, 'conversion webhook for example.com/v1, Kind=A failed: Post "https://w.a.svc:443/c": dial tcp: refused'),
+    (APPLY, "failed to create typed patch object (a/b; example.com/v1, Kind=A): .spec.x: field not declared in schema"),
+    (APPLY, '.spec.template.spec.containers[name="web"].env: duplicate entries for key [name="A"]'),
+    (APPLY, 'error validating data: ValidationError(Deployment.spec): missing required field "selector"'),
+    (
+        RENDER,
+        "Helm install failed for release a/server with chart server@1.0.0: error while running post render on files: "
+        'yaml: unmarshal errors: line 10: mapping key "level" already defined at line 9',
+    ),
+    (
+        INFRASTRUCTURE,
+        'Get "https://127.0.0.1:26486/apis/apps/v1/namespaces/a/deployments/b": dial tcp 127.0.0.1:26486: refused',
+    ),
+    (PULL, 'Get "https://charts.example/v2/": dial tcp: lookup charts.example: no such host'),
     (APPLY, 'pods "web-" is forbidden: exceeded quota: few, requested: pods=1, used: pods=0, limited: pods=0'),
     (APPLY, 'Unable to continue with install: ServiceAccount "a" exists and cannot be imported into the current '
             "release: invalid ownership metadata"),
@@ -130,3 +148,58 @@ def test_the_reason_comes_first_where_it_is_particular(
 ) -> None:
     """A word from a closed list is surer than a sentence; a general word gives way to a sentence that is known."""
     assert diagnose(reason, message) is kind
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ('no matches for kind "ClusterPolicy" in version "nvidia.com/v1"', True),
+        ('Prometheus.monitoring.coreos.com "main" not found', True),
+        ("the server could not find the requested resource", True),
+        ('Internal error occurred: failed calling webhook "a.b": connection refused', True),
+        (".spec.x: field not declared in schema", True),
+        ('pods "a" is forbidden: no PriorityClass with name high was found', True),
+        ("duplicate entries for key [name=A]", False),
+        ('admission webhook "a.b" denied the request: no', False),
+        ('failed to pull chart: "web" not found in charts repository', False),
+        ('mapping key "level" already defined at line 9', False),
+        (None, False),
+    ],
+)
+def test_what_another_release_may_bring(message: str | None, expected: bool) -> None:
+    """Kinds, fields, servers of webhooks, objects; not what is wrong with the object itself, nor a chart."""
+    assert may_come(message) is expected
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("duplicate entries for key [name=A]", True),
+        ('mapping key "level" already defined at line 9', True),
+        ("failed pre-install: timed out waiting for the condition", False),
+        ("failed to pull chart: connection refused", False),
+        ("context deadline exceeded", False),
+        ('pods "a" is forbidden: exceeded quota: few', True),
+        ('secrets "a" is forbidden: unable to create new content in namespace a because it is being terminated', False),
+        ('Operation cannot be fulfilled on services "a": the object has been modified', False),
+    ],
+)
+def test_what_is_said_again_at_each_attempt(message: str, expected: bool) -> None:
+    """Refusals and renderings depend on nothing that time changes."""
+    assert repeats(message) is expected
+
+
+def test_a_socket_is_no_answer() -> None:
+    """Where the API server calls a webhook's Service the message keeps the webhook, and loses our socket."""
+    call = 'failed calling webhook "a.b": failed to call webhook: Post "https://w.a.svc:443/m?timeout=10s": '
+    refused = f"{call}dial unix /tmp/state/clusters/x/{NOWHERE}: connect: no such file or directory"
+    assert served(refused) == f"{call}nothing answers for Services on a simulated cluster"
+    assert served(call) == call
+
+
+def test_no_verdict_and_no_error_of_helm_names_the_socket() -> None:
+    """Both show what the API server says."""
+    refused = f"dial unix /state/{NOWHERE}: connect: no such file or directory"
+    failed = CommandFailed(Completed(("helm",), 1, "", f"Error: conversion webhook for a/v1 failed: {refused}", 0.1))
+    assert "nothing answers for Services" in shortened(f"ComparisonError: {refused}")
+    assert "nothing answers for Services" in explain(failed)[0]

@@ -358,3 +358,42 @@ def test_the_end_of_a_stranger_is_not_waited_for() -> None:
     this = daemons.this()
     waiting = Background(lambda: daemons.until_ended(replace(this, start_ticks=this.start_ticks - 1)), "stranger")
     assert waiting.result(5) is None
+
+
+def test_what_others_start_is_missed_once_it_does_not_come_back(
+    cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A component of the control plane: whoever asks meanwhile waits for what becomes of it."""
+    log = tmp_path / "log"
+    identity = daemons.start([script(tmp_path, 'echo "I serve"; exec sleep 600')], env={}, cwd=tmp_path, log=log)
+    until(lambda: log.exists() and "I serve" in log.read_text())
+    services = Services(cluster)
+    services.attend("kube-apiserver", lambda: identity, log)
+    services.check()
+    monkeypatch.setattr("harness.processes.services._BACK_SECONDS", 0.1)
+    os.kill(identity.pid, signal.SIGKILL)
+    assert services.died.wait(5)
+    with pytest.raises(ServiceDied, match=r"kube-apiserver was killed by SIGKILL. Its last words:\nI serve"):
+        services.check()
+
+
+def test_what_others_start_again_is_followed(cluster: Path, tmp_path: Path) -> None:
+    """Another process in its place is no death; and its own end is one, as soon as the cluster is not about to go."""
+    log, program = tmp_path / "log", script(tmp_path, "exec sleep 600")
+    found = [daemons.start([program], env={}, cwd=tmp_path, log=log) for _ in range(2)]
+    services = Services(cluster)
+    asked: list[int] = []
+
+    def successor() -> daemons.Identity:
+        asked.append(1)
+        return found[min(len(asked), 2) - 1]
+
+    services.attend("etcd", successor, log)
+    os.kill(found[0].pid, signal.SIGKILL)
+    until(lambda: len(asked) > 1)
+    services.check()
+    assert not services.died.is_set()
+    services.close()
+    os.kill(found[1].pid, signal.SIGKILL)
+    daemons.until_ended(found[1])
+    services.check()

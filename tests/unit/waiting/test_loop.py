@@ -378,7 +378,7 @@ def test_pass_that_cannot_be_confirmed_is_none(api: FakeApi, cluster: Cluster) -
     running = Running(cluster, [PODS]).judges("")
     mark(api, "ok")
     running.until(lambda: api.seen("LIST") >= 3)
-    with pytest.raises(Expired, match=r"it had passed \(1 pods\)") as caught:
+    with pytest.raises(Expired, match=r"the check passed \(1 pods\), but this could not") as caught:
         running.at_deadline()
     assert "500" in caught.value.missing[PODS]
 

@@ -297,8 +297,17 @@ def test_a_chart_that_does_not_render_says_where(tmp_path: Path, folder: Folder)
         ("chart requires kubeVersion: >=1.99 which is incompatible with Kubernetes v1.34.10", "does not support this"),
         (
             'error validating data: failed to download openapi: Get "https://127.0.0.1:1/openapi/v2"',
-            "did not answer in time",
+            "the API server did not answer",
         ),
+        (
+            'Kubernetes cluster unreachable: Get "https://127.0.0.1:1/version": dial tcp 127.0.0.1:1: connect: refused',
+            "the API server did not answer",
+        ),
+        (
+            'Get "https://127.0.0.1:1/apis/apps/v1/namespaces/a/deployments/b": dial tcp 127.0.0.1:1: connect: refused',
+            "the API server did not answer",
+        ),
+        ('Patch "https://127.0.0.1:1/api/v1/namespaces/a/secrets/b": unexpected EOF', "the API server did not answer"),
         ('looks like "http://x" is not a valid chart repository or cannot be reached', "could not be fetched"),
         ('chart "x" version "9" not found in https://x repository', "could not be fetched"),
         ('Get "https://x/v2/": dial tcp 127.0.0.1:9: connect: connection refused', "could not be fetched"),

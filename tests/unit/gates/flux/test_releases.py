@@ -392,3 +392,72 @@ def test_a_release_is_unblocked_when_all_it_waits_for_is_ready(others: tuple[Obj
     waits = unready(release("web", "a", "b"), "DependencyNotReady", "dependency 'flux-system/b' is not ready")
     found = releases.unblocked(objects_of([waits, *others]))
     assert found == ({(HELMRELEASES, (FLUX, "web")): "what it depends on is ready"} if free else {})
+
+
+def refused(item: Object, message: str, *, attempts: int, trying: bool = False) -> Object:
+    """A release whose install has failed so often; `trying`: the next attempt is under way."""
+    ready = (
+        condition("Ready", "Unknown", "Progressing", "Running 'install' action")
+        if trying
+        else condition("Ready", "False", "InstallFailed", message)
+    )
+    conditions = [ready, condition("Released", "False", "InstallFailed", message)]
+    return changed(changed(item, "status.conditions", conditions), "status.failures", attempts)
+
+
+TWICE = 'error while running post render on files: mapping key "level" already defined at line 9'
+FIELD = "failed to create typed patch object (a/p; example.com/v1, Kind=Policy): .spec.x: field not declared in schema"
+HOOK = "failed pre-install: 1 error occurred: job web-check failed: BackoffLimitExceeded"
+LATE = "context deadline exceeded"
+
+
+@pytest.mark.parametrize("trying", [False, True], ids=["says-so", "tries-again"])
+@pytest.mark.parametrize(
+    ("message", "attempts", "failed"),
+    [
+        (TWICE, 1, False),
+        (TWICE, 2, True),
+        (FIELD, 1, False),
+        (FIELD, 2, True),
+        (HOOK, 2, False),
+        (HOOK, 3, True),
+        (LATE, 3, True),
+        ("dial tcp 127.0.0.1:6443: connect: connection refused", 9, False),
+        ('Operation cannot be fulfilled on services "a": the object has been modified; please apply again', 9, False),
+        ("etcdserver: request timed out", 9, False),
+    ],
+)
+def test_the_same_refusal_again_and_again_is_final(message: str, attempts: int, failed: bool, trying: bool) -> None:
+    """helm-controller alternates between refusal and next attempt, for ever. A server that is away refuses nothing."""
+    verdict = local(refused(WEB, message, attempts=attempts, trying=trying))
+    assert is_failed(verdict) is failed
+    if failed:
+        assert f"has failed {attempts} times: InstallFailed: {message}" in verdict.reason
+
+
+def test_attempts_at_an_earlier_chart_count_for_nothing() -> None:
+    """The chart of the upgrade has not been tried."""
+    item = refused(WEB, TWICE, attempts=5, trying=True)
+    assert is_hopeful(local(changed(item, "status.lastAttemptedRevisionDigest", OLD)))
+    assert is_hopeful(local(changed(item, "metadata.generation", 2)))
+
+
+def test_what_another_release_may_bring_is_waited_for() -> None:
+    """While one is on its way a missing kind or field may come; once none is, what is missing stays missing."""
+    item, other = refused(WEB, FIELD, attempts=7), remote_release("crds")
+    installing = unready(other, "Progressing", "Running 'install'", "Unknown")
+    names = ("web", "crds")
+    assert is_hopeful(judge(*CHART, helm_repository(), item, installing, expected=names))
+    assert is_doomed(judge(*CHART, helm_repository(), item, other, expected=names))
+    behind = unready(remote_release("crds", "web"), "DependencyNotReady", "dependency 'flux-system/web' is not ready")
+    assert is_doomed(judge(*CHART, helm_repository(), item, behind, expected=names))
+
+
+def test_what_lacks_something_is_asked_again_when_another_release_is_ready() -> None:
+    """helm-controller's pauses grow to minutes, and what was missing may be there by now."""
+    item, other = refused(WEB, FIELD, attempts=7), remote_release("crds")
+    before = unready(other, "Progressing", "Running 'install'", "Unknown")
+    key = (HELMRELEASES, WEB_KEY)
+    found = [releases.unblocked(objects_of([*BOTTOM, *CHART, item, each]))[key] for each in (before, other)]
+    assert found[0] != found[1]
+    assert key not in releases.unblocked(objects_of([*BOTTOM, *CHART, refused(WEB, TWICE, attempts=7)]))

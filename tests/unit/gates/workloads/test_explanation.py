@@ -51,7 +51,7 @@ def test_the_schedulers_own_words_are_kept() -> None:
     """What we do not compute (volumes, affinity between pods) only the scheduler can say."""
     message = "0/6 nodes are available: pod has unbound immediate PersistentVolumeClaims."
     assert told(spec(), refused=message) == [
-        "6 nodes like gpu-0: would do by labels, taints, resources and ports",
+        "labels, taints, resources and ports of 6 nodes fit it (gpu-0, gpu-1 and 4 more)",
         f"the scheduler: {message}",
     ]
 

@@ -230,6 +230,13 @@ def test_stateful_sets(objects: list[Any], text: str) -> None:
     is_waiting(verdict, text, doomed="asks" in text) if text else is_passed(verdict, "2 pods")
 
 
+def test_pods_that_come_one_after_another_need_a_first_one() -> None:
+    """Where none is there, their order explains nothing."""
+    verdict = judged(want(STATEFULSETS, "db", replicas=2, ordered=True), stateful())
+    assert "has 0 of 2 pods" in verdict.reason
+    assert "one after another" not in verdict.reason
+
+
 @pytest.mark.parametrize("kind", [REPLICASETS, REPLICATIONCONTROLLERS], ids=str)
 @pytest.mark.parametrize(("pods", "passes"), [(2, True), (1, False)], ids=["all", "one missing"])
 def test_controllers_without_revisions(kind: Kind, pods: int, passes: bool) -> None:
