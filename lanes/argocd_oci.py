@@ -15,7 +15,7 @@ from harness.gates.combining import UnlessDoomed
 from harness.gates.workloads.scheduled import NothingUnschedulable
 from harness.installers.catalog import ARGOCD, REGISTRY
 from harness.objects import key_of
-from harness.publishing.oci.registry import Published
+from harness.publishing.transport import Published
 from harness.verdict import Passed
 from harness.waiting.nudges import Hasten
 
@@ -38,7 +38,7 @@ def synced(run: Run, published: Published) -> Passed:
     """The root appears within its grace, then it and its children are synced."""
     deadlines, delivery = run.settings.deadlines, run.pushed.delivery
     run.expect(RootThere(delivery.root), within=deadlines.argocd_root_grace, late=RootMissing)
-    gate = Synced(delivery.root, delivery.applications, published.digest)
+    gate = Synced(delivery.root, delivery.applications, published.digest, run.pushed_before)
     return run.expect(
         UnlessDoomed(gate, NothingUnschedulable(run.expectation.namespaces)),
         within=deadlines.argocd_sync,
