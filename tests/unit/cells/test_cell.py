@@ -130,7 +130,6 @@ class World:
             bundler=cast(Any, Bundler()),
             platform=fake(
                 runtime=fake(name="host", tools=(), logs=lambda running: {}),
-                registry=Address("localhost:5500", "aicr", plain_http=True),
                 here=True,
                 infrastructure=lambda *_: Services(),
             ),
