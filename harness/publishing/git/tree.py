@@ -3,12 +3,11 @@
 Neither attributes nor ignored patterns nor line endings of whoever runs this have a say: blobs are made of the bytes.
 """
 
-import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from harness.errors import DataError
 
@@ -44,17 +43,17 @@ class Tree:
 
 
 def _entries(directory: Path, root: Path) -> Iterator[Entry]:
-    for item in os.scandir(directory):
-        path = Path(item.path).relative_to(root).as_posix()
+    for item in directory.iterdir():
+        path = item.relative_to(root).as_posix()
         _check_name(item.name, path, root)
         if item.is_symlink():
-            yield Entry(path, LINK, str(Path(item.path).readlink()))
+            yield Entry(path, LINK, str(item.readlink()))
         elif item.is_dir():
-            yield from _entries(Path(item.path), root)
+            yield from _entries(item, root)
         elif item.is_file():
             yield Entry(path, PROGRAM if item.stat().st_mode & stat.S_IXUSR else FILE)
         else:
-            raise DataError("is neither a file nor a directory", where=item.path)
+            raise DataError("is neither a file nor a directory", where=str(item))
 
 
 def _check_name(name: str, path: str, root: Path) -> None:
@@ -67,15 +66,3 @@ def _check_name(name: str, path: str, root: Path) -> None:
         raise DataError("has a name that is not UTF-8", where=where, do="rename it") from None
     if any(ord(character) < 32 or ord(character) == 127 for character in name):
         raise DataError("has a control character in its name", where=where, do="rename it")
-
-
-def leaves(entry: Entry) -> bool:
-    """Whether a link leads out of the tree."""
-    if entry.link.startswith("/"):
-        return True
-    depth = len(PurePosixPath(entry.path).parts) - 1
-    for part in PurePosixPath(entry.link).parts:
-        depth += -1 if part == ".." else 1
-        if depth < 0:
-            return True
-    return False
