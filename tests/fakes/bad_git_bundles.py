@@ -58,15 +58,23 @@ GIT_BAD: tuple[Bad, ...] = (
     Bad("submodule", ARGOCD, "declared", submodules, "declares submodules"),
     Bad("submodule", FLUX, "declared", submodules, "declares submodules"),
     Bad("own-address", ARGOCD, "other repository", elsewhere, f"is main of {_URL}, and the bundle is main of"),
-    Bad("own-address", ARGOCD, "other branch", edit(_LOCAL, "targetRevision: main", "targetRevision: trunk"), "is trunk"),
+    Bad(
+        "own-address", ARGOCD, "other branch", edit(_LOCAL, "targetRevision: main", "targetRevision: trunk"), "is trunk"
+    ),
     Bad("own-address", FLUX, "other branch", other_repository, "is branch trunk of"),
     Bad("own-address", FLUX, "generator", artifact_generator, "is an ArtifactGenerator, and this bundle is in Git"),
     Bad("values-reference", ARGOCD, "no such ref", edit(_REMOTE, "$values/", "$other/"), "no source has that ref"),
     Bad("values-reference", ARGOCD, "no such file", remove("004-gpu-operator/values.yaml"), "no values at 004-gpu-op"),
-    Bad("values-reference", ARGOCD, "beside a chart", remove("002-tuning/values.yaml"), "no values at 002-tuning/values"),
-    Bad("values-reference", ARGOCD, "outside", edit(_LOCAL, "../values", "../../../values"), "are not in the repository"),
+    Bad(
+        "values-reference", ARGOCD, "beside a chart", remove("002-tuning/values.yaml"), "no values at 002-tuning/values"
+    ),
+    Bad(
+        "values-reference", ARGOCD, "outside", edit(_LOCAL, "../values", "../../../values"), "are not in the repository"
+    ),
     Bad("stray-manifest", ARGOCD, "in a chart", stray, "is taken for a manifest of the root"),
-    Bad("missing-path", ARGOCD, "chart", remove("002-tuning/chart/Chart.yaml"), "there is no chart at 002-tuning/chart"),
+    Bad(
+        "missing-path", ARGOCD, "chart", remove("002-tuning/chart/Chart.yaml"), "there is no chart at 002-tuning/chart"
+    ),
     Bad("missing-path", FLUX, "chart", remove("tuning/chart/Chart.yaml"), "there is no chart at ./tuning/chart"),
     Bad("missing-path", FLUX, "resource", remove("scheduler/helmrelease.yaml"), "lists scheduler/helmrelease.yaml"),
     Bad(

@@ -33,9 +33,7 @@ TARGETS = {
     )
     for shape, lane in LANES.items()
 }
-TARGETS |= {
-    shape: Target(f"git.example/aicr/{NAME}.git", "main", False, scheme="https") for shape in GIT_SHAPES
-}
+TARGETS |= {shape: Target(f"git.example/aicr/{NAME}.git", "main", False, scheme="https") for shape in GIT_SHAPES}
 
 
 # What it consists of, in the order of installation.

@@ -411,7 +411,9 @@ def test_a_proxy_before_a_registry_that_is_not_there_yet_is_nobody() -> None:
 
         Thread(target=hang_up, daemon=True).start()
         with pytest.raises(RegistryUnreachable, match="nobody answers") as caught:
-            until_reachable(registry_configuration.SERVED, proxy.getsockname()[1], "me", Deadline.after(0.3), do="look there")
+            until_reachable(
+                registry_configuration.SERVED, proxy.getsockname()[1], "me", Deadline.after(0.3), do="look there"
+            )
         proxy.shutdown(SHUT_RDWR)
     assert caught.value.do == "look there"
 

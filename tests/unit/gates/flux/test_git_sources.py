@@ -45,8 +45,14 @@ def test_every_step_at_the_commit_passes() -> None:
     ("items", "says"),
     [
         ((git_kustomization(OLD_COMMIT), CHART, WEB), f"has applied main@sha1:{OLD_COMMIT}, not yet sha1:{COMMIT}"),
-        ((TREE, helm_chart("web", OLD_COMMIT), WEB), f"has a chart of main@sha1:{OLD_COMMIT}, not yet of main@sha1:{COMMIT}"),
-        ((TREE, CHART, git_release("web", commit=OLD_COMMIT)), "has attempted 1.0.0+bbbbbbbbbbbb, not yet 1.0.0+aaaaaaa"),
+        (
+            (TREE, helm_chart("web", OLD_COMMIT), WEB),
+            f"has a chart of main@sha1:{OLD_COMMIT}, not yet of main@sha1:{COMMIT}",
+        ),
+        (
+            (TREE, CHART, git_release("web", commit=OLD_COMMIT)),
+            "has attempted 1.0.0+bbbbbbbbbbbb, not yet 1.0.0+aaaaaaa",
+        ),
         ((TREE, WEB), "has no HelmChart yet"),
         ((TREE, changed(CHART, "status.observedSourceArtifactRevision", None), WEB), "has a chart of no revision"),
         ((TREE, changed(CHART, "metadata.generation", 2), WEB), "has a chart of"),

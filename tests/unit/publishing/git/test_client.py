@@ -148,9 +148,7 @@ def test_what_no_repository_can_hold_is_refused(tmp_path: Path, name: bytes, say
 # Whose Git it is
 
 
-def test_nothing_of_the_users_git_has_a_say(
-    server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_of_the_users_git_has_a_say(server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither configuration, helpers, hooks nor variables: the commit is the same, and none of them ran."""
     plain = commit_id(bundle(tmp_path / "b"))
     ran = tmp_path / "ran"
@@ -292,9 +290,7 @@ def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert raised.value.where == "http://127.0.0.1:1/demo.git"
 
 
-def test_without_git_there_is_one_error(
-    server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_git_there_is_one_error(server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code 10, with the remedy."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolError, match="git was not found on PATH") as raised:
