@@ -1,4 +1,4 @@
-"""A bad bundle for each rule of the contract of what is pulled from Git; as tests/fakes/bad_bundles.py, for its shapes."""
+"""A bad bundle for each rule of what is pulled from Git; as tests/fakes/bad_bundles.py, for its shapes."""
 
 import re
 from collections.abc import Callable

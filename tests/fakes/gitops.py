@@ -224,7 +224,7 @@ def git_kustomization(commit: str = COMMIT) -> dict[str, Any]:
 
 
 def helm_chart(name: str, commit: str = COMMIT, version: str = "") -> dict[str, Any]:
-    """What Flux has made for a release of a chart by its path: taken anew with each commit, where no version is said."""
+    """What Flux has made for a release of a chart by its path: taken anew with each commit, unless `version` says."""
     status = {
         "observedSourceArtifactRevision": f"main@sha1:{commit}",
         "artifact": {"revision": version or f"1.0.0+{commit[:12]}"},

@@ -40,7 +40,7 @@ _NOT_LOOKED_AT = ("latest generation of object has not been reconciled", "does n
 
 
 def bundle_source(digest: str) -> Kind:
-    """The kind of source that holds what was pushed: `digest` is "sha256:..." of an artifact, "sha1:..." of a commit."""
+    """The kind of source that holds what was pushed: "sha256:..." is of an artifact, "sha1:..." of a commit."""
     return GITREPOSITORIES if digest.startswith("sha1:") else OCIREPOSITORIES
 
 

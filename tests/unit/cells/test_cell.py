@@ -22,7 +22,6 @@ from harness.installers.installer import Installer
 from harness.parity.check import ParityBroken
 from harness.processes import commands
 from harness.progress import Silent
-from harness.publishing.oci.address import Address
 from harness.publishing.oci.credentials import Credentials
 from harness.results.journal import Journal
 from harness.results.outcome import Cause, Outcome

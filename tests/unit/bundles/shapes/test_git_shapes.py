@@ -55,7 +55,7 @@ def test_the_same_content_is_the_same_commit(shape: str, tmp_path: Path) -> None
 
 
 def test_a_remote_chart_of_argo_cd_has_its_values_in_the_repository(tmp_path: Path) -> None:
-    """Two sources: the chart, and the repository of the bundle as `values`; the file holds what the other shape says."""
+    """Two sources: the chart, and the repository of the bundle as `values`; its file is what the other shape says."""
     directory = make("argocd-git", tmp_path / "git")
     spec = load(directory / "004-gpu-operator" / "application.yaml")["spec"]
     chart, values = spec["sources"]

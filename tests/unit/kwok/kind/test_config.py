@@ -27,7 +27,7 @@ def patched(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_the_settings_say_is_put_in() -> None:
-    """The ports of registry and Git server on loopback, and the directory by which the node is known again, read-only."""
+    """Ports of registry and Git server on loopback, and the directory by which the node is known again, read-only."""
     [node] = config.configuration(Ports(registry=5520, git=3320), "skip", OWNER)["nodes"]
     assert node["extraPortMappings"] == [
         {"containerPort": 30500, "hostPort": 5520, "listenAddress": "127.0.0.1", "protocol": "TCP"},
