@@ -19,6 +19,7 @@ from harness.errors import ClusterError, DataError, NotOurs, Terminated, ToolErr
 from harness.evidence.collectors import of_document
 from harness.exits import Exit
 from harness.installers.installer import Installer
+from harness.installers.registry.store import STORE
 from harness.parity.check import ParityBroken
 from harness.processes import commands
 from harness.progress import Silent
@@ -120,7 +121,7 @@ class World:
 
         fake: Any = SimpleNamespace
         nowhere: Any = None
-        needed = Installer("infrastructure", nowhere, nowhere, lambda site: (), ("controller",))
+        needed = Installer("infrastructure", nowhere, nowhere, lambda site: (), ("controller",), STORE)
         return Cell(
             recipe=fake(name="eks", components=(), constraints=(), document=lambda: {"kind": "RecipeResult"}),
             nodes=[],

@@ -242,7 +242,7 @@ def test_a_file_without_a_certificate_is_refused(tmp_path: Path) -> None:
 
 
 def test_it_is_asked_whether_it_would_take_a_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """71 where it does not answer, 72 where it refuses who asks; nobody is asked where its name depends on the recipe."""
+    """71 where it does not answer, 72 where it refuses who asks; not asked where its name depends on the recipe."""
     fast = {"retries__attempts": "1"}
 
     def site(remote: str) -> Site:
