@@ -256,6 +256,7 @@ class Cell:
             recipe,
             self.lane,
             settings=self.settings,
+            name=self.recipe.name,
             place=store.place(self.settings, here=self.platform.here) if store is not None else None,
             here=self.platform.here,
             bundler=self.bundler,

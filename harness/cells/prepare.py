@@ -89,6 +89,7 @@ def prepare(
     *,
     settings: Settings,
     place: Place | None,
+    name: str,
     here: bool,
     bundler: Bundler,
     helm: Helm,
@@ -96,7 +97,8 @@ def prepare(
     work: Path,
 ) -> Prepared:
     """Make, render and pack, each a phase. `place` is where controllers will pull from, if they do, which run on this
-    machine or not (`here`); `work` is an empty directory of the caller's.
+    machine or not (`here`); `name` is what the deployment is called, in an upgrade after what comes last; `work` is an
+    empty directory of the caller's.
 
     Raises DataError, HarnessError of a bundler, or ContractBroken: before anything was touched. What its bundler makes
     only as it pushes is made, and may break its contract, when the lane pushes it.
@@ -123,6 +125,6 @@ def prepare(
     with journal.phase("pack") as phase:
         if not here:
             require_reachable(recipe)
-        made = publication(bundler, recipe, lane.shape, lane.name, reference, place, work / lane.shape)
+        made = publication(bundler, recipe, lane.shape, lane.name, reference, place, work / lane.shape, name)
         phase.detail = f"{made.target.path}:{made.target.tag}"
     return Prepared(recipe, bundle, rendered, expectation, made, renderer)

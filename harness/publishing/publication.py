@@ -123,27 +123,42 @@ class Ordered:
 
 
 def publication(
-    bundler: Bundler, recipe: Recipe, shape: str, lane: str, reference: Bundle, place: Place, directory: Path
+    bundler: Bundler,
+    recipe: Recipe,
+    shape: str,
+    lane: str,
+    reference: Bundle,
+    place: Place,
+    directory: Path,
+    name: str = "",
 ) -> Publication:
     """The bundle of `shape` on its way to `place`, as controllers call it; packed where its bundler does not push.
 
-    `reference` is the same recipe's bundle of the helm shape; `directory` is where the files will be.
+    `reference` is the same recipe's bundle of the helm shape; `directory` is where the files will be. `name` is
+    what the deployment is called, in an upgrade after the recipe that comes last.
     """
     if isinstance(bundler, PushingBundler) and pulled(shape).transport == OCI.name:
-        target = _target(recipe, shape, lane, reference, place)
+        target = _target(recipe, shape, lane, reference, place, name)
         return Ordered(bundler, recipe, shape, target, directory, _installed_as(bundler, shape, reference))
-    return packed(bundler, recipe, shape, lane, reference, place, directory)
+    return packed(bundler, recipe, shape, lane, reference, place, directory, name)
 
 
 def packed(
-    bundler: Bundler, recipe: Recipe, shape: str, lane: str, reference: Bundle, place: Place, directory: Path
+    bundler: Bundler,
+    recipe: Recipe,
+    shape: str,
+    lane: str,
+    reference: Bundle,
+    place: Place,
+    directory: Path,
+    name: str = "",
 ) -> Packed:
     """The bundle of `shape` made at `directory`, packed and checked; arguments are those of `publication`.
 
     Raises ContractBroken where its consumer would refuse it, UsageError where the bundler only pushes it.
     """
     form = pulled(shape)
-    target = _target(recipe, shape, lane, reference, place)
+    target = _target(recipe, shape, lane, reference, place, name)
     bundler.make(recipe, shape, directory, target)
     artifact = TRANSPORTS[form.transport].pack(directory, form, target)
     manifest, releases = json.loads(artifact.manifest), _installed_as(bundler, shape, reference)
@@ -170,9 +185,11 @@ def require_reachable(recipe: Recipe) -> None:
             )
 
 
-def _target(recipe: Recipe, shape: str, lane: str, reference: Bundle, place: Place) -> Target:
+def _target(recipe: Recipe, shape: str, lane: str, reference: Bundle, place: Place, name: str) -> Target:
     form = pulled(shape)
-    return TRANSPORTS[form.transport].target(place, recipe.name, lane, content_of(reference.directory), form)
+    transport = TRANSPORTS[form.transport]
+    called = name if name and transport.goes_on else recipe.name
+    return transport.target(place, called, lane, content_of(reference.directory), form)
 
 
 def _checked(

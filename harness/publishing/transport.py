@@ -77,10 +77,11 @@ class Access(Protocol):
 
 @dataclass(frozen=True)
 class Transport:
-    """`target` says where a bundle goes: place, recipe, lane, digest of the content, whether it is a chart. `pack`
-    makes a bundle's directory ready.
+    """`target` says where a bundle goes: place, recipe, lane, digest of the content, shape. `pack` makes a bundle's
+    directory ready. `goes_on`: an upgrade goes to where the bundle before it is, on top of that.
     """
 
     name: str
     target: Callable[[Any, str, str, str, PulledShape], Target]
     pack: Callable[[Path, PulledShape, Target], Parcel]
+    goes_on: bool = False

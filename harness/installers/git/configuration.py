@@ -51,11 +51,8 @@ def credentials(running: RunningCluster | None) -> Credentials | None:
     return Credentials(USER, token) if token else None
 
 
-def configuration(port: int, identity: str, *, listen: str, url: str, home: str, static: str = "") -> str:
-    """The server's app.ini. What is stored lies below `home`, and goes with the cluster.
-
-    `static` is the directory with the files of its module, where they are not in the program itself.
-    """
+def configuration(port: int, identity: str, *, listen: str, url: str, home: str) -> str:
+    """The server's app.ini. What is stored lies below `home`, and goes with the cluster."""
     sections = {
         "": {"APP_NAME": "kwok-harness", "RUN_MODE": "prod", "I_AM_BEING_UNSAFE_RUNNING_AS_ROOT": "true"},
         "server": {
@@ -68,7 +65,6 @@ def configuration(port: int, identity: str, *, listen: str, url: str, home: str,
             "DISABLE_SSH": "true",
             "LFS_START_SERVER": "false",
             "APP_DATA_PATH": f"{home}/data",
-            **({"STATIC_ROOT_PATH": static} if static else {}),
         },
         "database": {"DB_TYPE": "sqlite3", "PATH": f"{home}/data/gitea.db"},
         "repository": {

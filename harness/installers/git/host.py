@@ -26,7 +26,6 @@ from harness.processes import commands
 from harness.processes.ports import GIT, require_free
 from harness.processes.services import Probe, Service, ServiceDied
 from harness.progress import task
-from harness.tools.toolchain import FILES
 
 TOOLS = (NAME,)
 _ADMINISTER_SECONDS = 60.0
@@ -66,14 +65,13 @@ def install(site: Site) -> str:
 
 
 def plan(program: Path, git: Path, home: Path, port: int, identity: str) -> Service:
-    """Gitea as a service; the pages and texts of its module lie beside the program."""
+    """Gitea as a service."""
     text = configuration(
         port,
         identity,
         listen="127.0.0.1",
         url=f"http://localhost:{port}/",
         home=str(home),
-        static=str(program.resolve().parent / FILES),
     )
     return Service(
         name=NAME,

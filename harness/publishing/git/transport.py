@@ -21,4 +21,4 @@ def _pack(directory: Path, _shape: PulledShape, target: Target) -> Tree:
     return replace(tree, digest=commit_id(tree))
 
 
-GIT = Transport(name="git", target=_target, pack=_pack)
+GIT = Transport(name="git", target=_target, pack=_pack, goes_on=True)

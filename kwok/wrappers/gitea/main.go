@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"os"
+	"path/filepath"
 	"regexp"
 	"time"
 
@@ -37,6 +38,9 @@ func main() {
 	setting.EnableSQLite3 = true
 	setting.SupportedDatabaseTypes = append(setting.SupportedDatabaseTypes, "sqlite3")
 	setting.AppVer, setting.AppStartTime = Version, time.Now().UTC()
+	if program, err := os.Executable(); err == nil { // its templates and texts lie beside it, not in it
+		setting.StaticRootPath = filepath.Join(filepath.Dir(program), "files")
+	}
 	app := cmd.NewMainApp(cmd.AppVersion{Version: Version})
 	err := cmd.RunMainApp(app, os.Args...)
 	log.GetManager().Close()

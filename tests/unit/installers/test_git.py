@@ -105,7 +105,6 @@ def test_the_pod_has_its_documented_addresses() -> None:
     assert workload_of(deployment) == kind.WORKLOADS[0]
     found = parsed(kind._configuration("me"))
     assert (found["server"]["HTTP_ADDR"], found["server"]["HTTP_PORT"]) == ("0.0.0.0", "3000")  # noqa: S104 - a pod
-    assert "STATIC_ROOT_PATH" not in found["server"]  # they are in the image's program
 
 
 def test_the_pod_says_whose_it_is_and_has_its_configuration_from_a_secret() -> None:
