@@ -2,7 +2,8 @@
 
 Resolving copies a recipe.yaml. Bundling to a directory copies the helm shape, or the Git form of a deployer that is
 named; bundling to oci:// takes the tree of the shape, puts the address and the tag that it was told in the place of
-those that the tree was made with, leaves the tree in ./bundle, and pushes it, packed by other means than the harness's own.
+those that the tree was made with, leaves the tree in ./bundle, and pushes it, packed by other means than the
+harness's own.
 """
 
 import json
