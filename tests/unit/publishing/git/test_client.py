@@ -196,6 +196,7 @@ def test_credentials_are_in_one_private_file_alone(
     for words, environment in seen:
         for secret in (ME.password, ME.basic):
             assert secret not in " ".join(words) + " ".join(environment.values())
+        assert (environment["GIT_CONFIG_NOSYSTEM"], environment["GIT_TERMINAL_PROMPT"]) == ("1", "0")
     assert modes == {0o600, 0o700}
     assert not any(Path(environment["HOME"]).exists() for _, environment in seen)
     assert "hunter2" not in repr(ME) + repr(access(server, ME))
