@@ -94,6 +94,24 @@ class RegistryUnreachable(InfrastructureError):
     exit = Exit.REGISTRY_UNREACHABLE
 
 
+class GitNotReady(InfrastructureError):
+    """The Git server does not run, or does not answer at its own address."""
+
+    exit = Exit.GIT_NOT_READY
+
+
+class GitUnreachable(InfrastructureError):
+    """The Git server runs, but those who push would not find it, or would find another one."""
+
+    exit = Exit.GIT_UNREACHABLE
+
+
+class GitRefused(InfrastructureError):
+    """The Git server has no user or no repository for what is pushed, or did not take the credentials."""
+
+    exit = Exit.GIT_REFUSED
+
+
 class ArgocdInstallFailed(InfrastructureError):
     """Argo CD's configuration was not accepted, or its processes are not healthy."""
 

@@ -1,6 +1,6 @@
 """Every exit code that the harness may end with, in one place.
 
-10 and 20 to 62 are the contract of the bash harness that this one replaces (its documentation page, not its driver,
+10 and 20 to 72 are the contract of the bash harness that this one replaces (its documentation page, not its driver,
 which collapsed them all to 1). 11 keeps a cluster that is not there apart from a recipe that does not work. 64 keeps
 usage errors apart from 2, which argument parsers use and which means "skip" in the validator container contract. 130
 and 143 are the shell's 128 + signal.
@@ -26,5 +26,8 @@ class Exit(IntEnum):
     FLUX_ROLLOUT = 61
     FLUX_CRD = 62
     USAGE = 64
+    GIT_NOT_READY = 70
+    GIT_UNREACHABLE = 71
+    GIT_REFUSED = 72
     INTERRUPTED = 130
     TERMINATED = 143

@@ -76,12 +76,20 @@ class Nodes(_Closed):
 
 class Ports(_Closed):
     registry: Port
+    git: Port
 
 
 class RegistryElsewhere(_Closed):
     """A registry that is not the run's own; `address` is empty where there is none."""
 
     address: str
+    ca: str
+
+
+class GitElsewhere(_Closed):
+    """A Git repository that is not the run's own; `remote` is empty where there is none."""
+
+    remote: str
     ca: str
 
 
@@ -104,6 +112,8 @@ class Deadlines(_Closed):
     refused: Duration
     registry_ready: Duration
     registry_reachable: Duration
+    git_ready: Duration
+    git_reachable: Duration
     argocd_install: Duration
     argocd_crd: Duration
     flux_rollout: Duration
@@ -195,6 +205,7 @@ class Settings(_Closed):
     nodes: Nodes
     ports: Ports
     registry: RegistryElsewhere
+    git: GitElsewhere
     retries: Retries
     deadlines: Deadlines
     artifacts: Path
@@ -213,6 +224,7 @@ DOCUMENTED: Mapping[str, str] = {
     "KIND_NODE_IMAGE": "images.node",
     "AICR_BIN": "aicr",
     "KWOK_REGISTRY_HOST_PORT": "ports.registry",
+    "KWOK_GITEA_HOST_PORT": "ports.git",
     "KWOK_COMMAND_RETRIES": "retries.attempts",
     "KWOK_COMMAND_RETRY_DELAY": "retries.delay",
     "KWOK_ARGOCD_ROOT_GRACE": "deadlines.argocd_root_grace",
@@ -234,7 +246,8 @@ IGNORED = frozenset(
         "KWOK_SYNC_DEADLINE_EPOCH",
         "KWOK_PRELOAD_BUDGET_SECONDS",
         "KWOK_IMAGE_CACHE_BUDGET_SECONDS",
-        "KWOK_GITEA_HOST_PORT",
+        "KWOK_GIT_USER",
+        "KWOK_GIT_PASSWORD",
         "KWOK_GITEA_USER",
         "KWOK_GITEA_PASSWORD",
     }

@@ -10,19 +10,18 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness.cluster.api import Cluster
 from harness.errors import SettingsError
 from harness.formats.addresses import on_this_machine
+from harness.installers.catalog import STORES
 from harness.installers.in_cluster.infrastructure import KindInfrastructure
 from harness.installers.installer import Infrastructure, Installer, KindSite, Site
 from harness.installers.on_host import HostInfrastructure
 from harness.installers.platform import Platform, Tools
-from harness.installers.registry import configuration as registry_configuration
-from harness.installers.registry import kind as in_cluster_registry
 from harness.processes.services import Services
 from harness.progress import Progress
-from harness.publishing.oci.address import Address
 from harness.runtime import RunningCluster, Runtime, state_directory
 from harness.settings import Settings
 from kwok.engine.client import Engine, EngineMissing
@@ -45,12 +44,9 @@ class HostPlatform:
         self.state = state
         self._settings = settings
 
-    @property
-    def registry(self) -> Address:
-        return registry_configuration.address(self._settings)
-
     def require(self) -> None:
-        registry_configuration.elsewhere(self._settings)  # processes run everywhere
+        for store in STORES:
+            store.place(self._settings, here=True)  # processes run everywhere
 
     def tools(self, installers: Iterable[Installer]) -> tuple[str, ...]:
         return _each_once(self.runtime.tools, *(each.host.tools for each in installers))
@@ -82,18 +78,17 @@ class KindPlatform:
     def runtime(self) -> Runtime:
         return self._kind
 
-    @property
-    def registry(self) -> Address:
-        return in_cluster_registry.address(self._settings)
-
     def require(self) -> None:
-        there = registry_configuration.elsewhere(self._settings)
-        if there is not None and on_this_machine(there.url):
-            raise SettingsError(
-                f"{there.host} is an address of this machine, which pods in the cluster do not reach",
-                where="registry.address",
-                do="name the registry by an address that they reach, or use RUNTIME=host",
-            )
+        for store in STORES:
+            store.place(self._settings, here=False)
+            address = store.elsewhere(self._settings)
+            if address and on_this_machine(address if "://" in address else f"//{address}"):
+                raise SettingsError(
+                    f"{urlsplit(address if '://' in address else f'//{address}').netloc} is an address of this machine,"
+                    " which pods in the cluster do not reach",
+                    where=store.setting,
+                    do=f"name the {store.example[0]} by an address that they reach, or use RUNTIME=host",
+                )
         Engine.connect()
 
     def tools(self, installers: Iterable[Installer]) -> tuple[str, ...]:

@@ -2,9 +2,16 @@
 
 from harness.cells.lane import Lane
 from harness.errors import UsageError, did_you_mean
-from lanes import argocd_helm_oci, argocd_oci, flux_oci, helm
+from lanes import argocd_git, argocd_helm_oci, argocd_oci, flux_git, flux_oci, helm
 
-LANES: tuple[Lane, ...] = (helm.LANE, argocd_oci.LANE, argocd_helm_oci.LANE, flux_oci.LANE)
+LANES: tuple[Lane, ...] = (
+    helm.LANE,
+    argocd_oci.LANE,
+    argocd_helm_oci.LANE,
+    flux_oci.LANE,
+    argocd_git.LANE,
+    flux_git.LANE,
+)
 
 
 def find(name: str) -> Lane:

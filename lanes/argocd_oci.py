@@ -16,7 +16,7 @@ from harness.gates.argocd_warnings import WithoutWarnings
 from harness.gates.combining import UnlessDoomed
 from harness.installers.catalog import ARGOCD, REGISTRY
 from harness.objects import key_of
-from harness.publishing.oci.registry import Published
+from harness.publishing.transport import Published
 from harness.verdict import Passed
 from harness.waiting.nudges import Hasten
 
@@ -41,7 +41,8 @@ def synced(run: Run, published: Published) -> Passed:
     deadlines, delivery = run.settings.deadlines, run.pushed.delivery
     run.expect(RootThere(delivery.root), within=deadlines.argocd_root_grace, late=RootMissing)
     passing = frozenset((each.namespace, each.name) for each in run.expectation.expected.workloads if each.transient)
-    gate = WithoutWarnings(MadeAgain(Synced(delivery.root, delivery.applications, published.digest), passing))
+    compared = Synced(delivery.root, delivery.applications, published.digest, run.pushed_before)
+    gate = WithoutWarnings(MadeAgain(compared, passing))
     return run.expect(
         UnlessDoomed(gate, run.expectation.watch),
         within=deadlines.argocd_sync + run.pauses,

@@ -4,6 +4,7 @@ An OCIRepository fetches the artifact, a Kustomization applies the tree in it, s
 and helm-controller installs a HelmRelease for each release of the recipe. Each step is bound to the pushed digest.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from harness.gates.flux.releases import Reconciled
 from harness.gates.flux.sources import KustomizationThere
 from harness.installers.catalog import FLUX, REGISTRY
 from harness.installers.flux.configuration import AUTHORITY, CREDENTIALS
-from harness.objects import key_of
+from harness.objects import Kind, key_of
 from harness.publishing.oci.address import Access
 from harness.verdict import Passed
 from harness.waiting.nudges import Hasten
@@ -27,34 +28,44 @@ from harness.waiting.nudges import Hasten
 def story(run: Run) -> Passed:
     """Push, tell Flux, and expect source, Kustomization, releases and generators in this order."""
     published = run.push()
-    root = (FLUX_NAMESPACE, f"aicr-{run.name}")
-    deadlines = run.settings.deadlines
     with run.journal.phase("sync") as phase:
         run.apply(sources.OCIREPOSITORIES, source(run.pushed.target, run.registry))
-        run.apply(sources.KUSTOMIZATIONS, kustomization(root[1]))
-        run.expect(KustomizationThere(root), within=deadlines.flux_root_grace, late=RootMissing)
-        gate = Reconciled(
-            published.digest,
-            source=(FLUX_NAMESPACE, SOURCE),
-            kustomization=root,
-            releases=run.pushed.delivery.releases,
-            generators=run.pushed.delivery.generators,
-        )
-        passed = run.expect(
-            UnlessDoomed(gate, run.expectation.watch),
-            within=deadlines.flux_sync + run.pauses,
-            late=SyncDeadline,
-            observe=run.timeline.observing(releases.progress),
-            hasten=Hasten(releases.unblocked, sources.REQUESTED, now),
-        )
-        phase.detail = passed.reason
+        phase.detail = reconciled(run, published.digest, sources.OCIREPOSITORIES).reason
     return run.verify()
+
+
+def reconciled(run: Run, digest: str, kind: Kind) -> Passed:
+    """The Kustomization that applies what the source of this `kind` holds appears within its grace, then source,
+    Kustomization, releases and generators are ready at `digest`.
+    """
+    root, deadlines = (FLUX_NAMESPACE, f"aicr-{run.name}"), run.settings.deadlines
+    run.apply(sources.KUSTOMIZATIONS, kustomization(root[1], kind))
+    run.expect(KustomizationThere(root), within=deadlines.flux_root_grace, late=RootMissing)
+    gate = Reconciled(
+        digest,
+        source=(FLUX_NAMESPACE, SOURCE),
+        kustomization=root,
+        releases=run.pushed.delivery.releases,
+        generators=run.pushed.delivery.generators,
+    )
+    return run.expect(
+        UnlessDoomed(gate, run.expectation.watch),
+        within=deadlines.flux_sync + run.pauses,
+        late=SyncDeadline,
+        observe=run.timeline.observing(releases.progress),
+        hasten=Hasten(releases.unblocked, sources.REQUESTED, now),
+    )
 
 
 def look_again(run: Run) -> None:
     """Have Flux fetch, apply and compare everything once more."""
+    look_again_at(run, (sources.OCIREPOSITORIES, sources.KUSTOMIZATIONS, releases.HELMRELEASES))
+
+
+def look_again_at(run: Run, kinds: Iterable[Kind]) -> None:
+    """Have Flux look at all objects of these kinds."""
     token = now()
-    for kind in (sources.OCIREPOSITORIES, sources.KUSTOMIZATIONS, releases.HELMRELEASES):
+    for kind in kinds:
         for item in run.cluster.list(kind).items:
             annotations = {sources.REQUESTED: token}
             run.cluster.patch_merge(kind, *key_of(item), {"metadata": {"annotations": annotations}})
@@ -89,7 +100,7 @@ def source(target: Target, registry: Access) -> dict[str, Any]:
     }
 
 
-def kustomization(name: str) -> dict[str, Any]:
+def kustomization(name: str, kind: Kind = sources.OCIREPOSITORIES) -> dict[str, Any]:
     """Applies everything that the bundle's kustomization.yaml lists; waiting is for the gate."""
     return {
         "apiVersion": sources.KUSTOMIZATIONS.api_version,
@@ -101,7 +112,7 @@ def kustomization(name: str) -> dict[str, Any]:
             "prune": True,
             "wait": False,
             "timeout": "5m",
-            "sourceRef": {"kind": sources.OCIREPOSITORIES.kind, "name": SOURCE},
+            "sourceRef": {"kind": kind.kind, "name": SOURCE},
         },
     }
 

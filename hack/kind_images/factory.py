@@ -26,7 +26,7 @@ from kwok.engine.client import Engine
 _REQUEST_SECONDS = 600.0  # the engine takes a whole image in one request
 _SHARED = (
     *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"),
-    *("kwok", "registry", "argocd", "helm", "kustomize", *workloads.FLUX),
+    *("kwok", "registry", "gitea", "argocd", "helm", "kustomize", *workloads.FLUX),
 )
 _NODE_RUNS = {
     "Env": ["container=docker"],

@@ -1,4 +1,4 @@
-"""The images of what runs in the cluster: KWOK, the registry, Argo CD, Redis and the four controllers of Flux.
+"""The images of what runs in the cluster: KWOK, registry, Git server, Argo CD, Redis, the four controllers of Flux.
 
 Each says as much of how it is run as upstream's image does: the manifests, which are upstream's, build on that.
 """
@@ -11,9 +11,11 @@ from hack.kind_images.images import Image, tag
 from hack.kind_images.layers import Directory, File, Files, Link
 from hack.kind_images.rootfs import Rootfs
 from harness.settings import Settings
+from harness.tools.toolchain import FILES
 
 FLUX = ("source-controller", "kustomize-controller", "helm-controller", "source-watcher")
 ARGOCD_USER = 999
+GITEA_USER = 1000
 _ARGOCD_NAMES = (
     "server", "repo-server", "cmp-server", "application-controller", "dex", "notifications",
     "applicationset-controller", "k8s-auth", "commit-server",
@@ -34,7 +36,7 @@ _REDIS_ENTRYPOINT = '#!/bin/sh\ncase "$1" in ""|-*|*.conf) set -- redis-server "
 
 
 def images(settings: Settings, program: Program, system: Rootfs, argocd: Path) -> Iterator[Image]:
-    """Under the names in the settings; `system` is the Debian of Argo CD and Redis, `argocd` is Argo CD's module."""
+    """Under the names in the settings; `system` is the Debian of Gitea, Argo CD and Redis, `argocd` its module."""
 
     def image(name: str, *layers: Files | Rootfs, **runs: object) -> Image:
         return Image(tag(settings, name), layers, runs, stands_for=settings.images[name])
@@ -58,6 +60,26 @@ def images(settings: Settings, program: Program, system: Rootfs, argocd: Path) -
         Cmd=["/etc/distribution/config.yml"],
         ExposedPorts={"5000/tcp": {}},
         Volumes={"/var/lib/registry": {}},
+    )
+    beside = program("gitea").parent / FILES
+    yield image(
+        "gitea",
+        system,  # for its git
+        Files(
+            File("usr/local/bin/gitea", program("gitea"), 0o755),
+            *(
+                File(f"usr/local/bin/{FILES}/{file.relative_to(beside).as_posix()}", file)
+                for file in sorted(beside.rglob("*"))
+                if file.is_file()
+            ),
+            Directory("var/lib/gitea", 0o755, GITEA_USER),
+            Directory("tmp", 0o1777),
+        ),
+        User=f"{GITEA_USER}:{GITEA_USER}",
+        WorkingDir="/var/lib/gitea",
+        Entrypoint=["/usr/local/bin/gitea"],
+        Cmd=["web"],
+        ExposedPorts={"3000/tcp": {}},
     )
     for name in FLUX:
         yield image(name, only(name), User="65534:65534", Entrypoint=[f"/usr/local/bin/{name}"])

@@ -12,20 +12,24 @@ from harness.formats.addresses import plain_http
 REMAKE = "make the bundle again"  # the remedy where a bundle does not add up
 ARGOCD_NAMESPACE = "argocd"
 FLUX_NAMESPACE = "flux-system"
-SOURCE = "aicr-bundle"  # the OCIRepository that ArtifactGenerators refer to: a contract between bundle and lane
+SOURCE = "aicr-bundle"  # the OCIRepository or GitRepository that a bundle refers to: a contract between it and the lane
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where controllers pull a recipe's artifact: `repository` has neither scheme nor tag, "host:port/aicr/recipe"."""
+    """Where controllers pull a recipe's bundle: `repository` has neither scheme nor tag, "host:port/aicr/recipe".
+
+    `plain_http`: its registry has no TLS. In Git the scheme is that of the repository, and `tag` the branch.
+    """
 
     repository: str
     tag: str
     plain_http: bool
+    scheme: str = "oci"
 
     @property
     def url(self) -> str:
-        return f"oci://{self.repository}"
+        return f"{self.scheme}://{self.repository}"
 
     @property
     def host(self) -> str:

@@ -46,7 +46,9 @@ class FolderShape(Shape):
 class PulledShape(Shape):
     """A shape that a controller pulls.
 
-    `entry` is the file by which its consumer finds the rest, `layer` the media type of the one layer that it reads.
+    `transport` names how it gets to where it is pulled: "oci" or "git". `entry` is the file by which its consumer finds
+    the rest, `layer` the media type of the one layer that it reads of an artifact. `deployer` is what the aicr command
+    line calls it.
     `read` gives what the bundle must lead to, `listed` what it delivers before anything is said of it, `objects` those
     that it holds as plain files, `templates` its files that are templates of Helm. `is_chart`: the artifact is a Helm
     chart, and has its name and version. `names_address`: the bundle says where it is published. `names_releases`: it
@@ -55,11 +57,13 @@ class PulledShape(Shape):
 
     write: WriteFor
     entry: str
-    layer: str
+    deployer: str
     read: Callable[[Path], Delivery]
     listed: Callable[[Path], Sequence[object]]
     objects: Callable[[Path], Sequence[Block]]
     rules: tuple[Rule, ...]
+    transport: str = "oci"
+    layer: str = ""
     templates: Callable[[Path], Iterable[Path]] = lambda _: ()
     is_chart: bool = False
     names_address: bool = False

@@ -32,15 +32,14 @@ from harness.exits import Exit
 from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
 from harness.installers.platform import Platform
-from harness.installers.registry import configuration as registry_configuration
 from harness.isolation.reservation import Stay
 from harness.objects import NODES, Object, Reference
 from harness.parity import check as parity
 from harness.processes import commands
 from harness.processes.commands import Scope
 from harness.processes.threads import Background, all_done
-from harness.publishing.oci.address import Access
 from harness.publishing.publication import content_of
+from harness.publishing.transport import Access
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
@@ -144,13 +143,14 @@ class Cell:
 
     def _tell(self, work: Path, recorder: Recorder) -> None:
         self.budget.require()
-        access = self._access()
+        self._access()  # before anything else is begun: what is wrong with it is wrong now
         booting = Background(self._boot, "cluster")
         preparing = Background(lambda: self._prepare(work), "bundle")
         self._background = (booting, preparing)
         all_done(booting, preparing)
         before, prepared = preparing.result()
         cluster, services = booting.result()
+        access = self._access()
         helm = self._helm(work, cluster.kubeconfig)
         with self.journal.phase("render on cluster") as phase:
             before = before and before.on(cluster, helm)
@@ -213,10 +213,10 @@ class Cell:
                 phase.detail = f"{count} that helm would make"
 
     def _access(self) -> Access | None:
-        """How to get at the registry, where the lane delivers from one; what is secret of it is told to nobody."""
-        if not self.lane.infrastructure:
+        """How to get at what the lane's bundles are pushed to; what is secret of it is told to nobody."""
+        if self.lane.store is None:
             return None
-        access = registry_configuration.access(self.settings)
+        access = self.lane.store.here(self.settings, self.stay.running)
         if self._aftermath is not None:
             self._aftermath.secrets = access.secrets
         return access
@@ -254,11 +254,13 @@ class Cell:
         return before, prepared
 
     def _prepare_one(self, recipe: Recipe, journal: Journal, work: Path) -> Prepared:
+        store = self.lane.store
         return prepare(
             recipe,
             self.lane,
             settings=self.settings,
-            registry=self.platform.registry,
+            name=self.recipe.name,
+            place=store.place(self.settings, here=self.platform.here) if store is not None else None,
             here=self.platform.here,
             bundler=self.bundler,
             helm=self._helm(work),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.cells.run import Run
-from harness.installers.installer import Installer
+from harness.installers.installer import Installer, Store
 from harness.verdict import Passed
 
 
@@ -34,3 +34,8 @@ class Lane:
     def reconcilers(self) -> tuple[str, ...]:
         """What has to stand still while a cluster is cleaned."""
         return tuple(name for installer in self.infrastructure for name in installer.reconcilers)
+
+    @property
+    def store(self) -> Store | None:
+        """What its bundles are pushed to; None where nothing is pushed."""
+        return next((installer.store for installer in self.infrastructure if installer.store is not None), None)

@@ -16,8 +16,8 @@ from harness.expected.render import Objects, Renderer
 from harness.expected.workloads import Expectation, expect
 from harness.helm.client import Helm
 from harness.parity.check import referred
-from harness.publishing.oci.address import Address
 from harness.publishing.publication import Publication, publication, require_reachable
+from harness.publishing.transport import Place
 from harness.recipes.cluster_version import ConstraintUnmet, unmet
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
@@ -88,15 +88,17 @@ def prepare(
     lane: Lane,
     *,
     settings: Settings,
-    registry: Address,
+    place: Place | None,
+    name: str,
     here: bool,
     bundler: Bundler,
     helm: Helm,
     journal: Journal,
     work: Path,
 ) -> Prepared:
-    """Make, render and pack, each a phase. `registry` is where controllers will pull from, which run on this machine or
-    not (`here`); `work` is an empty directory of the caller's.
+    """Make, render and pack, each a phase. `place` is where controllers will pull from, if they do, which run on this
+    machine or not (`here`); `name` is what the deployment is called, in an upgrade after what comes last; `work` is an
+    empty directory of the caller's.
 
     Raises DataError, HarnessError of a bundler, or ContractBroken: before anything was touched. What its bundler makes
     only as it pushes is made, and may break its contract, when the lane pushes it.
@@ -118,11 +120,11 @@ def prepare(
             journal.note(note)
         expectation = expect(recipe, bundle, rendered, empty_allowed=frozenset(settings.empty_daemonsets))
         phase.detail = f"{len(expectation.expected.workloads)} workloads expected"
-    if lane.shape == REFERENCE:
+    if lane.shape == REFERENCE or place is None:
         return Prepared(recipe, bundle, rendered, expectation, None, renderer)
     with journal.phase("pack") as phase:
         if not here:
             require_reachable(recipe)
-        made = publication(bundler, recipe, lane.shape, lane.name, reference, registry, work / lane.shape)
+        made = publication(bundler, recipe, lane.shape, lane.name, reference, place, work / lane.shape, name)
         phase.detail = f"{made.target.path}:{made.target.tag}"
     return Prepared(recipe, bundle, rendered, expectation, made, renderer)

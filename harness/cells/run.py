@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from harness import progress
 from harness.bundles.model import Bundle
@@ -25,9 +25,9 @@ from harness.installers.installer import Infrastructure
 from harness.objects import PODS, Kind, Object, Objects
 from harness.processes.commands import Scope
 from harness.processes.threads import Background
-from harness.publishing.oci.address import Access
-from harness.publishing.oci.registry import Published, Registry
+from harness.publishing.oci.address import Access as RegistryAccess
 from harness.publishing.publication import Publication, Pushed
+from harness.publishing.transport import Access, Client, Published
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from harness.settings import Settings
@@ -36,6 +36,7 @@ from harness.waiting.claims import LOOK_AGAIN
 from harness.waiting.loop import Cancelled, Expired, Judged, Observe, wait
 from harness.waiting.nudges import Hasten, hastening
 
+A = TypeVar("A", bound=Access)
 Watched = Callable[[Verdict, float], None]  # what a wait says of what it sees, and how many seconds it has in all
 
 
@@ -47,8 +48,8 @@ def unwatched(verdict: Verdict, within: float) -> None:
 class Run:
     """One cell under way: a recipe, its bundle, and the cluster on which a lane delivers it.
 
-    `publication` is what a lane that delivers through a registry has to push, with `access` to that registry;
-    `services` are what it delivers through.
+    `publication` is what a lane that delivers from a registry or from Git has to push, with `access` to that, and the
+    `client` that pushes; `services` are what it delivers through.
     `name` is what its root objects are called after, and `replaces` the bundle that runs there already: an upgrade
     changes the recipe and keeps the name. `passed` is every expectation that has passed, in order. `installed` says
     what is expected once everything is installed, since charts may have asked the cluster meanwhile. `restless` hears
@@ -67,6 +68,7 @@ class Run:
     recorder: Recorder
     publication: Publication | None = None
     access: Access | None = None
+    client: Client | None = None
     name: str = ""
     replaces: Bundle | None = None
     facts: dict[str, Any] = field(default_factory=dict)
@@ -75,6 +77,7 @@ class Run:
     passed: list[tuple[Gate, float]] = field(default_factory=list)
     installed: Callable[[], Expectation] | None = None
     restless: Restless = field(default_factory=Restless)
+    pushed_before: str = ""  # the digest of what the earlier bundle was pushed as, in an upgrade
     _pushed: Pushed | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -95,10 +98,14 @@ class Run:
         return self.expectation.pauses(upgraded=self.replaces is not None, nodes=nodes)
 
     @property
-    def registry(self) -> Access:
+    def registry(self) -> RegistryAccess:
         """How this machine gets at the registry that artifacts are pushed to."""
-        if self.access is None:
-            raise ValueError("this lane does not deliver through a registry")
+        return self.access_as(RegistryAccess)
+
+    def access_as(self, kind: type[A]) -> A:
+        """How this machine gets at what bundles are pushed to, which is of the kind that the lane knows."""
+        if not isinstance(self.access, kind):
+            raise TypeError(f"this lane does not deliver through a {kind.__module__}")
         return self.access
 
     @property
@@ -109,12 +116,13 @@ class Run:
         return self._pushed
 
     def push(self) -> Published:
-        """Push the artifact; its digest is the identity for everything after."""
-        if self.publication is None:
+        """Push the bundle; its digest is the identity for everything after."""
+        if self.publication is None or self.access is None:
             raise ValueError("this lane's shape is not one that is published")
+        if self.client is None:
+            self.client = self.access.client(retries=self.settings.retries, cancelled=self.services.died)
         with self.journal.phase("push") as phase:
-            retries, died = self.settings.retries, self.services.died
-            self._pushed = self.publication.push(Registry.at(self.registry, retries=retries, cancelled=died))
+            self._pushed = self.publication.push(self.client)
             published = self._pushed.published
             phase.detail = f"{published.repository}:{published.tag}@{published.digest[:19]}"
         self._begin_timeline(self._pushed.delivery.names)  # what controllers call them

@@ -73,6 +73,8 @@ def deliver_first(run: Run, lane: Lane, before: Prepared) -> dict[str, Any]:
         installed=lambda: before.installed(run.cluster, run.helm, upgraded=False).expectation,
     )
     lane.story(first)
+    if first.publication is not None:
+        run.client, run.pushed_before = first.client, first.pushed.published.digest
     return {"recipe": before.recipe.name, **first.facts}
 
 

@@ -14,10 +14,9 @@ from harness.cli.assembly import assemble, bundler_of, overrides_of, tools_of
 from harness.cli.context import Context, as_json, recipe_names
 from harness.errors import UsageError
 from harness.exits import Exit
-from harness.installers.registry.configuration import access
 from harness.isolation.marks import Marks, sweep_abandoned
-from harness.publishing.oci.registry import Registry
 from harness.publishing.publication import packed, publication, require_reachable
+from harness.publishing.transport import Client
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from lanes import LANES
@@ -115,7 +114,7 @@ def run(
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path), help="The directory to make; absent or empty before."
 )
-@click.option("--push", is_flag=True, help="Push it to the registry that the setting `registry.address` names.")
+@click.option("--push", is_flag=True, help="Push it to where `registry.address`, or `git.remote`, says.")
 @deployer
 @sets
 @as_json
@@ -125,23 +124,24 @@ def bundle(
 ) -> None:
     """Write the bundle that a lane would deliver for RECIPE; no cluster is needed."""
     lane = context.lane(deployer)
-    registry = _pushing_to(context, lane) if push else None
+    store, client = lane.store, _pushing_to(context, lane) if push else None
     bundler = bundler_of(context, overrides_of(context, sets), context.console)
     resolved = context.resolved(recipe)
     document: dict[str, str | bool] = {"directory": str(output)}
-    if lane.shape == REFERENCE:
+    if store is None:
         made = bundler.make(resolved, lane.shape, output)
     else:
         with tempfile.TemporaryDirectory(prefix="kwok-harness-") as directory:
             made = bundler.make(resolved, REFERENCE, Path(directory) / "reference")
             if not context.platform.here:
                 require_reachable(resolved)
-            bundled = (bundler, resolved, lane.shape, lane.name, made, context.platform.registry, output)
-            if registry is None:
+            place = store.place(context.settings, here=context.platform.here)
+            bundled = (bundler, resolved, lane.shape, lane.name, made, place, output)
+            if client is None:
                 ready = packed(*bundled)
                 target, digest = ready.target, ready.artifact.digest
             else:
-                pushed = publication(*bundled).push(registry)
+                pushed = publication(*bundled).push(client)
                 target, digest = pushed.target, pushed.published.digest
         document |= {"address": f"{target.url}:{target.tag}", "digest": digest, "pushed": push}
     rows = [(f"{f.number:03}", f.release, f.namespace, ", ".join(f.depends_on)) for f in made.folders]
@@ -155,19 +155,19 @@ def bundle(
                 context.console.text(f"{key}: {document[key]}")
 
 
-def _pushing_to(context: Context, lane: Lane) -> Registry:
-    """The registry that the settings name. Raises UsageError where they name none, or there is nothing to push."""
-    if lane.shape == REFERENCE:
+def _pushing_to(context: Context, lane: Lane) -> Client:
+    """Who pushes to where the settings say. Raises UsageError where they say nothing, or there is nothing to push."""
+    store, settings = lane.store, context.settings
+    if store is None:
         raise UsageError(
             f"the bundle of the lane {lane.name} is not pushed: helm installs it from the directory",
             where="--push",
             do="name a lane that delivers from a registry, for example --deployer flux-oci",
         )
-    if not context.settings.registry.address:
-        raise UsageError(
-            "no registry is named", where="--push", do="name one: -o registry.address=registry.example.com/team"
-        )
-    return Registry.at(access(context.settings), retries=context.settings.retries)
+    if not store.elsewhere(settings):
+        what, example = store.example
+        raise UsageError(f"no {what} is named", where="--push", do=f"name one: -o {store.setting}={example}")
+    return store.here(settings, None).client(retries=settings.retries)
 
 
 def _earlier(context: Context, recipe: str, source: str) -> Recipe:

@@ -131,8 +131,8 @@ class Context:
         return mirrored(resolve(catalog or self.catalog, recipe), self.settings.mirrors)
 
     def lane(self, name: str | None) -> Lane:
-        """The lane of that name, or of the settings, with the registry that the settings name."""
-        from harness.installers.registry.external import located
+        """The lane of that name, or of the settings, with what the settings name to push to."""
+        from harness.installers.external import located
         from lanes import find
 
         lane = find(name or self.settings.deployer)

@@ -28,6 +28,7 @@ from harness.results.history import mark_flaky, settled
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
 from harness.results.results import CellResult, Results
+from harness.settings import Ports
 from harness.sweeps import capacity, workers
 from harness.sweeps.spares import NoSpares, Spares
 from harness.sweeps.sweep import Sweep, Task
@@ -276,8 +277,8 @@ class _Writing:
 
 @dataclass
 class _Started:
-    """Starts workers, each with a registry port of its own: the documented one first, then those after it. Cells that
-    share a cluster have that one's.
+    """Starts workers, each with ports of its own for registry and Git server: the documented ones first, then those
+    after them. Cells that share a cluster have that one's.
     """
 
     context: Context
@@ -287,18 +288,22 @@ class _Started:
     keep: bool
 
     def __post_init__(self) -> None:
-        self._ports: dict[int, int] = {}  # by slot: of cells under way
+        self._ports: dict[int, Ports] = {}  # by slot: of cells under way
 
     def __call__(self, task: Task) -> Worker[Order, Outcome]:
-        runtime, port = self.context.choice.runtime, self._port(task.slot)
-        order = Order(task, self.context, runtime, self.tools, port, self.sets, self.parity, self.keep)
+        runtime, ports = self.context.choice.runtime, self._ports_of(task.slot)
+        order = Order(task, self.context, runtime, self.tools, ports, self.sets, self.parity, self.keep)
         return Worker(carry_out, order)
 
-    def _port(self, slot: int) -> int:
-        first = self.context.settings.ports.registry
-        if self.context.platform.shared:  # the cluster holds its port between cells
-            return first
-        others = {port for other, port in self._ports.items() if other != slot}
-        free = (port for port in range(first, min(first + 1000, 65536)) if port not in others and is_free(port))
-        port = self._ports[slot] = next(free, first)
-        return port
+    def _ports_of(self, slot: int) -> Ports:
+        wanted = self.context.settings.ports
+        if self.context.platform.shared:  # the cluster holds its ports between cells
+            return wanted
+        held = {port for other, ports in self._ports.items() if other != slot for port in ports.model_dump().values()}
+        chosen: dict[str, int] = {}
+        for name, first in wanted.model_dump().items():
+            free = (port for port in range(first, min(first + 1000, 65536)) if port not in held and is_free(port))
+            chosen[name] = next(free, first)
+            held.add(chosen[name])
+        self._ports[slot] = Ports(**chosen)
+        return self._ports[slot]

@@ -16,6 +16,7 @@ from harness.errors import HarnessError
 from harness.excerpts import first_line
 from harness.results.journal import Journal
 from harness.results.outcome import Cause, Outcome
+from harness.settings import Ports
 from harness.sweeps.sweep import Task
 from harness.sweeps.workers import Event, Tell
 from harness.verdict import CauseKind, Failed, Verdict
@@ -27,13 +28,13 @@ _PAUSE = 0.5  # seconds between two words about the same wait
 
 @dataclass(frozen=True)
 class Order:
-    """A cell to carry out: `tools` are the paths of all programs, `registry` is the port of its own registry."""
+    """A cell to carry out: `tools` are the paths of all programs, `ports` those of its own registry and Git server."""
 
     task: Task
     context: Context
     runtime: str
     tools: Mapping[str, Path]
-    registry: int
+    ports: Ports
     sets: tuple[str, ...] = ()
     parity: bool = True
     keep: bool = False
@@ -91,9 +92,7 @@ def carry_out(order: Order, tell: Tell) -> Outcome:
 
 def _cell(order: Order, telling: Telling) -> Cell:
     task, context = order.task, order.context
-    settings = context.settings.model_copy(
-        update={"ports": context.settings.ports.model_copy(update={"registry": order.registry})}
-    )
+    settings = context.settings.model_copy(update={"ports": order.ports})
     platform = platform_of(order.runtime, settings, order.tools.__getitem__, os.environ)
     return assemble(
         context,

@@ -12,13 +12,15 @@ The states of an Application that count as a pass are the documented ones (any o
 
 A status counts only for what is asked now. The CRD has no status subresource, hence no observed generation; instead
 the source that was compared must be that of the spec, the revision must be the pushed digest (OCI revisions are
-manifest digests; of charts at HTTP repositories, versions) and an operation must have been of that same revision.
+manifest digests, those of Git commits; of charts at HTTP repositories, versions) and an operation must have been of
+that same revision.
 
 | seen                                                                  | verdict                  |
 |-----------------------------------------------------------------------|--------------------------|
 | the root, freshly compared, makes no Application, or not a named one  | Failed                   |
 | the root, freshly compared, renders nothing at all                    | Waiting, doomed          |
 | an operation of this revision ended Failed or Error, and is OutOfSync | Failed: it is not retried |
+| a commit that is neither the pushed one nor the one before it         | Waiting, doomed: somebody else has pushed |
 | a condition whose type ends in Error (Comparison, InvalidSpec, Sync)  | Waiting, doomed          |
 | the same, since Argo CD does not know the fields of a new kind yet    | Waiting                  |
 | an operation failed and is retried                                    | Waiting; doomed from the third retry |
@@ -92,7 +94,8 @@ class RootThere:
 
 @dataclass(frozen=True)
 class Synced:
-    """The root and all of its `children` are synced. `digest` ("sha256:...") is what the push of the bundle gave.
+    """The root and all of its `children` are synced. `digest` ("sha256:...", or a commit) is what the push of the
+    bundle gave, and `before` the commit that was pushed before it, if any.
 
     Sources with the repoURL of the root are those of the bundle.
     """
@@ -102,6 +105,7 @@ class Synced:
     root: str
     children: tuple[str, ...]
     digest: str
+    before: str = ""
 
     def __call__(self, objects: Objects) -> Verdict:
         if not self.children:
@@ -114,7 +118,7 @@ class Synced:
             for app in objects.all(APPLICATIONS)
             if app["metadata"]["namespace"] == NAMESPACE
         }
-        bundle = _Bundle(_sources(top["spec"]), self.digest)
+        bundle = _Bundle(_sources(top["spec"]), self.digest, self.before)
         findings = list(_root(top, bundle, self.children))
         absent = sorted(set(self.children) - set(found))
         findings += [Finding(Level.WAITING, f"Application {NAMESPACE}/{name}", "is not there yet") for name in absent]
@@ -224,11 +228,12 @@ def _root(top: Object, bundle: "_Bundle", children: Collection[str]) -> Iterator
 
 
 class _Bundle:
-    """The artifact that Applications are judged by."""
+    """The artifact or commit that Applications are judged by."""
 
-    def __init__(self, sources: list[Mapping[str, Any]], digest: str) -> None:
+    def __init__(self, sources: list[Mapping[str, Any]], digest: str, before: str = "") -> None:
         self._urls = {_url(source) for source in sources}
         self._digest = digest
+        self._before = before
 
     def doubt(self, app: Object) -> Doubt | None:
         """Why an Application does not pass; None if it does."""
@@ -245,6 +250,8 @@ class _Bundle:
             level = Level.WAITING if all(_NEW_KIND in message for _, message in errors) else Level.DOOMED
             return Doubt(level, "; ".join(": ".join(each) for each in errors), diagnose(*errors[0]))
         if stale:
+            if foreign := self._foreign(app):
+                return Doubt(Level.DOOMED, f"{stale}: somebody else has pushed {foreign}", CauseKind.PULL)
             return Doubt(Level.WAITING, stale)
         if current and _hooks(operation, *_BAD):
             return Doubt(Level.DOOMED, _described(app, state), _blamed(app))
@@ -272,6 +279,19 @@ class _Bundle:
             if not self._expected(source, revision or ""):
                 want = self._digest if _url(source) in self._urls else source.get("targetRevision")
                 return f"is compared with {revision or 'no revision'} of {_url(source)}, not yet with {want}"
+        return ""
+
+    def _foreign(self, app: Object) -> str:
+        """The commit of the bundle's repository that an Application was compared with, and that is none of this run's;
+        empty where there is none. A tag of a registry is never moved, a branch may be.
+        """
+        if self._digest.startswith("sha256:"):
+            return ""
+        sync = (app.get("status") or {}).get("sync") or {}
+        revisions = sync.get("revisions") if app["spec"].get("sources") else [sync.get("revision")]
+        for source, revision in zip(_sources(app["spec"]), revisions or (), strict=False):
+            if _url(source) in self._urls and revision and revision not in (self._digest, self._before):
+                return str(revision)
         return ""
 
     def _expected(self, source: Mapping[str, Any], revision: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the lanes deliver through: a registry, Argo CD and Flux, installed as the cluster's runtime wants it.
+"""What the lanes deliver through: a registry or a Git server, Argo CD and Flux, installed as its runtime wants.
 
 On the host runtime they are processes beside the cluster, on Kind they are workloads in it. A lane names what it needs
 and does not know which it gets. Each installer may be called again at any time: what is right stays, what is not is put
@@ -20,6 +20,7 @@ from harness.evidence.collectors import EvidenceSite
 from harness.gates.rollouts import Workload
 from harness.processes.services import Services
 from harness.progress import Progress
+from harness.publishing.transport import Access, Place
 from harness.runtime import RunningCluster
 from harness.settings import Settings
 
@@ -74,11 +75,34 @@ class KindInstallation:
 
 
 @dataclass(frozen=True)
+class Store:
+    """What bundles are pushed to and pulled from.
+
+    `here` is how programs of this machine get there and `inside` how pods do: without credentials that are only made
+    as it is installed on a cluster, where no such cluster is given. `elsewhere` is the address of one of the user's
+    own that the settings name in its place, else empty; `setting` is the name of that setting, `example` what such a
+    thing is called, and how one is named. `external` installs nothing, and sees that it can be used. All raise
+    SettingsError.
+    """
+
+    here: Callable[[Settings, RunningCluster | None], Access]
+    inside: Callable[[Settings, RunningCluster | None], Access]
+    elsewhere: Callable[[Settings], str]
+    setting: str
+    example: tuple[str, str]
+    external: Callable[["Site | KindSite"], None]
+
+    def place(self, settings: Settings, *, here: bool) -> Place:
+        """Its address as controllers call it, which run on this machine or not (`here`)."""
+        return (self.here if here else self.inside)(settings, None).address
+
+
+@dataclass(frozen=True)
 class Installer:
     """Something that lanes deliver through.
 
     `reconcilers` are those of its parts that would make again what cleaning takes away, or know of it when it is gone.
-    `collectors` are the evidence that only it has.
+    `collectors` are the evidence that only it has. `store`: bundles are pushed there.
     """
 
     name: str
@@ -86,6 +110,7 @@ class Installer:
     kind: KindInstallation
     collectors: Callable[[EvidenceSite], Sequence[Collector]]
     reconcilers: tuple[str, ...] = ()
+    store: Store | None = None
 
 
 class Infrastructure(Protocol):

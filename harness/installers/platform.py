@@ -7,15 +7,14 @@ from typing import Protocol
 from harness.cluster.api import Cluster
 from harness.installers.installer import Infrastructure, Installer
 from harness.progress import Progress
-from harness.publishing.oci.address import Address
 from harness.runtime import RunningCluster, Runtime
 
 Tools = Callable[[str], Path]
 
 
 class Platform(Protocol):
-    """`registry` is what controllers pull from; `shared`: cells run on one cluster, one after another;
-    `here`: controllers are processes of this machine, and reach what it reaches.
+    """`shared`: cells run on one cluster, one after another; `here`: controllers are processes of this machine,
+    and reach what it reaches.
 
     `state` is the directory in which its clusters are, and who uses which.
     """
@@ -27,17 +26,14 @@ class Platform(Protocol):
     def state(self) -> Path: ...
 
     @property
-    def registry(self) -> Address: ...
-
-    @property
     def shared(self) -> bool: ...
 
     @property
     def here(self) -> bool: ...
 
     def require(self) -> None:
-        """Raise EngineMissing where the machine has nothing to run clusters in, SettingsError where the registry that
-        the settings name cannot be used: before anything else is begun.
+        """Raise EngineMissing where the machine has nothing to run clusters in, SettingsError where the registry or
+        the repository that the settings name cannot be used: before anything else is begun.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Free ports on loopback for a control plane that is about to start, and who holds the registry's fixed one.
+"""Free ports on loopback for a control plane that is about to start, and who holds a fixed one.
 
 Free ones are below the range from which the system takes ports for outgoing connections, so that none of those gets in
 between; at random, so that two harnesses with state directories of their own rarely want the same. Within one state
@@ -10,17 +10,38 @@ import re
 import shlex
 import socket
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 import psutil
 
-from harness.errors import ClusterError, RegistryNotReady
+from harness.errors import ClusterError, GitNotReady, HarnessError, RegistryNotReady
 from harness.processes import daemons
 
-ANOTHER_PORT = "choose another port: KWOK_REGISTRY_HOST_PORT"
-_REGISTRY = re.compile(r"/clusters/([a-z0-9-]+)/services/registry/")
+_SERVICE = re.compile(r"/clusters/([a-z0-9-]+)/services/(registry|gitea)/")
 FreePorts = Callable[[int, set[int]], list[int]]  # how many, and which not
 
 LOWEST, HIGHEST = 10_000, 32_767
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A port that is not chosen here, because the address is part of what is pushed: what serves there, the variable
+    that names another one, and the error where somebody else has it.
+    """
+
+    what: str
+    variable: str
+    error: type[HarnessError]
+
+    @property
+    def another(self) -> str:
+        """The remedy."""
+        return f"choose another port: {self.variable}"
+
+
+REGISTRY = Fixed("registry", "KWOK_REGISTRY_HOST_PORT", RegistryNotReady)
+GIT = Fixed("Git server", "KWOK_GITEA_HOST_PORT", GitNotReady)
+_SERVES = {"registry": REGISTRY.what, "gitea": GIT.what}
 
 
 def free_ports(count: int, reserved: Collection[int]) -> list[int]:
@@ -51,24 +72,25 @@ def is_free(port: int) -> bool:
     return True
 
 
-def require_free(port: int) -> None:
-    """Raise RegistryNotReady, with who it is and what to do, where somebody listens on the registry's port."""
+def require_free(port: int, fixed: Fixed = REGISTRY) -> None:
+    """Raise the error of a fixed port, with who it is and what to do, where somebody listens there."""
     found = [each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
     found = [each for each in found if each.laddr and each.laddr.port == port and each.laddr.ip != "::1"]
     if not found:
         return
     pid = found[0].pid
     words = daemons.command_line(pid) if pid is not None else ()
-    cluster = _REGISTRY.search(words[0]) if words else None
+    cluster = _SERVICE.search(words[0]) if words else None
     if cluster is not None:
-        who, do = f"the registry of the cluster {cluster[1]!r} (process {pid})", f"kwok-harness down {cluster[1]}"
+        what = _SERVES[cluster[2]]
+        who, do = f"the {what} of the cluster {cluster[1]!r} (process {pid})", f"kwok-harness down {cluster[1]}"
     elif pid is not None:
         who, do = f"process {pid}: {shlex.join(words)[:200]}", "end it"
     else:
         who, do = "a process of another user", "see who it is (as root): ss -ltnp"
-    raise taken(port, who, do)
+    raise taken(port, who, do, fixed)
 
 
-def taken(port: int, who: str, do: str) -> RegistryNotReady:
-    """The error of a registry's port that somebody else has."""
-    return RegistryNotReady(f"the port is taken by {who}", where=f"127.0.0.1:{port}", do=f"{do}; or {ANOTHER_PORT}")
+def taken(port: int, who: str, do: str, fixed: Fixed = REGISTRY) -> HarnessError:
+    """The error of a fixed port that somebody else has."""
+    return fixed.error(f"the port is taken by {who}", where=f"127.0.0.1:{port}", do=f"{do}; or {fixed.another}")

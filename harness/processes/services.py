@@ -206,7 +206,7 @@ class Services:
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir(mode=0o700, parents=True)
         for name, text in service.files.items():
-            (home / name).parent.mkdir(mode=0o700, exist_ok=True)
+            (home / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             (home / name).write_text(text, encoding="utf-8")
         for name, program in service.commands.items():
             (home / "bin" / name).symlink_to(program)

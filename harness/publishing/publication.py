@@ -1,8 +1,9 @@
-"""From a recipe to the artifact that a controller will pull: made, pushed, and held against its contract.
+"""From a recipe to the bundle that a controller will pull: made, pushed, and held against its contract.
 
-What the built-in bundler makes is packed and checked before any cluster is touched. The aicr command line makes these
-shapes only while it pushes (with a directory for output it writes another bundle, for Git), so there the check is of
-what the registry holds afterwards, before a controller is told of it: docs/adr/0009-aicr-pushes.md.
+How it is packed and pushed is its shape's transport's business, everything else is here. What the built-in bundler
+makes is packed and checked before any cluster is touched. The aicr command line makes the
+shapes of a registry only while it pushes (with a directory for output it writes those for Git), so there the check is
+of what the registry holds afterwards, before a controller is told of it: docs/adr/0009-aicr-pushes.md.
 
 The tag says what is in the artifact, so it is never used for anything else: it comes from the content of the reference
 bundle (the helm shape, which every shape is another form of), because a bundle names its own tag and cannot contain a
@@ -10,7 +11,7 @@ digest of itself.
 """
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,26 +24,22 @@ from harness.bundles.read import read_delivery
 from harness.bundles.shapes import pulled
 from harness.errors import DataError, HarnessError
 from harness.formats.addresses import on_this_machine
-from harness.publishing.oci.address import Address
+from harness.publishing.git.transport import GIT
 from harness.publishing.oci.artifact import unpack
-from harness.publishing.oci.registry import (
-    Artifact,
-    Published,
-    Registry,
-    TagTaken,
-    content_digest,
-    pack_chart,
-    pack_directory,
-    tag_for,
-)
+from harness.publishing.oci.registry import Published as Artifact
+from harness.publishing.oci.registry import Registry, TagTaken, content_digest
+from harness.publishing.oci.transport import OCI
+from harness.publishing.transport import Client, Parcel, Place, Published, Transport
 from harness.recipes.model import Recipe
+
+TRANSPORTS: Mapping[str, Transport] = {each.name: each for each in (OCI, GIT)}
 
 AS_MADE = "as-made"  # what was pushed with the addresses of the internet in it; no controller looks there
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """A bundle in the registry: its identity there, and what it must lead to. `directory` holds its files."""
+    """A bundle where controllers pull it: its identity there, and what it must lead to. `directory` holds its files."""
 
     published: Published
     target: Target
@@ -51,7 +48,7 @@ class Pushed:
 
 
 class Publication(Protocol):
-    """A bundle on its way to the registry at `target`. What it leads to (`delivery`) is known when it was pushed.
+    """A bundle on its way to `target`. What it leads to (`delivery`) is known when it was pushed.
 
     `push` raises ContractBroken, at the latest, where its consumer would refuse it.
     """
@@ -62,7 +59,7 @@ class Publication(Protocol):
     @property
     def delivery(self) -> Delivery: ...
 
-    def push(self, registry: Registry) -> Pushed: ...
+    def push(self, client: Client) -> Pushed: ...
 
 
 @dataclass(frozen=True)
@@ -70,12 +67,12 @@ class Packed:
     """A Publication that is ready, and was found to keep its contract."""
 
     target: Target
-    artifact: Artifact
+    artifact: Parcel
     delivery: Delivery
     directory: Path
 
-    def push(self, registry: Registry) -> Pushed:
-        published = registry.push(self.artifact, self.target.path, self.target.tag)
+    def push(self, client: Client) -> Pushed:
+        published = client.deliver(self.artifact, self.target)
         return Pushed(published, self.target, self.delivery, self.directory)
 
 
@@ -101,60 +98,79 @@ class Ordered:
             raise ValueError("nothing was pushed")
         return self._delivery
 
-    def push(self, registry: Registry) -> Pushed:
+    def push(self, client: Client) -> Pushed:
+        if not isinstance(client, Registry):
+            raise TypeError("this bundler pushes to registries only")
+        registry = client
         asked = self.target.at(registry.host)
         if self.bundler.mirrors:
             asked = replace(asked, repository=f"{asked.parent.removeprefix('oci://')}/{AS_MADE}/{asked.name}")
         before = registry.resolve(asked.path, asked.tag)
         self.bundler.push(self.recipe, self.shape, asked, self.target)
-        published = _there(registry, asked, before)
-        manifest, layer = _read_back(registry, published, self.shape)
+        made = _there(registry, asked, before)
+        published: Published = made
+        manifest, layer = _read_back(registry, made, self.shape)
         unpack(layer, self.directory)
         directory = self.directory / self.target.name if pulled(self.shape).is_chart else self.directory
         if self.bundler.mirrors:
             mirror_tree(directory, self.shape, self.bundler.mirrors)
-            artifact = _pack(directory, self.shape, self.target)
-            published = registry.push(artifact, self.target.path, self.target.tag)
-            manifest, layer = json.loads(artifact.manifest), artifact.layer
-        delivery = _checked(directory, self.shape, self.target, manifest, layer, set(self.releases))
-        for name, found in delivery.installed_as.items():
-            if found != self.releases[name]:
-                raise DataError(
-                    f"Flux calls release {name} {found}, and objects are expected under {self.releases[name]}",
-                    where=str(published),
-                )
+            artifact = OCI.pack(directory, pulled(self.shape), self.target)
+            published = client.deliver(artifact, self.target)
+            manifest, layer = json.loads(artifact.manifest), artifact.layer or b""
+        delivery = _checked(directory, self.shape, self.target, manifest, layer, self.releases)
         self._delivery = delivery
         return Pushed(published, self.target, delivery, directory)
 
 
 def publication(
-    bundler: Bundler, recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: Address, directory: Path
+    bundler: Bundler,
+    recipe: Recipe,
+    shape: str,
+    lane: str,
+    reference: Bundle,
+    place: Place,
+    directory: Path,
+    name: str = "",
 ) -> Publication:
-    """The bundle of `shape` on its way to `registry`, as controllers call it; packed where its bundler does not push.
+    """The bundle of `shape` on its way to `place`, as controllers call it; packed where its bundler does not push.
 
-    `reference` is the same recipe's bundle of the helm shape; `directory` is where the files will be.
+    `reference` is the same recipe's bundle of the helm shape; `directory` is where the files will be. `name` is
+    what the deployment is called, in an upgrade after the recipe that comes last.
     """
-    if isinstance(bundler, PushingBundler):
-        target = _target(recipe, shape, lane, reference, registry)
-        releases = {folder.release: bundler.installed_as(folder, shape) for folder in reference.folders}
-        return Ordered(bundler, recipe, shape, target, directory, releases)
-    return packed(bundler, recipe, shape, lane, reference, registry, directory)
+    if isinstance(bundler, PushingBundler) and pulled(shape).transport == OCI.name:
+        target = _target(recipe, shape, lane, reference, place, name)
+        return Ordered(bundler, recipe, shape, target, directory, _installed_as(bundler, shape, reference))
+    return packed(bundler, recipe, shape, lane, reference, place, directory, name)
 
 
 def packed(
-    bundler: Bundler, recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: Address, directory: Path
+    bundler: Bundler,
+    recipe: Recipe,
+    shape: str,
+    lane: str,
+    reference: Bundle,
+    place: Place,
+    directory: Path,
+    name: str = "",
 ) -> Packed:
     """The bundle of `shape` made at `directory`, packed and checked; arguments are those of `publication`.
 
     Raises ContractBroken where its consumer would refuse it, UsageError where the bundler only pushes it.
     """
-    target = _target(recipe, shape, lane, reference, registry)
+    form = pulled(shape)
+    target = _target(recipe, shape, lane, reference, place, name)
     bundler.make(recipe, shape, directory, target)
-    artifact = _pack(directory, shape, target)
-    manifest = json.loads(artifact.manifest)
-    releases = {folder.release for folder in reference.folders}
+    artifact = TRANSPORTS[form.transport].pack(directory, form, target)
+    manifest, releases = json.loads(artifact.manifest), _installed_as(bundler, shape, reference)
     delivery = _checked(directory, shape, target, manifest, artifact.layer, releases)
     return Packed(target, artifact, delivery, directory)
+
+
+def _installed_as(bundler: Bundler, shape: str, reference: Bundle) -> dict[str, str]:
+    """By release, what it is called when it is installed: the same, where its bundler says nothing else."""
+    if not isinstance(bundler, PushingBundler):
+        return {folder.release: folder.release for folder in reference.folders}
+    return {folder.release: bundler.installed_as(folder, shape) for folder in reference.folders}
 
 
 def require_reachable(recipe: Recipe) -> None:
@@ -169,32 +185,43 @@ def require_reachable(recipe: Recipe) -> None:
             )
 
 
-def _target(recipe: Recipe, shape: str, lane: str, reference: Bundle, registry: Address) -> Target:
-    tag = tag_for(lane, content_of(reference.directory), chart=pulled(shape).is_chart)
-    return Target(registry.repository(recipe.name), tag, plain_http=registry.plain_http)
-
-
-def _pack(directory: Path, shape: str, target: Target) -> Artifact:
-    return pack_chart(directory, version=target.tag) if pulled(shape).is_chart else pack_directory(directory)
+def _target(recipe: Recipe, shape: str, lane: str, reference: Bundle, place: Place, name: str) -> Target:
+    form = pulled(shape)
+    transport = TRANSPORTS[form.transport]
+    called = name if name and transport.goes_on else recipe.name
+    return transport.target(place, called, lane, content_of(reference.directory), form)
 
 
 def _checked(
-    directory: Path, shape: str, target: Target, manifest: Mapping[str, Any], layer: bytes, releases: Set[str]
+    directory: Path,
+    shape: str,
+    target: Target,
+    manifest: Mapping[str, Any],
+    layer: bytes | None,
+    releases: Mapping[str, str],
 ) -> Delivery:
-    """What the bundle leads to, if it keeps its contract and delivers the reference's releases and no others."""
+    """What the bundle leads to, if it keeps its contract and delivers the reference's releases and no others, each
+    under the name that is expected.
+    """
     where = f"{target.url}:{target.tag}"
     broken = check(directory, shape, manifest, target, layer=layer)
     if broken:
         raise ContractBroken(broken, where=where)
     delivery = read_delivery(directory, shape)
     found = set(delivery.names)
-    if found != releases:
-        lost, more = (", ".join(sorted(names)) or "none" for names in (releases - found, found - releases))
+    if found != set(releases):
+        apart = (releases.keys() - found, found - releases.keys())
+        lost, more = (", ".join(sorted(names)) or "none" for names in apart)
         raise DataError(f"delivers other releases than the helm shape: missing {lost}, besides {more}", where=where)
+    for name, called in delivery.installed_as.items():
+        if called != releases[name]:
+            raise DataError(
+                f"Flux calls release {name} {called}, and objects are expected under {releases[name]}", where=where
+            )
     return delivery
 
 
-def _there(registry: Registry, target: Target, before: str | None) -> Published:
+def _there(registry: Registry, target: Target, before: str | None) -> Artifact:
     """What somebody else has pushed to `target`, where `before` was."""
     where = f"{target.repository}:{target.tag}"
     if registry.resolve(target.path, target.tag) is None:
@@ -209,7 +236,7 @@ def _there(registry: Registry, target: Target, before: str | None) -> Published:
     return published
 
 
-def _read_back(registry: Registry, published: Published, shape: str) -> tuple[dict[str, Any], bytes]:
+def _read_back(registry: Registry, published: Artifact, shape: str) -> tuple[dict[str, Any], bytes]:
     """The manifest by its digest, and the layer that the shape's consumer takes: both are what the digests say."""
     manifest, _ = registry.manifest(published.repository, published.digest)
     layers = manifest["layers"]

@@ -6,10 +6,11 @@ from typing import Any
 
 import yaml
 
+from harness.settings import Ports
 from kwok.simulation import Webhooks, disabled_admission
 
 BASE = Path(__file__).resolve().parent.parent / "kind-config.yaml"
-REGISTRY_NODE_PORT = 30500  # the registry's Service is reached from outside by it
+NODE_PORTS = {"registry": 30500, "git": 30300}  # their Services are reached from outside by these
 REAL_POD_RANGE = "10.244.0.0/24"  # of the pods that really run; kind's network, of which one node needs no more
 OWNER_MOUNT = "/kwok-harness"  # in the node; what is mounted there says whose it is
 
@@ -19,12 +20,13 @@ def node_container(name: str) -> str:
     return f"{name}-control-plane"
 
 
-def configuration(registry_port: int, webhooks: Webhooks, owner: Path) -> dict[str, Any]:
+def configuration(ports: Ports, webhooks: Webhooks, owner: Path) -> dict[str, Any]:
     """The document for `kind create cluster --config`; `owner` is a directory of the harness, mounted into the node."""
     document: dict[str, Any] = yaml.safe_load(BASE.read_text(encoding="utf-8"))
     [node] = document["nodes"]
-    [mapping] = [each for each in node["extraPortMappings"] if each["containerPort"] == REGISTRY_NODE_PORT]
-    mapping["hostPort"] = registry_port
+    for name, node_port in NODE_PORTS.items():
+        [mapping] = [each for each in node["extraPortMappings"] if each["containerPort"] == node_port]
+        mapping["hostPort"] = getattr(ports, name)
     node["extraMounts"] = [{"hostPath": str(owner), "containerPath": OWNER_MOUNT, "readOnly": True}]
     apiserver = {
         "kind": "ClusterConfiguration",

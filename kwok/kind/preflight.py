@@ -7,7 +7,8 @@ from collections.abc import Callable
 import psutil
 
 from harness.errors import ClusterError
-from harness.processes.ports import require_free, taken
+from harness.processes.ports import GIT, REGISTRY, Fixed, require_free, taken
+from harness.settings import Ports
 from kwok.engine.client import Container, Engine
 
 # A node takes 0.5 GiB, Argo CD and what it works on three times that; the kernel kills at random where it runs short.
@@ -21,7 +22,7 @@ _KIND_LABEL = "io.x-k8s.kind.cluster"
 
 def check(
     engine: Engine,
-    port: int,
+    ports: Ports,
     ours: Container | None,
     *,
     which: Callable[[str], str | None] = shutil.which,
@@ -29,8 +30,8 @@ def check(
 ) -> None:
     """Raise ClusterError where a cluster could not come up here, with what is missing and what to do.
 
-    `port` is the registry's on this machine, `ours` the container that may hold it. RegistryNotReady where somebody
-    else does.
+    `ports` are those of registry and Git server on this machine, `ours` the container that may hold them.
+    RegistryNotReady or GitNotReady where somebody else does.
     """
     program = "podman" if engine.podman else "docker"
     if which(program) is None:
@@ -41,7 +42,8 @@ def check(
     _version(engine)
     _memory(engine, free_memory)
     _disk(engine)
-    _port(engine, port, ours)
+    _port(engine, ports.registry, ours, REGISTRY)
+    _port(engine, ports.git, ours, GIT)
 
 
 def _version(engine: Engine) -> None:
@@ -75,17 +77,17 @@ def _disk(engine: Engine) -> None:
         )
 
 
-def _port(engine: Engine, port: int, ours: Container | None) -> None:
+def _port(engine: Engine, port: int, ours: Container | None, fixed: Fixed) -> None:
     holder = engine.publishing(port)
     if holder is None:
         if engine.local:
-            require_free(port)
+            require_free(port, fixed)
         return
     if ours is not None and holder.id == ours.id:
         return
     cluster = holder.labels.get(_KIND_LABEL)
     of = f" of the Kind cluster {cluster!r}" if cluster else ""
-    raise taken(port, f"the container {holder.name}{of} ({holder.image})", "stop it")
+    raise taken(port, f"the container {holder.name}{of} ({holder.image})", "stop it", fixed)
 
 
 def _gib(size: int) -> str:

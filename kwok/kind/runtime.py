@@ -81,7 +81,7 @@ class KindRuntime:
             with self._clusters.alone(name, self._patience):
                 found = self._healthy(engine, name)
                 if found is None:
-                    preflight.check(engine, self._settings.ports.registry, self._ours(engine, name))
+                    preflight.check(engine, self._settings.ports, self._ours(engine, name))
             if found is not None:
                 progress.step(_TASK, f"{name} is up already")
                 return found
@@ -197,7 +197,7 @@ class KindRuntime:
         return {
             "webhooks": settings.webhooks,
             "schedulers": settings.schedulers,
-            "ports.registry": str(settings.ports.registry),
+            **{f"ports.{name}": str(port) for name, port in settings.ports.model_dump().items()},
             **{f"images.{name}": settings.images[name] for name in ("node", "kwok")},
             **({"kind": pin.version} if pin else {}),
         }
@@ -222,10 +222,10 @@ class KindRuntime:
     ) -> RunningCluster:
         settings, directory = self._settings, self._clusters.directory(name)
         deadline = Deadline.after(settings.deadlines.cluster_ready)
-        port = settings.ports.registry
-        record = self._clusters.reserve(name, self._made_with(), lambda _: {"registry": port})
+        ports = settings.ports
+        record = self._clusters.reserve(name, self._made_with(), lambda _: ports.model_dump())
         (directory / _OWNER).mkdir()
-        document = config.configuration(port, settings.webhooks, directory / _OWNER)
+        document = config.configuration(ports, settings.webhooks, directory / _OWNER)
         (directory / _CONFIGURATION).write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
         progress.step(_TASK, f"kind makes a cluster of {tags['node']}")
         self._kind(

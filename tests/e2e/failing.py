@@ -30,7 +30,7 @@ from harness.isolation.reservation import Stay
 from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Kind, Object
 from harness.processes.ports import free_ports
 from harness.progress import Silent
-from harness.publishing.oci.registry import Published
+from harness.publishing.transport import Published
 from harness.recipes.load import Catalog
 from harness.recipes.profiles import load_storage_classes, select
 from harness.recipes.resolve import resolve
@@ -50,14 +50,14 @@ POLICIES = Kind("admissionregistration.k8s.io/v1", "validatingadmissionpolicies"
 BINDINGS = Kind(
     "admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", False
 )
-HELMCHARTS = Kind("source.toolkit.fluxcd.io/v1", "helmcharts", "HelmChart")
 DELIVERIES = (  # who makes others comes before them
     sources.KUSTOMIZATIONS,
     releases.HELMRELEASES,
     sources.ARTIFACTGENERATORS,
     sources.OCIREPOSITORIES,
     sources.HELMREPOSITORIES,
-    HELMCHARTS,
+    sources.HELMCHARTS,
+    sources.GITREPOSITORIES,
     sources.EXTERNALARTIFACTS,
     argocd.APPLICATIONS,
 )

@@ -131,7 +131,7 @@ def test_up_is_private_and_touches_nothing_of_the_user(
     assert {each["HostIp"] for ports in json.loads(bound).values() for each in ports or []} == {"127.0.0.1"}
     container = engine.container(node)
     assert container is not None
-    assert container.ports[int(PORT)] == config.REGISTRY_NODE_PORT
+    assert container.ports[int(PORT)] == config.NODE_PORTS["registry"]
     assert shared.directory.stat().st_mode & 0o777 == 0o700
     assert shared.kubeconfig.stat().st_mode & 0o777 == 0o600
     cluster = Cluster(shared.kubeconfig)

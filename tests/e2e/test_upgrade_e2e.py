@@ -15,17 +15,18 @@ from tests.e2e.machine import Machine
 
 pytestmark = pytest.mark.e2e
 
-LANES = ("helm", "argocd-oci", "argocd-helm-oci", "flux-oci")
+LANES = ("helm", "argocd-oci", "argocd-helm-oci", "flux-oci", "argocd-git", "flux-git")
 
 
 @pytest.fixture
 def small(data: Path, machine: Machine, tools: Callable[[str], Path]) -> Path:
     """Recipes of one or two charts: `one` has both, `two` has other values for the first, and no second."""
-    for name in ("registry", "redis", "kustomize", "argocd", "source-controller", "kustomize-controller"):
+    for name in ("registry", "gitea", "redis", "kustomize", "argocd", "source-controller", "kustomize-controller"):
         tools(name)
     tools("helm-controller")
     tools("source-watcher")
-    machine.environment["KWOK_REGISTRY_HOST_PORT"] = str(free_ports(1, set())[0])
+    registry, git = free_ports(2, set())
+    machine.environment |= {"KWOK_REGISTRY_HOST_PORT": str(registry), "KWOK_GITEA_HOST_PORT": str(git)}
     machine.environment["KWOK_RECIPES"] = str(data)
     for file in (data / "overlays").iterdir():
         file.unlink()

@@ -1,8 +1,9 @@
 """A program that stands in for the aicr command line: it answers with bundles that are there, as that one would.
 
-Resolving copies a recipe.yaml. Bundling to a directory copies the helm shape; bundling to oci:// takes the tree of the
-shape, puts the address and the tag that it was told in the place of those that the tree was made with, leaves the tree
-in ./bundle, and pushes it, packed by other means than the harness's own.
+Resolving copies a recipe.yaml. Bundling to a directory copies the helm shape, or the Git form of a deployer that is
+named; bundling to oci:// takes the tree of the shape, puts the address and the tag that it was told in the place of
+those that the tree was made with, leaves the tree in ./bundle, and pushes it, packed by other means than the
+harness's own.
 """
 
 import json
@@ -19,6 +20,7 @@ LANES = {"argocd": "argocd-oci", "argocd-helm": "argocd-helm-oci", "flux": "flux
 # What trees to answer with were made for; those of ../shared/aicr-bundles are.
 MADE_FOR = "registry.aicr-registry.svc.cluster.local:5000/aicr"
 MADE_AS = "abc1234"
+MADE_FOR_GIT = "https://git.example/made/for.git"
 
 PROGRAM = """#!{python}
 import gzip, io, json, pathlib, shutil, sys, tarfile, time
@@ -65,6 +67,11 @@ if verb == "recipe":
     shutil.copy(answer / "recipe.yaml", output)
 elif output.startswith("oci://"):
     push(options["--deployer"])
+elif "--deployer" in options:
+    shutil.copytree(answer / (options["--deployer"] + "-git"), output, dirs_exist_ok=True)
+    for file in pathlib.Path(output).rglob("*"):
+        if file.is_file():
+            file.write_text(file.read_text().replace({made_for_git!r}, options["--repo"]))
 else:
     helm = answer / "helm"
     shutil.copytree(helm if helm.is_dir() else answer, output, dirs_exist_ok=True)
@@ -79,7 +86,10 @@ def trees(recipe: Recipe, directory: Path) -> Path:
     for shape, lane in LANES.items():
         tag = f"{'0.0.0-' if shape == 'argocd-helm' else ''}{MADE_AS}-{lane}"
         bundler.make(recipe, shape, directory / shape, Target(f"{MADE_FOR}/{recipe.name}", tag, plain_http=True))
-    for file in (directory / "flux").glob("*/helmrelease.yaml"):  # the command line leaves the name to Flux
+    for shape in ("argocd-git", "flux-git"):
+        repository = MADE_FOR_GIT.removeprefix("https://")
+        bundler.make(recipe, shape, directory / shape, Target(repository, "main", plain_http=False, scheme="https"))
+    for file in directory.glob("flux*/*/helmrelease.yaml"):  # the command line leaves the name to Flux
         file.write_text("".join(line for line in file.read_text().splitlines(True) if "releaseName" not in line))
     shutil.copy(directory / "helm" / "recipe.yaml", directory)
     return directory
@@ -100,6 +110,7 @@ class StandIn:
             answer=str(answer),
             made_for=MADE_FOR,
             made_as=MADE_AS,
+            made_for_git=MADE_FOR_GIT,
             lanes=LANES,
             before=before,
             after=after,

@@ -26,12 +26,14 @@ def small(root: Path = GOLDEN / "data") -> Recipe:
 
 # Where the committed bundles say that they are published; the lanes are those whose bundles are of the shape.
 LANES = {"argocd": "argocd-oci", "argocd-helm": "argocd-helm-oci", "flux": "flux-oci"}
+GIT_SHAPES = ("argocd-git", "flux-git")
 TARGETS = {
     shape: Target(
         f"registry.example:5000/aicr/{NAME}", f"{'0.0.0-' if shape == 'argocd-helm' else ''}abc1234-{lane}", True
     )
     for shape, lane in LANES.items()
 }
+TARGETS |= {shape: Target(f"git.example/aicr/{NAME}.git", "main", False, scheme="https") for shape in GIT_SHAPES}
 
 
 # What it consists of, in the order of installation.

@@ -12,6 +12,8 @@ from harness.gates.flux.releases import HELMRELEASES
 from harness.gates.flux.sources import (
     ARTIFACTGENERATORS,
     EXTERNALARTIFACTS,
+    GITREPOSITORIES,
+    HELMCHARTS,
     HELMREPOSITORIES,
     KUSTOMIZATIONS,
     OCIREPOSITORIES,
@@ -21,6 +23,8 @@ from harness.objects import CLAIMS, Kind, Object, Objects, key_of
 DIGEST = "sha256:" + "a" * 64
 OLD = "sha256:" + "b" * 64
 URL = "oci://localhost:5500/aicr/demo"
+COMMIT, OLD_COMMIT, FOREIGN = "a" * 40, "b" * 40, "c" * 40
+GIT_URL = "http://localhost:3300/aicr/demo.git"
 FLUX = "flux-system"
 WEB_KEY = (FLUX, "web")
 BY_KIND = {
@@ -30,6 +34,8 @@ BY_KIND = {
         HELMRELEASES,
         ARTIFACTGENERATORS,
         EXTERNALARTIFACTS,
+        GITREPOSITORIES,
+        HELMCHARTS,
         HELMREPOSITORIES,
         KUSTOMIZATIONS,
         OCIREPOSITORIES,
@@ -204,6 +210,36 @@ def remote_release(name: str, *after: str, version: str = "1.20.2") -> dict[str,
     source = {"kind": "HelmRepository", "name": "charts"}
     spec = {"chart": {"spec": {"chart": name, "version": version, "sourceRef": source}}}
     return deployed(name, spec, f"v{version}", "", after)
+
+
+def git_repository(commit: str = COMMIT, name: str = "aicr-bundle", url: str = GIT_URL) -> dict[str, Any]:
+    """Holds a commit of branch main."""
+    held = {"revision": f"main@sha1:{commit}", "digest": f"sha256:{commit}", "url": "http://localhost/x.tar.gz"}
+    return flux(GITREPOSITORIES, name, {"url": url, "ref": {"branch": "main"}}, {"artifact": held})
+
+
+def git_kustomization(commit: str = COMMIT) -> dict[str, Any]:
+    revision = f"main@sha1:{commit}"
+    return flux(KUSTOMIZATIONS, "aicr-demo", {"path": "./"}, {"lastAppliedRevision": revision})
+
+
+def helm_chart(name: str, commit: str = COMMIT, version: str = "") -> dict[str, Any]:
+    """What Flux has made for a release of a chart by its path: taken anew with each commit, unless `version` says."""
+    status = {
+        "observedSourceArtifactRevision": f"main@sha1:{commit}",
+        "artifact": {"revision": version or f"1.0.0+{commit[:12]}"},
+    }
+    spec = {"chart": f"./{name}/chart", "sourceRef": {"kind": "GitRepository", "name": "aicr-bundle"}}
+    return flux(HELMCHARTS, f"flux-system-{name}", spec, status)
+
+
+def git_release(name: str, *after: str, commit: str = COMMIT, version: str = "") -> dict[str, Any]:
+    """Of a chart by its path in the repository of the bundle."""
+    source = {"kind": "GitRepository", "name": "aicr-bundle", "namespace": FLUX}
+    spec = {"chart": {"spec": {"chart": f"./{name}/chart", "sourceRef": source}}}
+    found = deployed(name, spec, version or f"1.0.0+{commit[:12]}", "", after)
+    found["status"]["helmChart"] = f"{FLUX}/flux-system-{name}"
+    return found
 
 
 def unready(item: Object, reason: str, message: str, status: str = "False") -> dict[str, Any]:

@@ -57,23 +57,31 @@ class AicrBundler:
         self._timeout = timeout
 
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle:
-        if isinstance(find(shape), PulledShape):
-            raise UsageError(
-                f"the aicr command line makes the shape {shape} only as it pushes it to a registry",
-                do="push it, and it is written from there (`bundle RECIPE --deployer LANE --output DIR --push -o "
-                "registry.address=registry.example.com/team`); or take the built-in bundler (`bundler: builtin`)",
-            )
+        form = find(shape)
+        words: list[str | Path] = []
+        if isinstance(form, PulledShape):
+            if form.transport == "git" and target is not None:
+                words = ["--deployer", form.deployer, "--repo", target.url]
+            else:
+                raise self._only_pushed(shape)
         with replacing(directory) as fresh:
-            self._bundle(recipe, ["--output", fresh.absolute()])
+            self._bundle(recipe, [*words, "--output", fresh.absolute()])
             if not any(fresh.iterdir()):
                 raise self._failed("bundle", "ended well, and wrote no bundle")
             mirror_tree(fresh, shape, self.mirrors)
-            read(fresh)
-        return read(directory)
+            read(fresh, shape)
+        return read(directory, shape)
+
+    def _only_pushed(self, shape: str) -> UsageError:
+        return UsageError(
+            f"the aicr command line makes the shape {shape} only as it pushes it to a registry",
+            do="push it, and it is written from there (`bundle RECIPE --deployer LANE --output DIR --push -o "
+            "registry.address=registry.example.com/team`); or take the built-in bundler (`bundler: builtin`)",
+        )
 
     def push(self, recipe: Recipe, shape: str, target: Target, address: Target) -> None:
         """Its own copy of what it pushes, ./bundle where it runs, goes away: the registry has what counts."""
-        words = ["--deployer", shape, "--output", f"{target.url}:{target.tag}"]
+        words = ["--deployer", pulled(shape).deployer, "--output", f"{target.url}:{target.tag}"]
         # An argocd bundle names its own place; a wrapper chart is told at its installation, and Flux by the lane.
         words += ["--repo", address.url] if pulled(shape).names_address else []
         self._bundle(recipe, [*words, "--plain-http"] if target.plain_http else words)

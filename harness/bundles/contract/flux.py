@@ -62,9 +62,9 @@ def depends_on(it: Delivered) -> Iterator[Finding]:
 
 
 def missing_source(it: Delivered) -> Iterator[Finding]:
-    """Whether each reference to a source finds one; the OCIRepository of the bundle is made by the lane."""
+    """Whether each reference to a source finds one; the source of the bundle itself is made by the lane."""
     there = {(item.text("kind"), namespace_of(item), name_of(item)) for item in it.objects}
-    there.add(("OCIRepository", FLUX_NAMESPACE, SOURCE))
+    there.add(("GitRepository" if it.shape.transport == "git" else "OCIRepository", FLUX_NAMESPACE, SOURCE))
     for item in it.of("ArtifactGenerator"):
         made = item.block("spec").blocks("artifacts")
         there |= {("ExternalArtifact", namespace_of(item), artifact.text("name")) for artifact in made}

@@ -2,12 +2,14 @@
 
 from harness.bundles.shape import FolderShape, PulledShape
 from harness.bundles.shapes.argocd import ARGOCD
+from harness.bundles.shapes.argocd_git import ARGOCD_GIT
 from harness.bundles.shapes.argocd_helm import ARGOCD_HELM
 from harness.bundles.shapes.flux import FLUX
+from harness.bundles.shapes.flux_git import FLUX_GIT
 from harness.bundles.shapes.helm import HELM
 from harness.errors import UsageError, did_you_mean
 
-SHAPES: tuple[FolderShape | PulledShape, ...] = (HELM, ARGOCD, ARGOCD_HELM, FLUX)
+SHAPES: tuple[FolderShape | PulledShape, ...] = (HELM, ARGOCD, ARGOCD_HELM, FLUX, ARGOCD_GIT, FLUX_GIT)
 _PULLED = tuple(shape for shape in SHAPES if isinstance(shape, PulledShape))
 
 

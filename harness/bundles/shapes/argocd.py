@@ -138,6 +138,7 @@ ARGOCD = PulledShape(
     write=files,
     entry=APP_OF_APPS,
     layer=LAYER,
+    deployer="argocd",
     read=argocd_delivery,
     listed=lambda directory: list(applications(directory)),
     objects=lambda directory: [root_application(directory), *applications(directory)],

@@ -111,6 +111,7 @@ ARGOCD_HELM = PulledShape(
     write=files,
     entry="Chart.yaml",
     layer=HELM_LAYER,
+    deployer="argocd-helm",
     read=wrapper_delivery,
     listed=folders,
     objects=lambda _: (),

@@ -36,9 +36,11 @@ def files(recipe: Recipe, sets: Sequence[SetOverride], placement: NodePlacement,
     """A bundle's content by path, for an artifact at `target`. Raises DataError for what cannot be bundled."""
     found = releases(recipe, sets, placement)
     sources = source_names(release.chart.repository for release in found)
-    resources = {f"sources/helmrepo-{name}.yaml": _repository(name, url, target) for url, name in sources.items()}
+    resources = {f"sources/helmrepo-{name}.yaml": helm_repository(name, url, target) for url, name in sources.items()}
     for release in found:
-        resources[f"{release.name}/helmrelease.yaml"] = _release(release, sources)
+        resources[f"{release.name}/helmrelease.yaml"] = helm_release(
+            release, sources, None if release.chart.repository else _chart(release)
+        )
         if not release.chart.repository:
             resources[f"{release.name}/artifactgenerator.yaml"] = _generator(release)
     kustomization = {
@@ -65,7 +67,8 @@ def source_names(urls: Iterable[str]) -> Mapping[str, str]:
     }
 
 
-def _repository(name: str, url: str, target: Target) -> dict[str, Any]:
+def helm_repository(name: str, url: str, target: Target) -> dict[str, Any]:
+    """The HelmRepository of an address."""
     spec: dict[str, Any] = {"url": url, "interval": _INTERVAL}
     if url.startswith("oci://"):
         spec["type"] = "oci"
@@ -74,7 +77,8 @@ def _repository(name: str, url: str, target: Target) -> dict[str, Any]:
     return _object("source.toolkit.fluxcd.io/v1", "HelmRepository", name, spec)
 
 
-def _release(release: Release, sources: Mapping[str, str]) -> dict[str, Any]:
+def helm_release(release: Release, sources: Mapping[str, str], local: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A HelmRelease; `local` is how it names a chart of the bundle, `sources` are the names of repositories."""
     spec: dict[str, Any] = {
         "interval": _INTERVAL,
         "releaseName": release.name,
@@ -88,9 +92,12 @@ def _release(release: Release, sources: Mapping[str, str]) -> dict[str, Any]:
     if chart.repository:
         repository = {"kind": "HelmRepository", "name": sources[chart.repository], "namespace": FLUX_NAMESPACE}
         spec["chart"] = {"spec": {"chart": chart.name, "version": chart.version, "sourceRef": repository}}
-    else:
-        spec["chartRef"] = {"kind": "ExternalArtifact", "name": _artifact(release), "namespace": FLUX_NAMESPACE}
+    spec |= local or {}
     return _object("helm.toolkit.fluxcd.io/v2", "HelmRelease", release.name, spec)
+
+
+def _chart(release: Release) -> dict[str, Any]:
+    return {"chartRef": {"kind": "ExternalArtifact", "name": _artifact(release), "namespace": FLUX_NAMESPACE}}
 
 
 def _generator(release: Release) -> dict[str, Any]:
@@ -138,6 +145,7 @@ FLUX = PulledShape(
     write=files,
     entry=KUSTOMIZATION,
     layer=LAYER,
+    deployer="flux",
     read=flux_delivery,
     listed=lambda directory: [item for item in documents(directory) if item.text("kind") == "HelmRelease"],
     objects=documents,

@@ -1,9 +1,10 @@
-"""Flux, the whole way: OCIRepository, Kustomization, every HelmRelease, every ArtifactGenerator.
+"""Flux, the whole way: OCIRepository or GitRepository, Kustomization, every HelmRelease, every ArtifactGenerator.
 
 Ready=True is not enough for a HelmRelease: it stays while a new chart is on its way. So the last attempt must have
 been of this generation and of the chart that its source holds now, and what Helm has deployed must be that chart.
 Together with harness.gates.flux.sources this ties each release of a local chart to the pushed digest without a gap:
-digest, OCIRepository, ArtifactGenerator, ExternalArtifact, lastAttemptedRevisionDigest, history.
+digest, OCIRepository, ArtifactGenerator, ExternalArtifact, lastAttemptedRevisionDigest, history; or commit,
+GitRepository, HelmChart (whose artifact is of the revision that it has observed), lastAttemptedRevision, history.
 
 | seen                                                               | verdict         |
 |--------------------------------------------------------------------|-----------------|
@@ -31,6 +32,8 @@ from harness.gates.findings import Doubt, Finding, Level, listed, named, overall
 from harness.gates.flux.sources import (
     ARTIFACTGENERATORS,
     EXTERNALARTIFACTS,
+    GITREPOSITORIES,
+    HELMCHARTS,
     HELMREPOSITORIES,
     KUSTOMIZATIONS,
     OCIREPOSITORIES,
@@ -42,6 +45,7 @@ from harness.gates.flux.sources import (
     generators_ready,
     kustomization_ready,
     ready,
+    repositories_ready,
     source_ready,
     told,
 )
@@ -57,6 +61,8 @@ KINDS: tuple[Kind, ...] = (
     ARTIFACTGENERATORS,
     EXTERNALARTIFACTS,
     HELMREPOSITORIES,
+    GITREPOSITORIES,
+    HELMCHARTS,
 )
 
 _CHART_SOURCES = {kind.kind: kind for kind in (EXTERNALARTIFACTS, OCIREPOSITORIES)}
@@ -69,9 +75,11 @@ _UNREACHED = (CauseKind.PULL, CauseKind.INFRASTRUCTURE)  # says nothing about th
 
 @dataclass(frozen=True)
 class Reconciled:
-    """All that the bundle pushed as `digest` must lead to, each step asked after the one before.
+    """All that the bundle pushed as `digest` ("sha256:...", or "sha1:" and a commit) must lead to, each step asked
+    after the one before.
 
-    `source` is its OCIRepository, `kustomization` applies it, `releases` (HelmReleases) and `generators`
+    `source` is its OCIRepository or GitRepository, `kustomization` applies it, `releases` (HelmReleases) and
+    `generators`
     (ArtifactGenerators) are in it.
     """
 
@@ -87,6 +95,7 @@ class Reconciled:
         what = f"{len(self.releases)} HelmReleases and {len(self.generators)} ArtifactGenerators are ready"
         return in_order(
             source_ready(self.source, self.digest),
+            repositories_ready(self.source, self.digest),
             kustomization_ready(self.kustomization, self.digest),
             releases_ready(self.releases),
             generators_ready(self.generators),
@@ -192,6 +201,9 @@ def _cause(item: Object, objects: Objects) -> Finding | None:
             if key in makes and (wrong := generator_doubt(maker, objects)):
                 return wrong.of(named(ARTIFACTGENERATORS, key_of(maker)))
     source = ((spec.get("chart") or {}).get("spec") or {}).get("sourceRef") or {}
+    chart = _chart_of(item, objects)
+    if source.get("kind") == GITREPOSITORIES.kind and chart is not None and (wrong := doubt(chart)):
+        return wrong.of(named(HELMCHARTS, key_of(chart)))
     if source.get("kind") == HELMREPOSITORIES.kind:
         key = (source.get("namespace") or namespace, source["name"])
         repository = objects.get(HELMREPOSITORIES, *key)
@@ -255,11 +267,38 @@ def _stale(item: Object, objects: Objects) -> str:
         # Of a revision with a version in it only the digest is noted, any other one whole.
         fresh = not kind or (tried and tried in (held, digest_of(held)))
         return "" if fresh else "has not attempted the chart that its source holds"
+    if ((spec["chart"].get("spec") or {}).get("sourceRef") or {}).get("kind") == GITREPOSITORIES.kind:
+        return _stale_chart(item, objects)
     asked = str((spec["chart"].get("spec") or {}).get("version") or "")
     tried = status.get("lastAttemptedRevision") or ""
     if exact(asked) and _version(asked) != _version(tried):
         return f"has attempted {tried or 'no chart'}, not yet {asked}"
     return ""
+
+
+def _stale_chart(item: Object, objects: Objects) -> str:
+    """The same of a chart by its path in a GitRepository: the HelmChart that Flux has made for it says of which commit
+    it is. The version alone may be the same in many.
+    """
+    chart = _chart_of(item, objects)
+    if chart is None:
+        return "has no HelmChart yet"
+    reference = chart["spec"]["sourceRef"]
+    key = (chart["metadata"]["namespace"], reference["name"])
+    held = artifact(objects.get(GITREPOSITORIES, *key) or {}).get("revision", "")
+    status = chart.get("status") or {}
+    if not held or status.get("observedSourceArtifactRevision") != held or doubt(chart):
+        return f"has a chart of {status.get('observedSourceArtifactRevision') or 'no revision'}, not yet of {held}"
+    tried = (item.get("status") or {}).get("lastAttemptedRevision")
+    if tried != artifact(chart).get("revision"):
+        return f"has attempted {tried or 'no chart'}, not yet {artifact(chart).get('revision')}"
+    return ""
+
+
+def _chart_of(item: Object, objects: Objects) -> Object | None:
+    """The HelmChart of a release, which its status names."""
+    namespace, _, name = str((item.get("status") or {}).get("helmChart") or "").partition("/")
+    return objects.get(HELMCHARTS, namespace, name)
 
 
 def _version(text: str) -> str:

@@ -2,8 +2,9 @@
 
 A condition counts only where its own observedGeneration is that of the object, and an object is Ready only where its
 status has observed it too. Since a new digest behind the same spec changes no generation, each step is also bound to
-its content: the OCIRepository to the pushed digest, the Kustomization by its lastAppliedRevision ("TAG@DIGEST"), an
-ArtifactGenerator by observedSourcesDigest, which is a checksum over what its sources held when it ran.
+its content: the OCIRepository to the pushed digest, or the GitRepository to the commit, the Kustomization by its
+lastAppliedRevision ("TAG@DIGEST", "BRANCH@sha1:COMMIT"), an ArtifactGenerator by observedSourcesDigest, which is a
+checksum over what its sources held when it ran.
 
 | seen                                                  | verdict         |
 |-------------------------------------------------------|-----------------|
@@ -26,6 +27,8 @@ from harness.objects import Key, Kind, Object, Objects, condition, key_of
 from harness.verdict import CauseKind, Passed, Verdict, Waiting
 
 OCIREPOSITORIES = Kind("source.toolkit.fluxcd.io/v1", "ocirepositories", "OCIRepository")
+GITREPOSITORIES = Kind("source.toolkit.fluxcd.io/v1", "gitrepositories", "GitRepository")
+HELMCHARTS = Kind("source.toolkit.fluxcd.io/v1", "helmcharts", "HelmChart")
 HELMREPOSITORIES = Kind("source.toolkit.fluxcd.io/v1", "helmrepositories", "HelmRepository")
 EXTERNALARTIFACTS = Kind("source.toolkit.fluxcd.io/v1", "externalartifacts", "ExternalArtifact")
 KUSTOMIZATIONS = Kind("kustomize.toolkit.fluxcd.io/v1", "kustomizations", "Kustomization")
@@ -36,11 +39,17 @@ _HOPEFUL = ("Progressing", "ProgressingWithRetry", "DependencyNotReady", "Health
 _NOT_LOOKED_AT = ("latest generation of object has not been reconciled", "does not have an artifact")
 
 
+def bundle_source(digest: str) -> Kind:
+    """The kind of source that holds what was pushed: "sha256:..." is of an artifact, "sha1:..." of a commit."""
+    return GITREPOSITORIES if digest.startswith("sha1:") else OCIREPOSITORIES
+
+
 def source_ready(key: Key, digest: str) -> Step:
-    """The OCIRepository holds the artifact with the pushed digest."""
+    """The OCIRepository holds the artifact with the pushed digest, or the GitRepository the pushed commit."""
 
     def step(objects: Objects) -> Verdict:
-        who, item = named(OCIREPOSITORIES, key), objects.get(OCIREPOSITORIES, *key)
+        kind = bundle_source(digest)
+        who, item = named(kind, key), objects.get(kind, *key)
         if item is None:
             return Waiting("is not there", who)
         if found := doubt(item):
@@ -66,6 +75,23 @@ class KustomizationThere:
 
     def __call__(self, objects: Objects) -> Verdict:
         return there(KUSTOMIZATIONS, self.key)(objects)
+
+
+def repositories_ready(key: Key, digest: str) -> Step:
+    """Every other GitRepository of the repository that the one of the bundle has holds the pushed commit too."""
+
+    def step(objects: Objects) -> Verdict:
+        ours = objects.get(GITREPOSITORIES, *key)
+        if bundle_source(digest) is not GITREPOSITORIES or ours is None:
+            return Passed("no other source is needed")
+        for item in objects.all(GITREPOSITORIES):
+            if key_of(item) != key and item["spec"]["url"] == ours["spec"]["url"]:
+                verdict = source_ready(key_of(item), digest)(objects)
+                if not isinstance(verdict, Passed):
+                    return verdict
+        return Passed("all sources hold the commit")
+
+    return step
 
 
 def kustomization_ready(key: Key, digest: str) -> Step:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.bundles.delivery import Target
 from harness.errors import RepositorySecretRefused
 from harness.evidence.collect import Collector
 from harness.evidence.collectors import EvidenceSite
@@ -13,6 +14,7 @@ from harness.formats.addresses import plain_http
 from harness.gates.argocd import APPLICATIONS
 from harness.installers import manifests
 from harness.objects import Kind
+from harness.publishing.git.address import Access as GitAccess
 from harness.publishing.oci.address import Access
 from harness.tools.toolchain import FILES
 
@@ -49,6 +51,7 @@ def _login(access: Access) -> dict[str, str]:
 NAMESPACE = "argocd"
 PROJECTS = Kind("argoproj.io/v1alpha1", "appprojects", "AppProject")
 CREDENTIALS = "aicr-oci-repo-creds"
+GIT_CREDENTIALS = "aicr-git-repository"
 MIRROR_CREDENTIALS = "chart-mirror"
 SERVICES = CONTROLLER, REPO_SERVER, REDIS = "argocd-application-controller", "argocd-repo-server", "argocd-redis"
 _LOGS = {"argo-reposerver": REPO_SERVER, "argo-appcontroller": CONTROLLER, "argo-redis": REDIS}
@@ -135,6 +138,18 @@ def repository_credentials(access: Access, mirrors: Mapping[str, str]) -> list[d
         }
         for name, data in told.items()
     ]
+
+
+def git_credentials(access: GitAccess, target: Target) -> list[dict[str, Any]]:
+    """Who asks at the repository of a bundle, and the authority of its certificate; nothing where anybody may."""
+    if access.reader is None and access.authority is None:
+        return []
+    data = {"type": "git", "url": target.url}
+    if access.reader is not None:
+        data |= {"username": access.reader.username, "password": access.reader.password}
+    labels = {"argocd.argoproj.io/secret-type": "repository"}
+    metadata = {"name": GIT_CREDENTIALS, "namespace": NAMESPACE, "labels": labels}
+    return [{"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded(data)}]
 
 
 def encoded(texts: Mapping[str, str]) -> dict[str, str]:

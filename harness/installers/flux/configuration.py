@@ -13,12 +13,14 @@ from harness.evidence.collect import Collector
 from harness.evidence.collectors import EvidenceSite
 from harness.gates.flux import releases
 from harness.installers import manifests
+from harness.publishing.git.address import Access as GitAccess
 from harness.publishing.oci.address import Access
 from harness.retrying import retrying
 from harness.settings import Retries
 from harness.tools.toolchain import FILES
 
 CREDENTIALS, AUTHORITY = "aicr-registry", "aicr-registry-authority"  # Secrets, of a registry that is not the run's
+GIT_CREDENTIALS = "aicr-git"  # a Secret, of a repository that is not the run's
 
 
 NAMESPACE = "flux-system"
@@ -32,16 +34,27 @@ def registry_secrets(access: Access) -> list[dict[str, Any]]:
         found[CREDENTIALS] = ("kubernetes.io/dockerconfigjson", {".dockerconfigjson": config})
     if access.authority is not None:
         found[AUTHORITY] = ("Opaque", {"ca.crt": access.authority.read_text()})
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": kind,
-            "metadata": {"name": name, "namespace": NAMESPACE},
-            "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
-        }
-        for name, (kind, data) in found.items()
-    ]
+    return [_secret(name, kind, data) for name, (kind, data) in found.items()]
+
+
+def git_secrets(access: GitAccess) -> list[dict[str, Any]]:
+    """The Secret that a GitRepository refers to; none where anybody may read and the authority is known."""
+    data: dict[str, str] = {}
+    if access.reader is not None:
+        data |= {"username": access.reader.username, "password": access.reader.password}
+    if access.authority is not None:
+        data["ca.crt"] = access.authority.read_text()
+    return [_secret(GIT_CREDENTIALS, "Opaque", data)] if data else []
+
+
+def _secret(name: str, kind: str, data: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": kind,
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
+    }
 
 
 TOOLS = CONTROLLERS = ("source-controller", "kustomize-controller", "helm-controller", "source-watcher")

@@ -7,7 +7,8 @@ may lead to another registry: each answer carries the cluster's identity, since 
 from harness.deadline import Deadline
 from harness.errors import RegistryNotReady
 from harness.installers.installer import Site, failing_as
-from harness.installers.registry.configuration import NAME, configuration, until_reachable
+from harness.installers.reachable import until_reachable
+from harness.installers.registry.configuration import NAME, SERVED, configuration
 from harness.processes.ports import require_free
 from harness.processes.services import Probe, Service, ServiceDied
 from harness.progress import task
@@ -40,5 +41,5 @@ def install(site: Site) -> str:
                 if died.port_taken:
                     require_free(port)
                 raise
-        until_reachable(port, site.running.identity, Deadline.after(deadlines.registry_reachable))
+        until_reachable(SERVED, port, site.running.identity, Deadline.after(deadlines.registry_reachable))
     return f"localhost:{port}"

@@ -14,7 +14,8 @@ from harness.installers import manifests
 from harness.installers.in_cluster.placing import placed
 from harness.installers.in_cluster.rollout import rolled_out
 from harness.installers.installer import KindSite, failing_as
-from harness.installers.registry.configuration import NAME, configuration, elsewhere, until_reachable
+from harness.installers.reachable import until_reachable
+from harness.installers.registry.configuration import NAME, SERVED, configuration, elsewhere
 from harness.installers.registry.configuration import NAMESPACE as REPOSITORIES
 from harness.installers.registry.configuration import access as access_from_here
 from harness.objects import CONFIGMAPS, DEPLOYMENTS
@@ -58,6 +59,7 @@ def install(site: KindSite) -> None:
             manifests.apply(site.cluster, [_service()])
             rolled_out(site, [_deployment(image, settled["metadata"]["resourceVersion"])], deadline)
         until_reachable(
+            SERVED,
             port,
             identity,
             Deadline.after(deadlines.registry_reachable),

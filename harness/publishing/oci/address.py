@@ -1,13 +1,19 @@
 """Where a registry is, as settings, controllers and clients write it, and how one gets there."""
 
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness.errors import SettingsError
 from harness.publishing.oci.connection import server
 from harness.publishing.oci.credentials import Credentials
+from harness.settings import Retries
+
+if TYPE_CHECKING:
+    from harness.publishing.oci.registry import Registry
 
 # The grammar of the distribution specification.
 _PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
@@ -70,3 +76,8 @@ class Access:
     def secrets(self) -> frozenset[str]:
         """What must not be written anywhere where others may read it."""
         return self.credentials.secrets if self.credentials else frozenset()
+
+    def client(self, *, retries: Retries, cancelled: threading.Event | None = None) -> "Registry":
+        from harness.publishing.oci.registry import Registry
+
+        return Registry.at(self, retries=retries, cancelled=cancelled)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.bundles.delivery import Target
 from harness.formats.media_types import HELM_CONFIG
 from harness.publishing.oci.address import Access
 from harness.publishing.oci.artifact import (
@@ -151,6 +152,10 @@ class Registry:
         if published.digest != artifact.digest:
             raise DigestMismatch(f"{artifact.digest} was pushed, the tag stands for {published.digest}", where=where)
         return published
+
+    def deliver(self, parcel: Artifact, target: Target) -> Published:
+        """`push` it to where a target says, whatever host controllers call this registry by."""
+        return self.push(parcel, target.path, target.tag)
 
     def published(self, repository: str, tag: str) -> Published:
         """What stands behind a tag, whoever pushed it. Raises RegistryError (status 404) where nothing does."""

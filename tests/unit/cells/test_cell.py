@@ -20,6 +20,7 @@ from harness.evidence.collectors import of_document
 from harness.evidence.recorder import Recorder
 from harness.exits import Exit
 from harness.installers.installer import Installer
+from harness.installers.registry.store import STORE
 from harness.objects import Reference
 from harness.parity.check import ParityBroken
 from harness.processes import commands
@@ -125,7 +126,7 @@ class World:
 
         fake: Any = SimpleNamespace
         nowhere: Any = None
-        needed = Installer("infrastructure", nowhere, nowhere, lambda site: (), ("controller",))
+        needed = Installer("infrastructure", nowhere, nowhere, lambda site: (), ("controller",), STORE)
         return Cell(
             recipe=fake(name="eks", components=(), constraints=(), document=lambda: {"kind": "RecipeResult"}),
             nodes=[],
@@ -134,7 +135,6 @@ class World:
             bundler=cast(Any, Bundler()),
             platform=fake(
                 runtime=fake(name="host", tools=(), logs=lambda running: {}),
-                registry=Address("localhost:5500", "aicr", plain_http=True),
                 here=True,
                 infrastructure=lambda *_: Services(),
             ),

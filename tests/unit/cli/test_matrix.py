@@ -50,7 +50,7 @@ def test_github_gets_one_line_and_nothing_else(capsys: pytest.CaptureFixture[str
         "deployer": "argocd-oci",
         "cells": "eks/argocd-oci",
     }
-    assert "tier 1: 4 cells of 1 recipes" in shown.err
+    assert "tier 1: 6 cells of 1 recipes" in shown.err
 
 
 def test_github_gets_a_job_for_each_shard(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,8 +60,10 @@ def test_github_gets_a_job_for_each_shard(capsys: pytest.CaptureFixture[str]) ->
     entries = json.loads(capsys.readouterr().out)["include"]
     assert [entry["shard"] for entry in entries] == ["1/3", "2/3", "3/3"]
     assert sorted(cell for entry in entries for cell in entry["cells"].split()) == [
+        "eks/argocd-git",
         "eks/argocd-helm-oci",
         "eks/argocd-oci",
+        "eks/flux-git",
         "eks/flux-oci",
         "eks/helm",
     ]
@@ -106,11 +108,11 @@ def test_json_has_the_shards_with_what_they_are_expected_to_take(
 
 
 def test_covering_says_what_it_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
-    """And how much is left: each of twelve recipes once, four template paths under four lanes."""
+    """And how much is left: each of twelve recipes once, four template paths under six lanes."""
     assert run(["matrix", "--tier", "3", "--covering"]) is Exit.OK
     shown = capsys.readouterr().out
-    assert "12 of 48 cells cover 12 recipes and 16 pairs of template path and lane" in shown
-    assert shown.count("  covered: by ") == 36
+    assert "14 of 72 cells cover 12 recipes and 24 pairs of template path and lane" in shown
+    assert shown.count("  covered: by ") == 58
 
 
 @pytest.mark.parametrize("form", ["table", "json", "github"])
@@ -143,7 +145,7 @@ def test_lanes_may_be_others_than_those_of_the_tier(capsys: pytest.CaptureFixtur
     words = ["matrix", "--tier", "2", "--changed", str(CHANGED), "--format", "github"]
     for named, lanes in (
         (["-d", "flux-oci", "-d", "helm", "-d", "helm"], ["helm", "flux-oci"]),
-        (["-d", "all"], ["helm", "argocd-oci", "argocd-helm-oci", "flux-oci"]),
+        (["-d", "all"], ["helm", "argocd-oci", "argocd-helm-oci", "flux-oci", "argocd-git", "flux-git"]),
     ):
         assert run([*words, *named]) is Exit.OK
         assert [entry["deployer"] for entry in json.loads(capsys.readouterr().out)["include"]] == lanes

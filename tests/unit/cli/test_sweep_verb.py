@@ -16,7 +16,7 @@ from harness.cli.worker import Order, Telling, _cell, carry_out
 from harness.errors import UsageError
 from harness.exits import Exit
 from harness.results.results import CellResult, Results, Status
-from harness.settings import DEFAULT_FILE
+from harness.settings import DEFAULT_FILE, Ports
 from harness.sweeps.sweep import Task
 from harness.sweeps.workers import Event
 from harness.verdict import CauseKind, Passed, Waiting
@@ -24,6 +24,7 @@ from lanes import LANES
 from tests.fakes.results import NOW, outcome
 from tests.fakes.sweep import plan, sweep
 
+PORTS = Ports(registry=5500, git=3300)
 TASK = Task("eks", "helm", "test-1", "1-1")
 
 
@@ -148,13 +149,14 @@ def test_what_is_written_is_marked_by_history(tmp_path: Path) -> None:
     assert reports.read(tmp_path / "kwok-results.json").cells[0].flaky
 
 
-def test_cells_at_once_have_registry_ports_of_their_own(context: Context) -> None:
-    """The documented one first; none that another cell has, whether it listens yet or not."""
+def test_cells_at_once_have_ports_of_their_own(context: Context) -> None:
+    """For registry and Git, the documented ones first; none that another cell has, whether it listens yet or not."""
     started = _Started(context, {}, (), True, False)
-    ports = [started._port(slot) for slot in range(4)]
-    assert len(set(ports)) == 4
-    assert all(port >= context.settings.ports.registry for port in ports)
-    assert started._port(0) == ports[0]
+    ports = [started._ports_of(slot) for slot in range(4)]
+    assert len({port for each in ports for port in (each.registry, each.git)}) == 8
+    assert all(each.registry >= context.settings.ports.registry for each in ports)
+    assert all(each.git >= context.settings.ports.git for each in ports)
+    assert started._ports_of(0) == ports[0]
 
 
 def test_cells_that_share_a_cluster_share_its_registry_port() -> None:
@@ -163,7 +165,7 @@ def test_cells_that_share_a_cluster_share_its_registry_port() -> None:
         port = held.getsockname()[1]
         context = Context(DEFAULT_FILE, ("runtime=kind", f"ports.registry={port}"))
         started = _Started(context, {}, (), True, False)
-        assert [started._port(0) for _ in range(2)] == [port, port]
+        assert [started._ports_of(0).registry for _ in range(2)] == [port, port]
 
 
 def test_a_context_goes_to_a_worker_with_settings_and_data(context: Context) -> None:
@@ -178,7 +180,7 @@ def test_a_context_goes_to_a_worker_with_settings_and_data(context: Context) -> 
 def test_a_recipe_that_is_not_there_is_a_failed_cell(context: Context) -> None:
     """With its own exit code; the worker does not die of it."""
     events: list[Event] = []
-    outcome = carry_out(Order(Task("nothing", "helm", "c", "1"), context, "host", {}, 5500), events.append)
+    outcome = carry_out(Order(Task("nothing", "helm", "c", "1"), context, "host", {}, PORTS), events.append)
     assert outcome.exit is Exit.USAGE
     assert "nothing" in outcome.reason
     assert outcome.cause is not None
@@ -192,7 +194,7 @@ def test_a_defect_is_a_failed_cell_with_its_traceback(context: Context, monkeypa
         raise ZeroDivisionError("x")
 
     monkeypatch.setattr(worker, "_cell", broken)
-    outcome = carry_out(Order(TASK, context, "host", {}, 5500), lambda event: None)
+    outcome = carry_out(Order(TASK, context, "host", {}, PORTS), lambda event: None)
     assert outcome.exit is Exit.FAILURE
     assert "a defect of the harness: ZeroDivisionError: x" in outcome.reason
     assert "Traceback" in outcome.notes[0]
@@ -211,11 +213,11 @@ def test_what_is_waited_for_is_told_when_it_changes() -> None:
 
 
 def test_a_cell_of_a_sweep_is_put_together_as_ordered(context: Context) -> None:
-    """Its recipe's nodes, its lane, its own registry port, its cluster's name; and nothing of it is started."""
-    order = Order(TASK, context, "host", {}, 5577, parity=False, keep=True)
+    """Its recipe's nodes, its lane, ports of its own, its cluster's name; and nothing of it is started."""
+    order = Order(TASK, context, "host", {}, Ports(registry=5577, git=3377), parity=False, keep=True)
     cell = _cell(order, Telling(lambda event: None))
     assert (cell.recipe.name, cell.lane.name, cell.run_id) == ("eks", "helm", "1-1")
     assert cell.nodes == context.nodes(cell.recipe.criteria)
     assert {each["kind"] for each in cell.nodes} >= {"Node", "StorageClass"}
-    assert (cell.settings.ports.registry, cell.stay.name) == (5577, "test-1")
+    assert (cell.settings.ports, cell.stay.name) == (Ports(registry=5577, git=3377), "test-1")
     assert (cell.parity, cell.keep_failed, cell.keep) == (False, True, False)

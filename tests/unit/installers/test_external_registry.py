@@ -17,11 +17,12 @@ from harness.installers.argocd import configuration as argocd_configuration
 from harness.installers.argocd import host as argocd
 from harness.installers.argocd import kind as argocd_in_cluster
 from harness.installers.catalog import ARGOCD, FLUX, REGISTRY
+from harness.installers.external import located
 from harness.installers.flux import configuration as flux_configuration
 from harness.installers.registry import configuration as registry_configuration
 from harness.installers.registry import external
 from harness.installers.registry import kind as registry_in_cluster
-from harness.installers.registry.external import EXTERNAL_REGISTRY, located
+from harness.installers.registry.store import STORE
 from harness.processes import commands
 from harness.processes.commands import Completed
 from harness.progress import Silent
@@ -106,7 +107,8 @@ def test_a_wrong_address_is_told_before_anything_is_begun(tmp_path: Path) -> Non
     assert raised.value.exit is Exit.SETTINGS
     there = HostPlatform(settings(registry__address="https://localhost:5443/x"), Path, tmp_path)
     there.require()
-    assert there.registry == Address("localhost:5443", "x")
+    address = STORE.place(settings(registry__address="https://localhost:5443/x"), here=True)
+    assert address == Address("localhost:5443", "x")
 
 
 # What takes the place of the registry
@@ -116,11 +118,12 @@ def test_no_registry_is_installed() -> None:
     """The lane's other parts stay; neither the program nor the image of a registry is needed."""
     lane = (REGISTRY, FLUX)
     assert located(lane, settings()) == lane
-    assert located(lane, settings(registry__address=HOST)) == (EXTERNAL_REGISTRY, FLUX)
-    assert EXTERNAL_REGISTRY.host.tools == EXTERNAL_REGISTRY.kind.tools == ()
-    assert EXTERNAL_REGISTRY.kind.workloads == ()
+    instead, flux = located(lane, settings(registry__address=HOST))
+    assert (instead.name, flux) == (REGISTRY.name, FLUX)
+    assert instead.host.tools == instead.kind.tools == ()
+    assert instead.kind.workloads == ()
     nothing: Any = None
-    assert EXTERNAL_REGISTRY.collectors(nothing) == []
+    assert list(instead.collectors(nothing)) == []
     assert located((REGISTRY, ARGOCD), settings(registry__address=HOST))[1] is ARGOCD
 
 

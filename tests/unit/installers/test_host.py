@@ -26,6 +26,7 @@ from harness.installers.argocd import host as argocd
 from harness.installers.flux import configuration as flux_configuration
 from harness.installers.flux import host as flux
 from harness.installers.installer import failing_as
+from harness.installers.reachable import until_reachable
 from harness.installers.registry import configuration as registry_configuration
 from harness.processes.ports import require_free
 from harness.processes.services import Ports, Service
@@ -380,14 +381,14 @@ def served(request: pytest.FixtureRequest) -> Any:
 @pytest.mark.parametrize("served", ["me"], indirect=True)
 def test_localhost_leads_to_our_registry(served: int) -> None:
     """It answers with the cluster's identity."""
-    registry_configuration.until_reachable(served, "me", Deadline.after(5))
+    until_reachable(registry_configuration.SERVED, served, "me", Deadline.after(5))
 
 
 @pytest.mark.parametrize("served", ["somebody else", None], indirect=True)
 def test_another_registry_behind_localhost_is_no_registry(served: int) -> None:
     """A 200 is not enough: what does not say our identity is refused at once, with code 21."""
     with pytest.raises(RegistryUnreachable, match="where something else answers") as caught:
-        registry_configuration.until_reachable(served, "me", Deadline.after(600))
+        until_reachable(registry_configuration.SERVED, served, "me", Deadline.after(600))
     assert caught.value.exit == 21
 
 
@@ -396,7 +397,7 @@ def test_nobody_behind_localhost_is_told_at_the_deadline() -> None:
     with create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(RegistryUnreachable, match=r"nobody answers at .*127\.0\.0\.1"):
-        registry_configuration.until_reachable(port, "me", Deadline.after(0))
+        until_reachable(registry_configuration.SERVED, port, "me", Deadline.after(0))
 
 
 def test_a_proxy_before_a_registry_that_is_not_there_yet_is_nobody() -> None:
@@ -410,7 +411,9 @@ def test_a_proxy_before_a_registry_that_is_not_there_yet_is_nobody() -> None:
 
         Thread(target=hang_up, daemon=True).start()
         with pytest.raises(RegistryUnreachable, match="nobody answers") as caught:
-            registry_configuration.until_reachable(proxy.getsockname()[1], "me", Deadline.after(0.3), do="look there")
+            until_reachable(
+                registry_configuration.SERVED, proxy.getsockname()[1], "me", Deadline.after(0.3), do="look there"
+            )
         proxy.shutdown(SHUT_RDWR)
     assert caught.value.do == "look there"
 

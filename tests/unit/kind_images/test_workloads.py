@@ -22,6 +22,8 @@ def images(tmp_path: Path) -> dict[str, Image]:
     (tmp_path / "hack").mkdir()
     for name in ("program", "entrypoint.sh", "hack/gpg-wrapper.sh", "hack/git-verify-wrapper.sh"):
         (tmp_path / name).write_text(name)
+    (tmp_path / "files/options/locale").mkdir(parents=True)
+    (tmp_path / "files/options/locale/locale_en-US.json").write_text("{}")
     debian: Any = Debian()
     made = workloads.images(SETTINGS, lambda _: tmp_path / "program", debian, tmp_path)
     names = {reference: name for name, reference in SETTINGS.images.items()}
@@ -43,6 +45,13 @@ def test_every_entrypoint_is_in_its_image(images: dict[str, Image]) -> None:
     for name, image in images.items():
         program = image.runs["Entrypoint"][0].removeprefix("/")
         assert program in ("usr/bin/tini", *entries(image)) or f"usr/local/bin/{program}" in entries(image), name
+
+
+def test_gitea_has_the_files_that_its_program_looks_for(images: dict[str, Image]) -> None:
+    """Beside it; and git, which is Debian's. It does not run as root, as upstream's rootless image does not."""
+    assert "usr/local/bin/files/options/locale/locale_en-US.json" in entries(images["gitea"])
+    assert any(isinstance(layer, Debian) for layer in images["gitea"].layers)
+    assert images["gitea"].runs["User"] == "1000:1000"
 
 
 def test_controllers_of_flux_do_not_run_as_root(images: dict[str, Image]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from harness.errors import ImageMissing
 from harness.exits import Exit
+from harness.installers.registry.store import STORE
 from harness.publishing.oci.address import Address
 from harness.settings import Settings, load
 from kwok import platforms
@@ -64,7 +65,7 @@ def test_the_tools_of_a_lane_are_those_of_its_cluster_and_of_what_it_delivers_th
     assert {"registry", "argocd", "redis"} <= set(tools)
     everything = [installer for lane in LANES for installer in lane.infrastructure]
     assert len(set(platform.tools(everything))) == len(platform.tools(everything))
-    assert platform.registry == Address("localhost:5500", "aicr", plain_http=True)
+    assert STORE.place(settings("host"), here=True) == Address("localhost:5500", "aicr", plain_http=True)
 
 
 def test_a_machine_without_what_kind_needs_is_told_before_anything_is_begun(
@@ -83,7 +84,8 @@ def test_cells_of_kind_share_a_cluster_and_have_files_of_their_own(tmp_path: Pat
     host, kind = HostPlatform(settings("host"), Path, tmp_path), KindPlatform(settings("kind"), Path, tmp_path)
     assert (host.shared, kind.shared) == (False, True)
     assert host.state != kind.state
-    assert kind.registry == Address("registry.aicr-registry.svc.cluster.local:5000", "aicr", plain_http=True)
+    there = Address("registry.aicr-registry.svc.cluster.local:5000", "aicr", plain_http=True)
+    assert STORE.place(settings("kind"), here=False) == there
     infrastructure = [installer for lane in LANES for installer in lane.infrastructure]
     assert {"argocd", "registry", "kube-apiserver"} <= set(host.tools(infrastructure))
     assert not {"argocd", "registry", "kube-apiserver"} & set(kind.tools(infrastructure))

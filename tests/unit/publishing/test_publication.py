@@ -14,12 +14,14 @@ from harness.bundles.kustomization import flux_name
 from harness.bundles.mirrors.addresses import mirrored
 from harness.bundles.model import Bundle, as_delivered
 from harness.errors import DataError, HarnessError, UsageError
+from harness.publishing.git.address import Access, Repositories
 from harness.publishing.oci.address import Address
 from harness.publishing.oci.registry import Registry, TagTaken
 from harness.publishing.publication import Ordered, Publication, Pushed, packed, publication, require_reachable
 from harness.settings import Retries
 from tests.fakes.aicr import LANES, StandIn, options, trees
-from tests.fakes.bundles import NAME, small
+from tests.fakes.bundles import GIT_SHAPES, NAME, small
+from tests.fakes.git_server import GitServer, git
 from tests.fakes.registry import FakeRegistry
 
 SHAPES = sorted(LANES)
@@ -256,3 +258,53 @@ def test_a_name_that_is_too_long_is_cut_off_as_flux_does() -> None:
     assert flux_name("", "name") == "name"
     long = flux_name("n" * 20, "m" * 33)
     assert (len(long), long[:40]) == (53, f"{'n' * 20}-{'m' * 19}")
+
+
+# In Git
+
+
+@pytest.mark.parametrize("shape", GIT_SHAPES)
+@pytest.mark.parametrize("aicr", [True, False], ids=["aicr", "builtin"])
+def test_a_bundle_in_git_is_made_on_disk_by_either_bundler(
+    shape: str, aicr: bool, answer: Path, tmp_path: Path
+) -> None:
+    """Held against its contract, and then pushed as a commit: whatever controllers call the server."""
+    program = StandIn(tmp_path, answer)
+    bundler = AicrBundler(program.binary) if aicr else BuiltinBundler()
+    inside = Repositories("http://gitea.aicr-registry.svc.cluster.local:3000/{recipe}.git")
+    made = publication(bundler, small(), shape, shape, reference(tmp_path / "r"), inside, tmp_path / shape)
+    if aicr:
+        call = program.calls[-1]
+        assert options(call, "--deployer") == [shape.removesuffix("-git")]
+        assert options(call, "--repo") == [made.target.url]
+        assert not options(call, "--output")[0].startswith("oci://")
+    (tmp_path / "served").mkdir()
+    with GitServer(tmp_path / "served") as server:
+        server.repository(NAME)
+        here = Access(Repositories(f"http://{server.host}/{{recipe}}.git"))
+        pushed = made.push(here.client(retries=Retries.model_construct(attempts=1, delay=0.01)))
+        assert pushed.published.digest == git("rev-parse", "main", cwd=server.root / f"{NAME}.git")
+    assert len(pushed.published.digest) == 40
+    assert set(pushed.delivery.names) == {folder.release for folder in reference(tmp_path / "again").folders}
+    named = "".join(file.read_text() for file in pushed.directory.rglob("*.yaml"))
+    assert (inside.target(NAME, shape).url in named) is (shape == "argocd-git")
+
+
+def test_a_git_bundle_that_breaks_its_contract_is_not_pushed(answer: Path, tmp_path: Path) -> None:
+    """Nothing is asked of any server before that is known."""
+    for file in (answer / "flux-git").glob("*/chart/Chart.yaml"):
+        file.unlink()
+    bundler = AicrBundler(StandIn(tmp_path, answer).binary)
+    place = Repositories("http://127.0.0.1:1/{recipe}.git")
+    with pytest.raises(ContractBroken, match="there is no chart at"):
+        publication(bundler, small(), "flux-git", "flux-git", reference(tmp_path / "r"), place, tmp_path / "b")
+
+
+def test_an_upgrade_is_a_second_commit_where_the_first_one_is(tmp_path: Path) -> None:
+    """Whatever the recipe is called that it starts from; in a registry each recipe has a repository of its own."""
+    made = reference(tmp_path / "r")
+    here, there = Repositories("http://127.0.0.1:1/{recipe}.git"), Address("registry.example.com", "x")
+    bundled = (BuiltinBundler(), small(), "flux-git", "flux-git", made, here, tmp_path / "git", "later")
+    assert publication(*bundled).target.url == "http://127.0.0.1:1/later.git"
+    pushed = publication(BuiltinBundler(), small(), "flux", "flux-oci", made, there, tmp_path / "oci", "later")
+    assert pushed.target.name == NAME

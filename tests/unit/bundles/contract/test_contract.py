@@ -15,7 +15,8 @@ from harness.bundles.shapes import SHAPES as DEFINED
 from harness.errors import UsageError, VerdictFailed
 from harness.publishing.oci.artifact import Artifact, pack_chart, pack_directory
 from tests.fakes.bad_bundles import BAD, IDS, Bad, Published, good
-from tests.fakes.bundles import GOLDEN, LANES, NAME, REFERENCES, TARGETS, needs_references
+from tests.fakes.bad_git_bundles import GIT_BAD, GIT_IDS
+from tests.fakes.bundles import GIT_SHAPES, GOLDEN, LANES, NAME, REFERENCES, TARGETS, needs_references
 
 SHAPES = sorted(LANES)
 
@@ -25,14 +26,14 @@ def published(shape: str, tmp_path: Path) -> tuple[Published, Artifact]:
     directory = tmp_path / "bundle"
     shutil.copytree(GOLDEN / shape / NAME, directory)
     artifact = (pack_chart if shape == "argocd-helm" else pack_directory)(directory)
-    return good(shape, directory, json.loads(artifact.manifest)), artifact
+    return good(shape, directory, {} if shape in GIT_SHAPES else json.loads(artifact.manifest)), artifact
 
 
 def judge(it: Published, shape: str) -> tuple[Violation, ...]:
     return check(it.directory, shape, it.manifest, it.target, applied=it.applied)
 
 
-@pytest.mark.parametrize("bad", BAD, ids=IDS)
+@pytest.mark.parametrize("bad", [*BAD, *GIT_BAD], ids=[*IDS, *GIT_IDS])
 def test_a_bad_bundle_breaks_its_rule_and_no_other(bad: Bad, tmp_path: Path) -> None:
     """One way to be wrong, one rule that says so, and where."""
     it, _ = published(bad.shape, tmp_path)
@@ -48,7 +49,7 @@ def test_every_rule_has_a_bad_bundle_in_every_shape_that_it_is_for() -> None:
     """A rule that nothing breaks is not known to work."""
     pulled = [shape for shape in DEFINED if isinstance(shape, PulledShape)]
     rules = {(rule.name, shape.name) for shape in pulled for rule in (ENTRY, *shape.rules)}
-    assert {(bad.rule, bad.shape) for bad in BAD} == rules
+    assert {(bad.rule, bad.shape) for bad in (*BAD, *GIT_BAD)} == rules
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 from harness.names import INFRASTRUCTURE_NODE
-from harness.settings import load
+from harness.settings import Ports, load
 from kwok.kind import config
 from kwok.simulation import SERVICE_RANGE, Webhooks
 
+PORTS = Ports(registry=5500, git=3300)
 OWNER = Path("/state/kind/clusters/one/owner")
 
 
@@ -26,10 +27,11 @@ def patched(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_the_settings_say_is_put_in() -> None:
-    """The registry's port on loopback, and the directory by which the node is known again, read-only."""
-    [node] = config.configuration(5520, "skip", OWNER)["nodes"]
+    """Ports of registry and Git server on loopback, and the directory by which the node is known again, read-only."""
+    [node] = config.configuration(Ports(registry=5520, git=3320), "skip", OWNER)["nodes"]
     assert node["extraPortMappings"] == [
-        {"containerPort": 30500, "hostPort": 5520, "listenAddress": "127.0.0.1", "protocol": "TCP"}
+        {"containerPort": 30500, "hostPort": 5520, "listenAddress": "127.0.0.1", "protocol": "TCP"},
+        {"containerPort": 30300, "hostPort": 3320, "listenAddress": "127.0.0.1", "protocol": "TCP"},
     ]
     assert node["extraMounts"] == [{"hostPath": str(OWNER), "containerPath": "/kwok-harness", "readOnly": True}]
 
@@ -37,14 +39,14 @@ def test_what_the_settings_say_is_put_in() -> None:
 def test_the_file_by_itself_has_the_documented_port() -> None:
     """It serves kind without the harness too."""
     document = yaml.safe_load(config.BASE.read_text())
-    [mapping] = document["nodes"][0]["extraPortMappings"]
-    assert mapping["hostPort"] == load(environment={}).ports.registry
-    assert mapping["containerPort"] == config.REGISTRY_NODE_PORT
+    mappings = {each["containerPort"]: each["hostPort"] for each in document["nodes"][0]["extraPortMappings"]}
+    ports = load(environment={}).ports
+    assert mappings == {config.NODE_PORTS["registry"]: ports.registry, config.NODE_PORTS["git"]: ports.git}
 
 
 def test_the_cluster_has_what_recipes_and_the_fence_need() -> None:
     """The API server on loopback, one node with its label, gates and versions, the ranges of the host runtime."""
-    document = config.configuration(5500, "skip", OWNER)
+    document = config.configuration(PORTS, "skip", OWNER)
     assert document["networking"] == {"apiServerAddress": "127.0.0.1", "serviceSubnet": SERVICE_RANGE}
     assert document["featureGates"] == {"DynamicResourceAllocation": True, "MutatingAdmissionPolicy": True}
     assert document["runtimeConfig"] == {
@@ -65,7 +67,7 @@ def test_the_cluster_has_what_recipes_and_the_fence_need() -> None:
 )
 def test_the_webhook_policy_is_that_of_the_host_runtime(webhooks: Webhooks, without: str) -> None:
     """skip: the API server goes without the two plug-ins that would call them."""
-    arguments = patched(config.configuration(5500, webhooks, OWNER))["apiServer"]["extraArgs"]
+    arguments = patched(config.configuration(PORTS, webhooks, OWNER))["apiServer"]["extraArgs"]
     assert arguments == {"disable-admission-plugins": without}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ClusterError, RegistryNotReady
+from harness.settings import Ports
 from kwok.engine.client import Container
 from kwok.kind import preflight
 from tests.fakes.engine_in_memory import NODE, FakeEngine
@@ -20,7 +21,7 @@ PLENTY = 64 * 1024**3
 def check(engine: FakeEngine, port: int = 1, ours: Container | None = None, **given: Any) -> None:
     preflight.check(
         engine,  # type: ignore[arg-type]
-        port,
+        Ports(registry=port, git=given.get("git", 2)),
         ours,
         which=given.get("which", lambda name: f"/usr/bin/{name}"),
         free_memory=lambda: int(given.get("free", PLENTY)),

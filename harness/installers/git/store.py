@@ -1,0 +1,71 @@
+"""The Git server as what bundles are pushed to and pulled from, and the user's own in its place."""
+
+import os
+import ssl
+from pathlib import Path
+
+from harness.errors import GitRefused, GitUnreachable, SettingsError
+from harness.installers.git.configuration import NAME, credentials, elsewhere, repositories
+from harness.installers.git.kind import ADDRESS
+from harness.installers.installer import KindSite, Site, Store, failing_as
+from harness.progress import task
+from harness.publishing.git.address import Access, Credentials
+from harness.runtime import RunningCluster
+from harness.settings import Settings
+
+
+def _here(settings: Settings, running: RunningCluster | None) -> Access:
+    return _external(settings) or Access(
+        repositories(f"localhost:{settings.ports.git}"), credentials(running), public=True
+    )
+
+
+def _inside(settings: Settings, running: RunningCluster | None) -> Access:
+    return _external(settings) or Access(repositories(ADDRESS), credentials(running), public=True)
+
+
+def _external(settings: Settings) -> Access | None:
+    there = elsewhere(settings)
+    if there is None:
+        return None
+    return Access(there, Credentials.of(os.environ), _authority(settings.git.ca))
+
+
+def _authority(file: str) -> Path | None:
+    if not file:
+        return None
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # ssl.SSLError is one
+        unread = not isinstance(error, ssl.SSLError)
+        what = f"cannot be read: {error.strerror}" if unread else "no certificate was found in it"
+        raise SettingsError(what, where=f"git.ca={file}", do="name a file with certificates in PEM") from error
+    return Path(file).absolute()
+
+
+def check(site: Site | KindSite) -> None:
+    """See that the user's own repository answers, and would take a push. Raises GitUnreachable (71), GitRefused (72).
+
+    Where its URL has the recipe in it, which repository that is is not known here: the push says so.
+    """
+    access = _here(site.settings, None)
+    with task(site.progress, NAME, str(access.address)):
+        if "{" in access.address.template:
+            return
+        try:
+            with failing_as(GitUnreachable):
+                access.client(retries=site.settings.retries).require(access.address.target("", ""))
+        except GitUnreachable as error:
+            if isinstance(error.__cause__, GitRefused):
+                raise error.__cause__ from None
+            raise
+
+
+STORE = Store(
+    here=_here,
+    inside=_inside,
+    elsewhere=lambda settings: settings.git.remote,
+    setting="git.remote",
+    example=("Git repository", "https://git.example.com/team/{recipe}.git"),
+    external=check,
+)

@@ -1,0 +1,1 @@
+"""Bundles as commits in a Git repository."""
