@@ -208,7 +208,7 @@ class WaitFor:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """Something for people to read: get, describe, events and podLogs, which `verb` tells apart; collectors of kuttl."""
+    """Something for people to read: get, describe, events and podLogs, which `verb` tells apart; kuttl's collectors."""
 
     verb: str
     reference: ObjectReference
