@@ -67,6 +67,11 @@ VERBS = [
         "Say what broke, got fixed or got slower from OLD to NEW, each a kwok-results.json or a directory with some.",
     ),
     Verb(
+        "assert",
+        "assert_:assert_",
+        "Judge assertion trees against a cluster, or against the objects of a file.",
+    ),
+    Verb(
         "lint",
         "lint:lint",
         "Check test suites below each DIR (or single files), and print every problem with file and line.",
