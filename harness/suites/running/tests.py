@@ -32,6 +32,11 @@ class Case:
     scenario: Scenario | None = None
     scenario_number: int = 1
 
+    @property
+    def shown(self) -> str:
+        """How it is called while it runs: with its folder, where that is wished."""
+        return f"{self.folder}[{self.test.name}]" if self.suite.full_name else self.test.name
+
 
 def not_run(case: Case, status: Status, why: str) -> TestRecord:
     """The record of a test that was not begun."""
@@ -198,12 +203,11 @@ class _Run:
 
 def _recorded(case: Case, status: Status, begun: float, **fields: Any) -> TestRecord:
     test = case.test
-    name = f"{case.folder}[{test.name}]" if case.suite.full_name else test.name
     scenario = ""
     if case.scenario is not None:
         scenario = case.scenario.name or str(case.scenario_number)
     return TestRecord(
-        name,
+        test.name,
         case.folder,
         test.language,
         status,

@@ -146,6 +146,15 @@ def test_what_a_test_made_is_deleted_in_reverse(api: FakeApi, suites: Suites) ->
     assert gone == ["c", "b", "a", "ns"]
 
 
+def test_what_a_suite_made_itself_is_not_listed_as_changed(suites: Suites) -> None:
+    """An object of an earlier step that a later one patches, kept or not."""
+    patch = f"  - try: [{{patch: {{resource: {LIST_A.replace('}}', ', labels: {a: b}}}')}}}}}]\n"
+    for kept in (False, True):
+        record = suites.run(steps(f"apply: {{resource: {LIST_A}}}") + patch, suite={"skip_delete": kept})
+        assert record.tests[0].status is Status.PASSED
+        assert record.left_changed == ()
+
+
 def test_skip_delete_keeps_objects_and_runs_cleanup(api: FakeApi, suites: Suites) -> None:
     """The nearest that says so decides."""
     spec = steps(f"apply: {{resource: {LIST_A}}}") + f"    cleanup: [{{{say('cleanup')}}}]\n"
