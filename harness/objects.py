@@ -42,6 +42,11 @@ REPLICASETS = Kind("apps/v1", "replicasets", "ReplicaSet")
 JOBS = Kind("batch/v1", "jobs", "Job")
 CRONJOBS = Kind("batch/v1", "cronjobs", "CronJob")
 
+# Not objects of the API, but shown to gates as such: what the time is (one object, `now` in RFC 3339), and which kinds
+# the server serves (one object each, named "apps/v1/Deployment").
+CLOCK = Kind("kwok-harness/v1", "clocks", "Clock", namespaced=False)
+SERVED = Kind("kwok-harness/v1", "servedkinds", "ServedKind", namespaced=False)
+
 
 @dataclass(frozen=True, order=True)
 class Reference:

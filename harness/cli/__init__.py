@@ -66,6 +66,16 @@ VERBS = [
         "compare:command",
         "Say what broke, got fixed or got slower from OLD to NEW, each a kwok-results.json or a directory with some.",
     ),
+    Verb(
+        "assert",
+        "assert_:assert_",
+        "Judge assertion trees against a cluster, or against the objects of a file.",
+    ),
+    Verb(
+        "lint",
+        "lint:lint",
+        "Check test suites below each DIR (or single files), and print every problem with file and line.",
+    ),
     Verb("recipes", "recipes:recipes", "Look at recipes: what there is, what one resolves to, and why."),
     Verb("matrix", "matrix:matrix", "Say which recipes run under which lanes, and why."),
     Verb("tools", "tools:tools", "See, prepare and check the pinned tools."),

@@ -385,3 +385,4 @@ class Suite:
     clusters: Mapping[str, ClusterReference] = field(default_factory=dict)
     suppress: tuple[str, ...] = ()  # kuttl: `events`
     report: ReportWanted | None = None
+    test_file: str = ""  # chainsaw: the name of a test's file, with or without its ending
