@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from harness.assertions.candidates import Assertion, Judgement, Standing, Target, compile_assertion
+from harness.assertions.candidates import Assertion, Judgement, Resolved, Standing, Target, compile_assertion
 from harness.assertions.expressions.context import Context
 from harness.assertions.outcome import CannotEvaluate
 from harness.gates.findings import named
-from harness.objects import PODS, SERVED, Key, Kind, Object, Objects, key_of
+from harness.objects import PODS, SERVED, Kind, Object, Objects, key_of
 from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
 
 
@@ -30,30 +30,43 @@ class Look:
     def title(self) -> str:
         return f'step "{self.step}" {"assert" if self.wanted else "error"}'
 
-    def judge(self, objects: Objects) -> tuple[Judgement, Target, int]:
-        """What there is to say, of which objects, and how many pods were left out since they are being deleted."""
-        resolved = self.assertion.resolve(Context())
-        if isinstance(resolved, CannotEvaluate):
-            return Judgement(Standing.CANNOT_BE_EVALUATED, str(resolved)), Target("", self.kind.kind), 0
-        target = resolved.target or Target("", self.kind.kind)
-        if not self.kind.namespaced:
-            target = replace(target, namespace="")
-        found = [item for item in objects.all(self.kind) if target.selects(item)]
+    @cached_property
+    def _resolved(self) -> Resolved | CannotEvaluate:
+        return self.assertion.resolve(Context())
+
+    @property
+    def target(self) -> Target:
+        """The objects that it is about."""
+        found = None if isinstance(self._resolved, CannotEvaluate) else self._resolved.target
+        found = found or Target("", self.kind.kind)
+        return found if self.kind.namespaced else replace(found, namespace="")
+
+    @property
+    def subject(self) -> str:
+        """The same, as a verdict names it."""
+        return named(self.kind, (self.target.namespace, self.target.name or "*"))
+
+    def found(self, objects: Objects) -> list[Object]:
+        target = self.target
+        return [item for item in objects.all(self.kind) if target.selects(item)]
+
+    def judge(self, objects: Objects) -> tuple[Judgement, int]:
+        """What there is to say, and how many pods were left out since they are being deleted."""
+        if isinstance(self._resolved, CannotEvaluate):
+            return Judgement(Standing.CANNOT_BE_EVALUATED, str(self._resolved)), 0
+        found = self.found(objects)
         # A pod on its way out says nothing of those that replace it.
-        kept = [item for item in found if not (self.kind == PODS and _terminating(item))]
-        judge = resolved.judge_assert if self.wanted else resolved.judge_error
-        return judge(kept, Context()), target, len(found) - len(kept)
-
-
-def _terminating(item: Object) -> bool:
-    return bool(item["metadata"].get("deletionTimestamp"))
+        kept = [item for item in found if self.kind != PODS or not item["metadata"].get("deletionTimestamp")]
+        judge = self._resolved.judge_assert if self.wanted else self._resolved.judge_error
+        return judge(kept, Context()), len(found) - len(kept)
 
 
 @dataclass(frozen=True)
 class Healthy:
     """Every assert holds, and nothing matches an error; what is wrong first, in the order of the check, is told.
 
-    An object that is not there is doomed: whoever waits gives it a grace, and not the whole time of the check.
+    An object that is not there is doomed: whoever waits gives it a grace, and not the whole time of the check. So are
+    errors without any assert that have nothing to look at: they would pass where nothing is installed.
     """
 
     looks: tuple[Look, ...]
@@ -63,21 +76,26 @@ class Healthy:
         return tuple(dict.fromkeys(look.kind for look in self.looks))
 
     def __call__(self, objects: Objects) -> Verdict:
-        left_out = 0
+        left_out, seen = 0, 0
         for look in self.looks:
-            judgement, target, leaving = look.judge(objects)
-            left_out += leaving
+            judgement, leaving = look.judge(objects)
+            left_out, seen = left_out + leaving, seen + judgement.candidates
             if judgement.standing is Standing.HOLDS:
                 continue
-            subject = _subject(look.kind, target, judgement)
+            nearest = judgement.nearest
+            subject = look.subject if nearest is None else named(look.kind, key_of(nearest))
             reason = f"{look.title}: {judgement.text}"
             if judgement.standing is Standing.CANNOT_BE_EVALUATED:
                 return Failed(reason, subject, kind=CauseKind.SETTINGS)
             absent = look.wanted and not judgement.candidates
             return Waiting(reason, subject, kind=CauseKind.RECONCILE, doomed=reason if absent else "")
+        if not seen:
+            reason = f"there is no {self.looks[0].kind.kind} to look at, and nothing asserts that there is one"
+            return Waiting(reason, self.looks[0].subject, kind=CauseKind.RECONCILE, doomed=reason)
         asserts = sum(look.wanted for look in self.looks)
         errors = len(self.looks) - asserts
-        parts = [f"{asserts} asserts hold", *([f"nothing matches {errors} errors"] if errors else [])]
+        parts = [f"{asserts} asserts hold"] if asserts else []
+        parts += [f"nothing matches {errors} errors"] if errors else []
         if left_out:
             parts.append("pods that are being deleted were left out")
         return Passed(", ".join(parts))
@@ -100,10 +118,3 @@ class AllServed:
         version, _, kind = missing[0].rpartition("/")
         reason = f"the server does not know the kind {kind} of {version}"
         return Waiting(reason, f"{kind} {version}", kind=CauseKind.RECONCILE, doomed=reason)
-
-
-def _subject(kind: Kind, target: Target, judgement: Judgement) -> str:
-    if judgement.nearest is not None:
-        return named(kind, key_of(judgement.nearest))
-    key: Key = (target.namespace, target.name or "*")
-    return named(kind, key)

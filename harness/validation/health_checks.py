@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.assertions.candidates import compile_assertion, target_of
 from harness.assertions.errors import TreeInvalid
-from harness.assertions.go.durations import parse_duration
+from harness.assertions.go import duration
 from harness.errors import DataError, did_you_mean
 from harness.formats.documents import Block, Document, inside
 from harness.recipes.model import Component, Recipe
@@ -163,10 +163,11 @@ def _test(component: str, block: Block) -> HealthCheck:
     no_op = metadata.block("annotations").text("aicr/no-op-check") == "true"
     if no_op and operations:
         raise DataError(f"it has operations, and says {NO_OP}", where=metadata.where("annotations"))
-    if not no_op and not any(operation.wanted for operation in operations):
-        what = "has only errors" if operations else "has no operation"
-        do = f'assert first that the object is there, or annotate {NO_OP}: "true"'
-        raise DataError(f"the health check {name} {what}: it passes where nothing is installed", where=block.where(), do=do)
+    if not no_op and not operations:
+        do = f'assert that an object is there, or annotate {NO_OP}: "true"'
+        raise DataError(
+            f"the health check {name} has no operation: it passes where nothing is", where=block.where(), do=do
+        )
     return HealthCheck(component, name, operations, _seconds(spec.block("timeouts")), block.where())
 
 
@@ -206,7 +207,10 @@ def _seconds(block: Block) -> float | None:
     text = block.text("assert")
     if not text:
         return None
-    seconds = parse_duration(text)
-    if seconds is None or seconds <= 0:
+    try:
+        seconds = duration.parse(text) / 1e9
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
         raise DataError(f"assert: {text!r} is no time such as 5m", where=block.where("assert"))
     return seconds
