@@ -9,15 +9,17 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter
 
 from harness.errors import DataError, did_you_mean
-from harness.gates import absence, argocd, combining, nodes
+from harness.gates import absence, argocd, combining, conditions, nodes
 from harness.gates.findings import Gate
 from harness.gates.flux import releases, sources
 from harness.gates.workloads import scheduled as workloads
 
 GATES: Mapping[str, type[Gate]] = {  # the names are part of the format of recordings
     "absence.gone": absence.Gone,
+    "absence.vanished": absence.Vanished,
     "applications.root_there": argocd.RootThere,
     "applications.synced": argocd.Synced,
+    "conditions.awaited": conditions.Awaited,
     "combining.unless_doomed": combining.UnlessDoomed,
     "nodes.nodes_ready": nodes.NodesReady,
     "releases.flux_bundle": releases.Reconciled,
@@ -31,6 +33,7 @@ LATER: Mapping[str, str] = {
     "assertions.kind_served": "harness.gates.assertions:KindServed",
     "health.all_served": "harness.gates.health:AllServed",
     "health.healthy": "harness.gates.health:Healthy",
+    "rounds.together": "harness.gates.rounds:Together",
 }
 _LATER_NAMES = {place: name for name, place in LATER.items()}
 _NAMES: Mapping[type, str] = {gate: name for name, gate in GATES.items()}

@@ -14,10 +14,10 @@ from xml.etree import ElementTree as ET
 from harness.reports.plain import plain
 from harness.reports.suites.telling import told
 from harness.suites.model import Block
-from harness.suites.record import OperationRecord, RunRecord, Status, StepRecord, TestRecord
+from harness.suites.record import RunRecord, Status, StepRecord, TestRecord
 
 STEP, TEST = "step", "test"
-_JUDGING = ("round", "assert", "error")
+_JUDGING = ("assert", "error")
 
 Report = dict[str, Any]  # as in the JSON form; lists are what XML has as elements
 
@@ -155,11 +155,7 @@ def _case(
 
 def _assertions(step: StepRecord) -> int:
     """How many objects a step asserts, or wants to be absent."""
-    return sum(_objects(operation) for operation in step.operations if operation.kind in _JUDGING)
-
-
-def _objects(operation: OperationRecord) -> int:
-    return len(operation.objects)
+    return sum(operation.kind in _JUDGING for operation in step.operations)
 
 
 def _time(seconds: float) -> str:

@@ -10,6 +10,18 @@ from harness.objects import Kind
 
 Object = Mapping[str, Any]
 
+# The groups that an API server has by itself; all others come by definitions, or from other servers.
+BUILT_IN = frozenset(
+    {
+        *("", "apps", "autoscaling", "batch", "extensions", "policy"),
+        *("admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "authentication.k8s.io"),
+        *("authorization.k8s.io", "certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io"),
+        *("flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io", "networking.k8s.io", "node.k8s.io"),
+        *("rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io"),
+        "storagemigration.k8s.io",
+    }
+)
+
 
 class KindUnknown(HarnessError):
     """The server does not serve the kind. `may_come`: a CustomResourceDefinition could still bring it."""
@@ -45,10 +57,10 @@ class Client:
         """The same; raises KindUnknown with the nearest names of its group."""
         found = self.find(api_version, kind)
         if found is None:
-            group, version = _group(api_version), api_version.rpartition("/")[2]
+            group, version = group_of(api_version), api_version.rpartition("/")[2]
             near = [name for other, name in self._kinds if other == api_version]
             elsewhere = [other for other, name in self._kinds if name == kind and other.rpartition("/")[2] == version]
-            error = KindUnknown(api_version, kind, near, may_come="." in group and not group.endswith(".k8s.io"))
+            error = KindUnknown(api_version, kind, near, may_come=group not in BUILT_IN)
             if not near and elsewhere:
                 error.do = f"did you mean apiVersion {' or '.join(sorted(elsewhere)[:3])}?"
             raise error
@@ -111,7 +123,7 @@ class Client:
             raise WriteRefused("the cluster is only read, nothing was written", where=f"{method} {path}")
 
 
-def _group(api_version: str) -> str:
+def group_of(api_version: str) -> str:
     return api_version.rpartition("/")[0]
 
 

@@ -19,6 +19,7 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.evidence.recorder import Recorder
 from harness.gates.assertions import Asserted, KindServed, Unwatched
+from harness.gates.findings import Gate
 from harness.objects import SERVED, Kind, Object, Objects
 from harness.suites.record import Status
 from harness.suites.running.clients import Client, KindUnknown
@@ -265,7 +266,7 @@ def _age(item: Object, now: datetime) -> float:
 @contextmanager
 def recorded(
     recorder: Recorder | None,
-    gate: Asserted | KindServed,
+    gate: Gate,
     kinds: tuple[Kind, ...],
     within: float,
     observe: Observe | None = None,

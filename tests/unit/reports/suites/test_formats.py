@@ -114,8 +114,8 @@ def test_a_green_run_has_no_cases_of_ours() -> None:
 def test_kuttls_report_has_clean_up_that_failed() -> None:
     """A case `setup` always, one for clean-up where it failed; asserted objects are counted."""
     cleanup = step("@cleanup", operation(Status.FAILED, "delete", block=Block.CLEANUP, message="still there"))
-    judged = operation(kind="round", objects=("a", "b"))
-    record = run(case("a", step("0-x", judged), cleanup, language=Language.KUTTL))
+    judged = (operation(kind="assert"), operation(kind="error"), operation(kind="round"))
+    record = run(case("a", step("0-x", *judged), cleanup, language=Language.KUTTL))
     report = json.loads(text(record, Format.KUTTL_JSON))
     (suite,) = report["testsuite"][0]["testsuite"]
     assert [each["name"] for each in suite["testcase"]] == ["setup", "step 0-x", "@cleanup"]
