@@ -67,7 +67,7 @@ def operation(kind: Kind = DEPLOYMENTS, *, wanted: bool = True, **fields: Any) -
     return Operation("s", wanted, document | fields, "checks/c.yaml:1")
 
 
-AVAILABLE = {"status": {"(availableReplicas > `0`)": True}}
+AVAILABLE: dict[str, Any] = {"status": {"(availableReplicas > `0`)": True}}
 
 
 def check(*operations: Operation, name: str = "c", seconds: float | None = None) -> HealthCheck:

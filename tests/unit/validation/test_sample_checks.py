@@ -13,7 +13,7 @@ def recipes() -> list[Recipe]:
 
 
 def checks() -> dict[str, tuple[HealthCheck, ...]]:
-    found = {}
+    found: dict[str, tuple[HealthCheck, ...]] = {}
     for recipe in recipes():
         found |= {component.name: checks_of(recipe, component) for component in recipe.components}
     return found
