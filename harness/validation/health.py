@@ -25,6 +25,7 @@ AT_ONCE = 4
 # Groups of custom resources whose controllers run as processes of the harness, whatever nodes there are.
 _CONTROLLED = ("argoproj.io", ".fluxcd.io")
 
+Served = Mapping[tuple[str, str], Kind]  # by API version and kind
 Recorded = Callable[[Gate, float], AbstractContextManager[Observe]]  # has a wait recorded: Recorder.wait
 
 
@@ -84,11 +85,11 @@ class Checking:
 
     def all(self, checks: Iterable[HealthCheck]) -> list[Checked]:
         """Every check, four at once, in their order. Raises Cancelled."""
+        served = self.cluster.kinds()
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="health") as pool:
-            return list(pool.map(self.one, checks))
+            return list(pool.map(lambda check: self._one(check, served), checks))
 
-    def one(self, check: HealthCheck) -> Checked:
-        """One check. Raises Cancelled."""
+    def _one(self, check: HealthCheck, served: Served) -> Checked:
         begun = self.clock()
         kept, skipped = plan(check.operations, simulated=self.simulated)
         result = Checked(check.component, check.name, Health.PASSED, "", notes=tuple(skipped))
@@ -99,7 +100,7 @@ class Checking:
         # The check may shorten its time and never extend it.
         deadline = Deadline.after(min(check.seconds or self.within, self.within), clock=self.clock)
         try:
-            message = self._wait(kept, deadline)
+            message = self._wait(kept, served, deadline)
         except (GateFailed, Expired, ClusterError) as error:
             result = replace(result, health=Health.FAILED, message=str(error))
         else:
@@ -108,15 +109,14 @@ class Checking:
             result = replace(result, message=message)
         return replace(result, seconds=self.clock() - begun)
 
-    def _wait(self, operations: Sequence[Operation], deadline: Deadline) -> str:
-        kinds = self._kinds(operations, deadline)
+    def _wait(self, operations: Sequence[Operation], served: Served, deadline: Deadline) -> str:
+        kinds = self._kinds(operations, served, deadline)
         looks = [Look(each.step, each.wanted, each.document, kinds[_kind(each)]) for each in operations]
         return self._until(Healthy(tuple(looks)), deadline)
 
-    def _kinds(self, operations: Sequence[Operation], deadline: Deadline) -> Mapping[tuple[str, str], Kind]:
+    def _kinds(self, operations: Sequence[Operation], served: Served, deadline: Deadline) -> Served:
         """The kinds as the server serves them; those that it does not know are waited for, as for any object."""
         wanted = dict.fromkeys(map(_kind, operations))
-        served = self.cluster.kinds()
         missing = tuple(f"{version}/{kind}" for version, kind in wanted if (version, kind) not in served)
         if missing:
             self._until(AllServed(missing), deadline)
