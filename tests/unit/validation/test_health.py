@@ -1,6 +1,8 @@
 """Health checks on a server: what becomes of what is not there, how long they wait, and what is told apart."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from harness.cluster.api import Cluster
 from harness.evidence.recorder import Recorder
 from harness.evidence.replay import replay
+from harness.gates.findings import Gate
 from harness.gates.health import Healthy, Look
 from harness.names import KWOK_NODE_ANNOTATION
 from harness.objects import DEPLOYMENTS, NODES, PODS, Kind, Objects, key_of
@@ -27,8 +30,9 @@ from harness.validation.health import (
 )
 from harness.validation.health_checks import HealthCheck, Operation
 from harness.verdict import Waiting
+from harness.waiting.loop import Observe
 from tests.fakes.api import FakeApi
-from tests.fakes.clock import ManualClock
+from tests.fakes.clock import ManualClock, until
 
 POLICIES = Kind("gpu.example.com/v1", "clusterpolicies", "ClusterPolicy", namespaced=False)
 
@@ -113,23 +117,30 @@ def test_a_status_that_nobody_writes_is_not_waited_for(api: FakeApi, cluster: Cl
 
 
 class Beside:
-    """Checks that are judged beside the test, whose clock the test moves."""
+    """A check that is judged beside the test, which moves its clock once something was judged."""
 
-    def __init__(self, cluster: Cluster, *checks: HealthCheck, within: float = 360, grace: float = 30) -> None:
+    def __init__(self, cluster: Cluster, check: HealthCheck, *, within: float = 360) -> None:
         self.clock = ManualClock()
-        checking = Checking(cluster, False, within, grace, clock=self.clock)
-        self._work = Background(lambda: checking.all(checks), "checks")
+        self._judged = threading.Event()
+        checking = Checking(cluster, False, within, 30, recorded=self._recorded, clock=self.clock)
+        self._work = Background(lambda: checking.all([check]), "check")
 
-    def pass_until_done(self) -> tuple[list[Checked], float]:
-        """The results, and the second in which the last of them came."""
+    @contextmanager
+    def _recorded(self, gate: Gate, within: float) -> Iterator[Observe]:
+        yield lambda judged: self._judged.set()
+
+    def pass_until_done(self) -> tuple[Checked, float]:
+        """The result, and the second in which it came."""
+        until(self._judged.is_set)
         while not self._work.wait(0.01):
             self.clock.advance(5)
-        return self._work.result(), self.clock()
+        (result,) = self._work.result()
+        return result, self.clock()
 
 
 def test_what_was_never_there_fails_after_its_grace(cluster: Cluster) -> None:
     """An absent object does not use up the time of the check; the message names it."""
-    (result,), seconds = Beside(cluster, check(operation(**AVAILABLE))).pass_until_done()
+    result, seconds = Beside(cluster, check(operation(**AVAILABLE))).pass_until_done()
     assert result.health is Health.FAILED
     assert 'Deployment n/d: step "s" assert: actual resource not found' in result.message
     assert 30 <= seconds < 60
@@ -138,18 +149,18 @@ def test_what_was_never_there_fails_after_its_grace(cluster: Cluster) -> None:
 def test_what_is_there_keeps_the_time_of_the_check(api: FakeApi, cluster: Cluster) -> None:
     """One that does not hold yet is waited for until its own time, and never longer than the caller says."""
     deploy(api, available=0)
-    (result,), seconds = Beside(cluster, check(operation(**AVAILABLE), seconds=100)).pass_until_done()
+    result, seconds = Beside(cluster, check(operation(**AVAILABLE), seconds=100)).pass_until_done()
     assert result.health is Health.FAILED
     assert "after 100" in result.message
     assert "(availableReplicas > `0`): Invalid value: false" in result.message
     assert 100 <= seconds < 130
-    (_,), seconds = Beside(cluster, check(operation(**AVAILABLE), seconds=900), within=50).pass_until_done()
+    _, seconds = Beside(cluster, check(operation(**AVAILABLE), seconds=900), within=50).pass_until_done()
     assert 50 <= seconds < 80
 
 
 def test_a_kind_that_the_server_does_not_know_fails_after_the_grace(cluster: Cluster) -> None:
     """As an object that is not there."""
-    (result,), seconds = Beside(cluster, check(operation(POLICIES))).pass_until_done()
+    result, seconds = Beside(cluster, check(operation(POLICIES))).pass_until_done()
     assert "the server does not know the kind ClusterPolicy of gpu.example.com/v1" in result.message
     assert 30 <= seconds < 60
 
@@ -173,13 +184,11 @@ def test_what_was_there_and_is_gone_is_not_doomed() -> None:
 
 def test_checks_keep_their_order_and_one_failure_fails_all(api: FakeApi, cluster: Cluster) -> None:
     """Results come in the order of the checks, whichever ends first; the error names each that failed."""
-    for number in range(6):
-        deploy(api, available=number % 2, name=f"d{number}")
-    checks = [
-        check(operation(**AVAILABLE, metadata={"name": f"d{number}", "namespace": "n"}), name=f"c{number}", seconds=5)
-        for number in range(6)
-    ]
-    results, _ = Beside(cluster, *checks).pass_until_done()
+    deploy(api)
+    text = {"status": {"availableReplicas": "one"}}  # a number is there, which ends the check at once
+    fields = [AVAILABLE, text] * 3
+    checks = [check(operation(**each), name=f"c{number}") for number, each in enumerate(fields)]
+    results = Checking(cluster, False, 360, 30).all(checks)
     assert [each.component for each in results] == [f"c{number}" for number in range(6)]
     with pytest.raises(Unhealthy, match="3 of 6 health checks failed") as caught:
         require_healthy(results)
