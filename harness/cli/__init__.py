@@ -71,6 +71,7 @@ VERBS = [
         "compare:command",
         "Say what broke, got fixed or got slower from OLD to NEW, each a kwok-results.json or a directory with some.",
     ),
+    Verb("test", "test:test", "Run test suites of chainsaw and kuttl below each DIR, without their programs."),
     Verb(
         "assert",
         "assert_:assert_",

@@ -30,19 +30,20 @@ def lint(context: Context, places: tuple[Path, ...], config: Path | None, test_f
         if not place.exists():
             raise UsageError("there is no such file or folder", where=str(place))
         if place.is_dir():
-            count += len(load([place], problems, config=config, overrides=Overrides(test_file=test_file)).tests)
+            found = load([place], problems, config=config, overrides=Overrides(test_file=test_file))
+            count += sum(len(suite.tests) for suite in found)
         else:
             single += 1
             suite = check_file(place, problems)
             count += len(suite.tests) if suite is not None else 0
-    found = list(dict.fromkeys(problems.found))  # a file that several operations name is read for each
-    errors = sum(problem.severity is Severity.ERROR for problem in found)
+    told = list(dict.fromkeys(problems.found))  # a file that several operations name is read for each
+    errors = sum(problem.severity is Severity.ERROR for problem in told)
     if as_json:
-        context.data({"tests": count, "errors": errors, "warnings": len(found) - errors, "problems": _data(found)})
+        context.data({"tests": count, "errors": errors, "warnings": len(told) - errors, "problems": _data(told)})
     else:
-        for problem in found:
+        for problem in told:
             context.console.text(_told(problem))
-        counts = [_counted(count, "test"), _counted(errors, "error"), _counted(len(found) - errors, "warning")]
+        counts = [_counted(count, "test"), _counted(errors, "error"), _counted(len(told) - errors, "warning")]
         context.console.text(", ".join(counts))
     if not count and not single and not errors:
         raise UsageError("no test found", where=", ".join(map(str, places)), do="name a folder with chainsaw-test.yaml")

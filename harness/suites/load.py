@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.suites import checking
+from harness.suites import checking, kuttl
 from harness.suites.chainsaw import configuration, discovery, tests
 from harness.suites.fields import Fields, documents
-from harness.suites.model import Suite, Test, Timeouts
-from harness.suites.problems import Problems
+from harness.suites.model import Language, Suite, Test, Timeouts
+from harness.suites.problems import Problems, SuiteInvalid
 
 
 @dataclass(frozen=True)
@@ -79,28 +79,57 @@ def load(
     config: Path | None = None,
     overrides: Overrides | None = None,
     selection: Selection | None = None,
-) -> Suite:
-    """The tests of folders and files under one configuration, `.chainsaw.yaml` of the working directory by default.
+    language: Language | None = None,
+    options: kuttl.Options | None = None,
+) -> list[Suite]:
+    """The suites of folders and files: one of all that are chainsaw's, one for each folder of kuttl's.
 
-    Whatever is wrong is added to `problems`. Raises UsageError for a place that is not there.
+    The configuration of chainsaw is `.chainsaw.yaml` of the working directory by default; `options` are for kuttl.
+    Without a `language` a folder tells by what is in it. Whatever is wrong is added to `problems`. Raises UsageError
+    for a place that is not there.
     """
+    over, chosen = overrides or Overrides(), selection or Selection()
+    ours: list[Path] = []
+    suites: list[Suite] = []
+    for place in dict.fromkeys(places):
+        if not place.exists():
+            raise UsageError("there is no such file or folder", where=str(place))
+        told = kuttl.is_kuttl(place) if place.is_dir() and language is None else language is Language.KUTTL
+        if not told:
+            ours.append(place)
+        elif (found := _kuttl(place, options, problems)) is not None:
+            found = over.over(found)
+            suites.append(replace(found, tests=tuple(chosen.of(_matching(list(found.tests), found)))))
+    if ours or not suites:
+        suites.insert(0, _chainsaw(ours, config, over, chosen, problems))
+    return suites
+
+
+def _chainsaw(
+    places: list[Path], config: Path | None, overrides: Overrides, selection: Selection, problems: Problems
+) -> Suite:
     default = Path(configuration.FILE)
     suite = configuration.DEFAULT
     if config is not None or default.is_file():
         suite = configuration.read(config or default, problems)
-    suite = (overrides or Overrides()).over(suite)
+    suite = overrides.over(suite)
     found: list[Test] = []
-    for place in dict.fromkeys(places):
-        if not place.exists():
-            raise UsageError("there is no such file or folder", where=str(place))
+    for place in places:
         if place.is_dir():
             found += discovery.discover([place], problems, suite.test_file)
         else:
             found += tests.read(place, problems)
-    found = _matching(found, suite)
-    suite = replace(suite, tests=tuple((selection or Selection()).of(found)))
+    suite = replace(suite, tests=tuple(selection.of(_matching(found, suite))))
     checking.check(suite, problems)
     return suite
+
+
+def _kuttl(place: Path, options: kuttl.Options | None, problems: Problems) -> Suite | None:
+    try:
+        return kuttl.load(place, options, problems.found.append)
+    except SuiteInvalid as error:
+        problems.found += error.problems
+    return None
 
 
 def check_file(file: Path, problems: Problems) -> Suite | None:
@@ -133,13 +162,13 @@ def _matching(found: list[Test], suite: Suite) -> list[Test]:
             except re.error as error:
                 option = "include" if wanted else "exclude"
                 raise UsageError(f"{pattern!r} is not a regular expression: {error}", where=f"--{option}") from error
-            kept = [test for test in kept if _fits(parts, test.name) is wanted]
+            kept = [test for test in kept if _fits(parts, test) is wanted]
     return kept
 
 
-def _fits(parts: list[re.Pattern[str]], name: str) -> bool:
-    """A pattern of one part is looked for in the name of the test alone: its parent is called chainsaw always."""
-    names = ["chainsaw", *name.split("/")]
+def _fits(parts: list[re.Pattern[str]], test: Test) -> bool:
+    """A pattern of one part is looked for in the name of the test alone: its parent is called alike for all."""
     if len(parts) == 1:
-        return bool(parts[0].search(name))
+        return bool(parts[0].search(test.name))
+    names = [test.language.value, *test.name.split("/")]
     return all(part.search(each) for part, each in zip(parts, names, strict=False))

@@ -112,7 +112,7 @@ REFUSED = {
 def read(tmp_path: Path, text: str) -> tuple[Suite, Problems]:
     (tmp_path / "chainsaw-test.yaml").write_text(text)
     problems = Problems()
-    return suites.load([tmp_path], problems), problems
+    return suites.load([tmp_path], problems)[0], problems
 
 
 @pytest.mark.parametrize(("text", "line", "what", "do"), REFUSED.values(), ids=REFUSED)
@@ -355,7 +355,7 @@ def test_folders_are_discovered_as_chainsaw_does() -> None:
     """Test files by name, numbered manifests as one test, all else not at all."""
     found = {}
     for folder in sorted((CORPUS / "loading" / "discovery").iterdir()):
-        found[folder.name] = suites.load([folder], Problems()).tests
+        found[folder.name] = suites.load([folder], Problems())[0].tests
     assert {name: len(tests) for name, tests in found.items()} == {
         "empty-test": 0,
         "manifests": 1,
@@ -374,7 +374,7 @@ def test_real_suites_load_without_an_error(folder: str, count: int) -> None:
     """chainsaw's own examples, and the conformance suites and command line tests of aicr."""
     pytest.importorskip("cel_expr_python")
     problems = Problems()
-    suite = suites.load([CORPUS.parent / folder], problems)
+    [suite] = suites.load([CORPUS.parent / folder], problems)
     assert not problems.errors
     assert len(suite.tests) == count
 
