@@ -133,6 +133,15 @@ def test_ctrf_is_what_the_format_allows(record: RunRecord) -> None:
     assert summary["tests"] == sum(summary[each] for each in ("passed", "failed", "skipped", "pending", "other"))
 
 
+def test_a_collector_that_fails_is_not_what_kuttl_reports() -> None:
+    """The text is the last error of the step itself."""
+    collected = operation(Status.FAILED, "podLogs", block=Block.CATCH, message="no logs")
+    record = run(case("a", step("0-x", operation(Status.FAILED, message="not there"), collected)))
+    report = json.loads(text(record, Format.KUTTL_JSON))
+    failure = report["testsuite"][0]["testsuite"][0]["testcase"][1]["failure"]
+    assert failure == {"text": "not there", "message": "failed in step 0-x"}
+
+
 def test_ctrf_keeps_simulated_apart_and_has_steps() -> None:
     """What held on simulated nodes is `other`; steps have their operations under `extra`."""
     tests = {each["name"]: each for each in json.loads(text(everything(), Format.CTRF))["results"]["tests"]}
