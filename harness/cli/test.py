@@ -2,8 +2,8 @@
 
 import os
 import shutil
-import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,13 +31,15 @@ from harness.suites.kuttl.templates import HelmTemplates
 from harness.suites.load import Overrides, Selection, load
 from harness.suites.model import Language, Suite, Timeouts
 from harness.suites.problems import Problems
-from harness.suites.record import RunRecord, Status
+from harness.suites.record import RunRecord, Status, TestRecord
 from harness.suites.running.clients import Client
 from harness.suites.running.nodes import simulated
 from harness.suites.running.options import NO_LIMIT, RunOptions
 from harness.suites.running.refusals import refuse
 from harness.suites.running.run import Run
+from harness.suites.running.tests import NOT_BEGUN
 
+LANGUAGES, REPORTS = [each.value for each in Language], [each.value for each in Format]
 COMPATIBLE = ("strict", "chainsaw", "kuttl")  # kuttl's asserts have Go's types in any case
 # What expressions and programs see of the environment; more by name with --env.
 PASSED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TERM", "TZ", "USER", "SHELL")
@@ -53,7 +55,7 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     ]
     options = [
         # which tests
-        click.option("--language", type=click.Choice(list(Language)), help="Whose suites they are."),
+        click.option("--language", type=click.Choice(LANGUAGES), help="Whose suites they are."),
         click.option("--config", type=file, help="The Configuration (chainsaw) or TestSuite (kuttl)."),
         click.option("--test-file", help="The name of chainsaw's files with tests."),
         click.option("--include", metavar="PATTERN", help="Only tests whose name matches, a Go test pattern."),
@@ -87,7 +89,7 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         # how they are judged and reported
         click.option("--compat", type=click.Choice(COMPATIBLE), help="Go's types; the exit codes of that program."),
         click.option("--strict-vacuous", is_flag=True, help="What holds of nothing does not hold."),
-        click.option("--report", "reports", multiple=True, type=click.Choice(list(Format)), help="Write this report."),
+        click.option("--report", "reports", multiple=True, type=click.Choice(REPORTS), help="Write this report."),
         click.option("--report-path", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where."),
         click.option("--report-name", default="kwok-suites", show_default=True),
     ]  # fmt: skip
@@ -266,35 +268,42 @@ def _recording(context: Context, connected: Connected | None) -> Iterator[tuple[
 def _report(context: Context, suites: list[Suite], record: RunRecord, said: dict[str, Any]) -> None:
     console = context.console
     for test_ in record.tests:
-        if test_.message and (test_.status.red or test_.status is Status.SKIPPED):
-            console.text(f"{telling.SYMBOLS[test_.status]} {test_.name}: {test_.message}")
-        for step in test_.steps:
-            if step.message:
-                console.text(f"{telling.SYMBOLS[step.status]} {test_.name}, {step.name}: {step.message}")
-            for operation in step.operations:
-                if operation.status.red or operation.status is Status.SKIPPED:
-                    where = f"{operation.place}: " if operation.place else ""
-                    title = f"{test_.name}, {step.name}, {operation.block} {operation.kind}: {operation.status}"
-                    facts = "\n".join(telling.facts(operation))
-                    parts = (f"{telling.SYMBOLS[operation.status]} {where}{title}", telling.told(operation), facts)
-                    console.text("\n".join(filter(None, (*parts, operation.output))))
+        for text in _of_test(test_):
+            console.text(text)
+    for why, count in Counter(each.message for each in record.tests if each.message.startswith(NOT_BEGUN)).items():
+        console.text(f"{count} {'test' if count == 1 else 'tests'} {why}")
     for changed in record.left_changed:
         console.text(f"was there before, and is not as it was: {changed}")
-    for wanted in [(each, said["report_path"], said["report_name"]) for each in said["reports"]]:
-        for file in write(record, wanted[1], [Format(wanted[0])], wanted[2]):
-            console.note(f"report: {file}")
+    wanted = [([Format(each)], said["report_path"], said["report_name"], "step") for each in said["reports"]]
     for suite in suites:
         if suite.report is not None and suite.report.format:
             granularity = suite.report.granularity or "step"
-            for file in write(record, suite.report.path, [_format(suite)], suite.report.name, granularity):
-                console.note(f"report: {file}")
+            wanted.append(([_format(suite)], suite.report.path, suite.report.name, granularity))
+    for formats, path, name, granularity in wanted:
+        for file in write(record, path, formats, name, granularity):
+            console.note(f"report: {file}")
+    if count := record.count(Status.SIMULATED):
+        held = "test holds" if count == 1 else "tests hold"
+        console.text(f"note: {count} {held} on simulated nodes only, where nothing runs: no proof of execution")
     word = "PASSED" if telling.green(record) else "FAILED"
-    simulated_ = record.count(Status.SIMULATED)
-    if simulated_:
-        held = "test holds" if simulated_ == 1 else "tests hold"
-        console.text(f"note: {simulated_} {held} on simulated nodes only, where nothing runs: no proof of execution")
-    console.text(f"{word} {telling.counts(record)}" + (f"; {record.error}" if record.error else ""))
-    sys.stdout.flush()
+    why = "the run was interrupted" if record.interrupted else record.error
+    console.text(f"{word} {telling.counts(record)}" + (f"; {why}" if why else ""))
+
+
+def _of_test(record: TestRecord) -> Iterator[str]:
+    """What is not simply green, with what is known of it."""
+    if record.message and record.status is not Status.PASSED and not record.message.startswith(NOT_BEGUN):
+        yield f"{telling.SYMBOLS[record.status]} {record.name}: {record.message}"
+    for step in record.steps:
+        if step.message:
+            yield f"{telling.SYMBOLS[step.status]} {record.name}, {step.name}: {step.message}"
+        for operation in step.operations:
+            if operation.status.red or operation.status is Status.SKIPPED:
+                where = f"{operation.place}: " if operation.place else ""
+                title = f"{record.name}, {step.name}, {operation.block} {operation.kind}: {operation.status}"
+                facts = "\n".join(telling.facts(operation))
+                parts = (f"{telling.SYMBOLS[operation.status]} {where}{title}", telling.told(operation), facts)
+                yield "\n".join(filter(None, (*parts, operation.output)))
 
 
 def _format(suite: Suite) -> Format:

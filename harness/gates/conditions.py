@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.excerpts import some
 from harness.gates.findings import subject
-from harness.objects import Kind, Object, Objects, condition
+from harness.objects import Kind, Object, Objects, condition, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 
 
@@ -14,20 +14,23 @@ from harness.verdict import Failed, Passed, Verdict, Waiting
 class Awaited:
     """`what` is creation, deletion, condition or jsonPath; `name` is a condition or a path, `value` what it must be.
 
-    All objects that are shown are meant; without a value, a condition must be True, and a path must find something.
+    All objects that are shown are meant, or those of a namespace and a name. Without a value, a condition must be True,
+    and a path must find something.
     """
 
     kind: Kind
     what: str
     name: str = ""
     value: str | None = None
+    namespace: str = ""
+    called: str = ""
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
         return (self.kind,)
 
     def __call__(self, objects: Objects) -> Verdict:
-        items = list(objects.all(self.kind))
+        items = [item for item in objects.all(self.kind) if self._meant(item)]
         names = some([subject(self.kind, item) for item in items], 3)
         if self.what == "creation":
             return Passed(f"{names} is there") if items else Waiting(f"there is no such {self.kind.kind}")
@@ -40,6 +43,10 @@ class Awaited:
                 return Waiting(why, subject(self.kind, item))
         wanted = f"{self.name}={self.value}" if self.value is not None else self.name
         return Passed(f"{names}: {wanted}")
+
+    def _meant(self, item: Object) -> bool:
+        namespace, name = key_of(item)
+        return self.namespace in ("", namespace) and self.called in ("", name)
 
     def _lacks(self, item: Object) -> str:
         if self.what == "condition":

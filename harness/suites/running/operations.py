@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.assertions.proof_fields import API, Proof
+from harness.assertions.proof_fields import API, EXECUTION, Proof
 from harness.errors import ClusterError, HarnessError
 from harness.suites.model import (
     Assert,
@@ -252,7 +252,7 @@ class _Performing:
             case Show() if client is not None:
                 output = reads.shown(action, client, scope, situation, self._timeout)
             case Proxy() if client is not None:
-                output = reads.proxied(action, client, scope, situation, self._timeout)
+                output, proof = reads.proxied(action, client, scope, situation, self._timeout), EXECUTION
                 given = {"stdout": output, "stderr": "", "error": None}
         self._done.outputs.update(scope.with_(**given).outputs(self._operation.outputs, None, given))
         if proofs.proves_nothing(proof, situation.options):

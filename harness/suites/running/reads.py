@@ -35,8 +35,9 @@ def awaited(action: WaitFor, client: Client, scope: Scope, situation: Situation,
     reference, condition = action.reference, action.condition
     kind = client.kind(scope.text(reference.api_version), scope.text(reference.kind))
     namespace = _namespace(reference, kind, scope, situation)
-    gate = Awaited(kind, condition.what, scope.text(condition.name), condition.value)
-    narrow = Narrow(namespace, scope.text(reference.name), scope.text(reference.selector))
+    name = scope.text(reference.name)
+    gate = Awaited(kind, condition.what, scope.text(condition.name), condition.value, namespace, name)
+    narrow = Narrow(namespace, name, scope.text(reference.selector))
     deadline = situation.within(timeout)
     try:
         with recorded(situation.recorder, gate, gate.kinds, deadline.remaining) as observe:

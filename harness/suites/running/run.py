@@ -27,7 +27,7 @@ from harness.suites.running.options import RunOptions
 from harness.suites.running.scope import Scope
 from harness.suites.running.situation import Created, Interruption, Journal, Situation
 from harness.suites.running.steps import removed
-from harness.suites.running.tests import Case, not_run
+from harness.suites.running.tests import NOT_BEGUN, Case, not_run
 
 
 class Run:
@@ -84,7 +84,9 @@ class Run:
             return _Tests(self, suite, scope, situation, self._progress).run()
         except HarnessError as error:
             self._error = self._error or f"set-up of the suite failed: {error}"
-            return [not_run(case, Status.ERROR, "not begun: the set-up of the suite failed") for case in _cases(suite)]
+            return [
+                not_run(case, Status.ERROR, f"{NOT_BEGUN}: the set-up of the suite failed") for case in _cases(suite)
+            ]
         finally:
             if background:
                 situation.programs.stop()
@@ -209,11 +211,11 @@ class _Tests:
 
     def _case(self, case: Case) -> TestRecord:
         if self._cancelled.is_set():
-            return not_run(case, Status.SKIPPED, "not begun: the run was interrupted")
+            return not_run(case, Status.SKIPPED, f"{NOT_BEGUN}: the run was interrupted")
         if self._failed.is_set():
-            return not_run(case, Status.SKIPPED, "not begun: a test had failed before (failFast)")
+            return not_run(case, Status.SKIPPED, f"{NOT_BEGUN}: a test had failed before (failFast)")
         if self._situation.deadline.expired:
-            return not_run(case, Status.FAILED, "not begun: the time budget of the run is used up")
+            return not_run(case, Status.FAILED, f"{NOT_BEGUN}: the time budget of the run is used up")
         task = f"test {case.test.name}" + (f" {case.number}" if _several(self._suite, case.test) else "")
         self._progress.started(task, str(case.test.folder))
         record = tests.run(case, self._scope, self._situation)

@@ -17,6 +17,7 @@ from harness.suites.running.situation import Created, Situation
 from harness.suites.running.steps import StepRun, clean_up, removed, run_step, situation_of
 from harness.waiting.loop import Cancelled
 
+NOT_BEGUN = "not begun"  # how the message of a test begins that was not
 NO_OP = "aicr/no-op-check"  # the annotation of a test that checks nothing on purpose
 
 

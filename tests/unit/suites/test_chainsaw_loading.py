@@ -301,9 +301,8 @@ def test_tests_are_chosen_by_labels_names_and_shards(tmp_path: Path) -> None:
 
     def names(selection: suites.Selection | None = None, **said: str) -> list[str]:
         overrides = suites.Overrides(include=said.get("include"), exclude=said.get("exclude"))
-        return [
-            test.name for test in suites.load([tmp_path], Problems(), overrides=overrides, selection=selection).tests
-        ]
+        [suite] = suites.load([tmp_path], Problems(), overrides=overrides, selection=selection)
+        return [test.name for test in suite.tests]
 
     assert names() == ["t0", "t1", "t2", "t3", "t4"]
     assert names(suites.Selection("n!=1,n")) == ["t0", "t2", "t3", "t4"]
