@@ -54,6 +54,11 @@ VERBS = [
         "sweep:sweep",
         "Run recipes (all testable ones, where none is named) under one lane or several, and say what became of each.",
     ),
+    Verb(
+        "health",
+        "health:health",
+        "Judge the health checks of COMPONENTs, or of all that have one, on the cluster that is up.",
+    ),
     Verb("bundle", "cells:bundle", "Write the bundle that a lane would deliver for RECIPE; no cluster is needed."),
     Verb("explain", "explain:explain", "Tell what happened in RUN, and judge its verdicts again."),
     Verb(

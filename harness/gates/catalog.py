@@ -31,6 +31,8 @@ GATES: Mapping[str, type[Gate]] = {  # the names are part of the format of recor
 LATER: Mapping[str, str] = {
     "assertions.asserted": "harness.gates.assertions:Asserted",
     "assertions.kind_served": "harness.gates.assertions:KindServed",
+    "health.all_served": "harness.gates.health:AllServed",
+    "health.healthy": "harness.gates.health:Healthy",
     "rounds.together": "harness.gates.rounds:Together",
 }
 _LATER_NAMES = {place: name for name, place in LATER.items()}

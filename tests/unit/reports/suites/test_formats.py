@@ -114,8 +114,8 @@ def test_a_green_run_has_no_cases_of_ours() -> None:
 def test_kuttls_report_has_clean_up_that_failed() -> None:
     """A case `setup` always, one for clean-up where it failed; asserted objects are counted."""
     cleanup = step("@cleanup", operation(Status.FAILED, "delete", block=Block.CLEANUP, message="still there"))
-    judged = operation(kind="round", objects=("a", "b"))
-    record = run(case("a", step("0-x", judged), cleanup, language=Language.KUTTL))
+    judged = (operation(kind="assert"), operation(kind="error"), operation(kind="round"))
+    record = run(case("a", step("0-x", *judged), cleanup, language=Language.KUTTL))
     report = json.loads(text(record, Format.KUTTL_JSON))
     (suite,) = report["testsuite"][0]["testsuite"]
     assert [each["name"] for each in suite["testcase"]] == ["setup", "step 0-x", "@cleanup"]
@@ -131,6 +131,15 @@ def test_ctrf_is_what_the_format_allows(record: RunRecord) -> None:
     jsonschema.validate(made, schema)
     summary = made["results"]["summary"]
     assert summary["tests"] == sum(summary[each] for each in ("passed", "failed", "skipped", "pending", "other"))
+
+
+def test_a_collector_that_fails_is_not_what_kuttl_reports() -> None:
+    """The text is the last error of the step itself."""
+    collected = operation(Status.FAILED, "podLogs", block=Block.CATCH, message="no logs")
+    record = run(case("a", step("0-x", operation(Status.FAILED, message="not there"), collected)))
+    report = json.loads(text(record, Format.KUTTL_JSON))
+    failure = report["testsuite"][0]["testsuite"][0]["testcase"][1]["failure"]
+    assert failure == {"text": "not there", "message": "failed in step 0-x"}
 
 
 def test_ctrf_keeps_simulated_apart_and_has_steps() -> None:
