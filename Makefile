@@ -15,7 +15,7 @@ PYTEST   := $(COMPILED) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist
 
 .DEFAULT_GOAL := help
 .PHONY: help env kwok-cluster kwok-cluster-delete kwok-nodes kwok-nodes-delete kwok-status kwok-test kwok-test-deployer \
-        kwok-test-all \
+        kwok-test-all check-health check-health-all \
         test test-unit test-e2e test-kind lint check build benchmarks clean
 
 help:  ## list the targets
@@ -58,6 +58,13 @@ kwok-test-deployer: env  ## run RECIPE under DEPLOYER, on the cluster of `kwok-c
 
 kwok-test-all: env  ## run all testable recipes under DEPLOYER (helm, or another lane, or all)
 	@$(HARNESS) sweep --deployer $(DEPLOYER)
+
+check-health: env  ## judge the health check of COMPONENT on the cluster that is up (RECIPE= where it was not kept)
+	@$(if $(COMPONENT),,echo "usage: make check-health COMPONENT=<name> [RECIPE=<name>]"; exit 64)
+	@$(HARNESS) health $(COMPONENT) $(if $(RECIPE),--recipe $(RECIPE))
+
+check-health-all: env  ## judge the health checks of all components on the cluster that is up
+	@$(HARNESS) health $(if $(RECIPE),--recipe $(RECIPE))
 
 test: env  ## all tests that need no container engine, on a real control plane (prepares the tools, minutes when cold)
 	@$(HARNESS) tools prepare

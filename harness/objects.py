@@ -51,6 +51,11 @@ PRIORITY_CLASSES = Kind("scheduling.k8s.io/v1", "priorityclasses", "PriorityClas
 RUNTIME_CLASSES = Kind("node.k8s.io/v1", "runtimeclasses", "RuntimeClass", namespaced=False)
 FAILED_CREATES = replace(EVENTS, fields="reason=FailedCreate")  # a controller may not make a pod
 
+# Not objects of the API, but shown to gates as such: what the time is (one object, `now` in RFC 3339), and which kinds
+# the server serves (one object each, named "apps/v1/Deployment").
+CLOCK = Kind("kwok-harness/v1", "clocks", "Clock", namespaced=False)
+SERVED = Kind("kwok-harness/v1", "servedkinds", "ServedKind", namespaced=False)
+
 
 @dataclass(frozen=True, order=True)
 class Reference:

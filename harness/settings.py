@@ -124,6 +124,8 @@ class Deadlines(_Closed):
     flux_sync: Duration
     prune: Duration
     steady: Duration
+    health: Duration
+    health_grace: Duration
     cleanup: Duration
     evidence: Duration
 

@@ -10,7 +10,7 @@ from typing import Any
 from harness.assertions.candidates import target_of
 from harness.assertions.errors import ExpressionInvalid
 from harness.assertions.expressions.reads import OF_CLUSTER, UNKNOWN, Path, Reads, calls
-from harness.assertions.keys import DEFAULT_ENGINE, JMESPATH, Notation, notation
+from harness.assertions.keys import CEL, DEFAULT_ENGINE, JMESPATH, Notation, notation
 from harness.assertions.programs import Program, compile_program
 from harness.assertions.proof_fields import API, EXECUTION, Proof, proof_of_field
 
@@ -80,7 +80,8 @@ class _Walk:
         else:
             self._note(here)
             parsed = notation(source) if isinstance(source, str) else None
-            if parsed is not None:
+            # CEL sees nothing here but this place, and bindings.
+            if parsed is not None and (bindings or self._engine_of(parsed) != CEL):
                 self._program(parsed, here, bindings)
 
     def _entry(self, key: str, value: Any, here: Path, bindings: Mapping[str, Path]) -> None:
@@ -92,6 +93,9 @@ class _Walk:
             bindings = {**bindings, parsed.foreach: UNKNOWN}
         self.below(value, below, bindings)
 
+    def _engine_of(self, parsed: Notation) -> str | None:
+        return self.engine if parsed.engine == DEFAULT_ENGINE else parsed.engine
+
     def _note(self, path: Path) -> None:
         if path and UNKNOWN[0] not in path:
             self.reads.found.append(path)
@@ -99,7 +103,7 @@ class _Walk:
     def _program(self, parsed: Notation, here: Path, bindings: Mapping[str, Path]) -> Path:
         if parsed.engine is None:
             return here
-        engine = self.engine if parsed.engine == DEFAULT_ENGINE else parsed.engine
+        engine = self._engine_of(parsed) or JMESPATH
         try:
             program: Program | None = compile_program(engine, parsed.statement)
         except ExpressionInvalid:

@@ -17,6 +17,7 @@ from typing import Any
 from harness.bundles.model import Bundler
 from harness.cells.aftermath import Aftermath
 from harness.cells.budget import Budget
+from harness.cells.health import checks_of_recipe, judge_health
 from harness.cells.lane import Lane
 from harness.cells.prepare import Installed, Prepared, prepare
 from harness.cells.run import Run, Watched, unwatched
@@ -57,8 +58,8 @@ def new_run_id() -> str:
 class Cell:
     """A recipe under a lane on a cluster. `nodes` are its Node and StorageClass objects; `keep` leaves it as it ends up
     (`keep_failed`: where the cell fails); `budget` is what the job leaves; `watched` hears what is waited for;
-    `parity` compares what the lane made with what helm would make; `upgrade_from` is delivered first, and then `recipe`
-    in its place.
+    `parity` compares what the lane made with what helm would make; `health` judges the health checks of the components;
+    `upgrade_from` is delivered first, and then `recipe` in its place.
 
     `tools` gives a program's path and waits for its build; `cancel` ends builds that are under way.
     """
@@ -76,6 +77,7 @@ class Cell:
     run_id: str
     keep: bool = False
     parity: bool = True
+    health: bool = False
     upgrade_from: Recipe | None = None
     keep_failed: bool = False
     budget: Budget = field(default_factory=Budget)
@@ -143,6 +145,7 @@ class Cell:
 
     def _tell(self, work: Path, recorder: Recorder) -> None:
         self.budget.require()
+        checks = checks_of_recipe(self.recipe) if self.health else ()  # what is wrong in them ends the cell at once
         self._access()  # before anything else is begun: what is wrong with it is wrong now
         booting = Background(self._boot, "cluster")
         preparing = Background(lambda: self._prepare(work), "bundle")
@@ -194,6 +197,8 @@ class Cell:
         finally:
             for note in unexercised(cluster, self.settings.webhooks):
                 self.journal.note(note)
+        if self.health:
+            judge_health(run, checks)
         if self.parity:
             with self.journal.phase("parity") as phase:
                 now = installed()

@@ -87,6 +87,11 @@ VERBS = [
         "sweep:sweep",
         "Run recipes (all testable ones, where none is named) under one lane or several, and say what became of each.",
     ),
+    Verb(
+        "health",
+        "health:health",
+        "Judge the health checks of COMPONENTs, or of all that have one, on the cluster that is up.",
+    ),
     Verb("bundle", "cells:bundle", "Write the bundle that a lane would deliver for RECIPE; no cluster is needed."),
     Verb("explain", "explain:explain", "Tell what happened in RUN, and judge its verdicts again."),
     Verb(
@@ -99,6 +104,17 @@ VERBS = [
         "compare:command",
         "Say what broke, got fixed or got slower from OLD to NEW, each a kwok-results.json or a directory with some.",
         settings=False,
+    ),
+    Verb("test", "test:test", "Run test suites of chainsaw and kuttl below each DIR, without their programs."),
+    Verb(
+        "assert",
+        "assert_:assert_",
+        "Judge assertion trees against a cluster, or against the objects of a file.",
+    ),
+    Verb(
+        "lint",
+        "lint:lint",
+        "Check test suites below each DIR (or single files), and print every problem with file and line.",
     ),
     Verb("recipes", "recipes:recipes", "Look at recipes: what there is, what one resolves to, and why."),
     Verb("matrix", "matrix:matrix", "Say which recipes run under which lanes, and why."),

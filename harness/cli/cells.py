@@ -49,6 +49,7 @@ constraints = click.option(
 @constraints
 @click.option("--keep", is_flag=True, help="Leave the cluster as it ends up, and say how to reach it.")
 @click.option("--parity/--no-parity", default=True, help="Whether the objects must be those that helm would make.")
+@click.option("--health", is_flag=True, help="Judge the health checks of its components as well.")
 @click.option(
     "--upgrade-from",
     metavar="RECIPE|DIRECTORY",
@@ -65,6 +66,7 @@ def run(
     constraints: str | None,
     keep: bool,
     parity: bool,
+    health: bool,
     upgrade_from: str | None,
     reuse: bool,
     as_json: bool,
@@ -99,6 +101,7 @@ def run(
             run_id=run_id,
             keep=keep,
             parity=parity,
+            health=health,
             upgrade_from=earlier,
             budget=budget,
         ).carry_out()

@@ -61,7 +61,7 @@ class Cluster(Connection):
         A 410 between pages (the continue token has expired) starts over. `timeout` bounds all of it.
         """
         until = self._clock() + timeout
-        query = {"limit": str(PAGE), "labelSelector": label_selector, "fieldSelector": field_selector or kind.fields}
+        query = {"limit": str(PAGE), "labelSelector": label_selector, **_fields(kind, field_selector)}
         query = {key: value for key, value in query.items() if value}
         pinned = {"resourceVersion": at, "resourceVersionMatch": "Exact"} if at else {}
         items: list[dict[str, Any]] = []
@@ -89,9 +89,20 @@ class Cluster(Connection):
             item.setdefault("kind", kind.kind)
         return Listing(items, str(metadata.get("resourceVersion", "")))
 
-    def revision(self, kind: Kind, *, timeout: float = 30.0, attempts: int = ATTEMPTS) -> str:
-        """The newest resourceVersion of the cluster, by way of the shortest LIST of `kind`."""
-        page = self.request("GET", address(kind), query={"limit": "1"}, timeout=timeout, attempts=attempts)
+    def revision(
+        self,
+        kind: Kind,
+        *,
+        namespace: str = "",
+        field_selector: str = "",
+        timeout: float = 30.0,
+        attempts: int = ATTEMPTS,
+    ) -> str:
+        """The newest resourceVersion of the cluster, by way of the shortest LIST of `kind`; narrowed for those who may
+        not list all of it.
+        """
+        query = {"limit": "1", **_fields(kind, field_selector)}
+        page = self.request("GET", address(kind, namespace), query=query, timeout=timeout, attempts=attempts)
         return str(page["metadata"]["resourceVersion"])
 
     def create(self, kind: Kind, obj: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +140,17 @@ class Cluster(Connection):
             if error.status != 404:
                 raise
 
-    def watch(self, kind: Kind, resource_version: str, *, timeout: float, grace: float = 5.0) -> Watch:
+    def watch(
+        self,
+        kind: Kind,
+        resource_version: str,
+        *,
+        timeout: float,
+        grace: float = 5.0,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> Watch:
         """One stream of changes after `resource_version`.
 
         The server ends it after `timeout` seconds; one that is open `grace` seconds later raises Interrupted.
@@ -140,10 +161,11 @@ class Cluster(Connection):
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(max(1, int(timeout))),
         }
-        if kind.fields:
-            query["fieldSelector"] = kind.fields
-        response = self.stream(address(kind), query, silence=timeout + grace)
-        return Watch(response, where=f"WATCH {address(kind)}", seconds=timeout + grace, clock=self._clock)
+        query |= {"labelSelector": label_selector} if label_selector else {}
+        query |= _fields(kind, field_selector)
+        path = address(kind, namespace)
+        response = self.stream(path, query, silence=timeout + grace)
+        return Watch(response, where=f"WATCH {path}", seconds=timeout + grace, clock=self._clock)
 
     def log(
         self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False, timeout: float = 5.0
@@ -166,6 +188,17 @@ class Cluster(Connection):
                 _discover(group, found)
         return found
 
+    def kinds(self) -> dict[tuple[str, str], Kind]:
+        """Every kind at every version that is served, by API version and kind; those that cannot be listed too."""
+        found: dict[tuple[str, str], Kind] = {}
+        for root in ("/api", "/apis"):
+            for group in self.request("GET", root, accept=_DISCOVERY).get("items") or []:
+                for version, resource in _resources(group):
+                    kind = resource["responseKind"]["kind"]
+                    namespaced = resource["scope"] == "Namespaced"
+                    found.setdefault((version, kind), Kind(version, resource["resource"], kind, namespaced))
+        return found
+
     def api_versions(self) -> frozenset[str]:
         """What a chart may ask for here: each "group/version" that is served, and each "group/version/Kind" of it."""
         found: set[str] = set()
@@ -182,6 +215,14 @@ def address(kind: Kind, namespace: str = "", name: str = "") -> str:
     return f"{root}/{kind.api_version}{middle}/{kind.plural}" + (f"/{quote(name, safe='')}" if name else "")
 
 
+def _resources(group: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    name = group.get("metadata", {}).get("name", "")
+    for version in group.get("versions", []):
+        api_version = f"{name}/{version['version']}" if name else version["version"]
+        for resource in version.get("resources", []):
+            yield api_version, resource
+
+
 def _served(group: Mapping[str, Any]) -> Iterator[str]:
     """As Helm counts them: the kinds of subresources (Scale, Eviction) are among those of the group version."""
     name = group.get("metadata", {}).get("name", "")
@@ -191,6 +232,12 @@ def _served(group: Mapping[str, Any]) -> Iterator[str]:
         for resource in version.get("resources", []):
             for each in (resource, *resource.get("subresources", [])):
                 yield f"{api_version}/{each['responseKind']['kind']}"
+
+
+def _fields(kind: Kind, selector: str) -> dict[str, str]:
+    """The field selector of a query: what is asked for, of those objects of `kind` that are wanted at all."""
+    both = ",".join(filter(None, (kind.fields, selector)))
+    return {"fieldSelector": both} if both else {}
 
 
 def _namespace(obj: Mapping[str, Any]) -> str:

@@ -10,7 +10,9 @@ fields of other mappings where they are not written out. Other tags, and keys th
 """
 
 import re
-from collections.abc import Iterable, Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -25,6 +27,7 @@ except ImportError:  # PyYAML without libyaml: the same nodes, slower
     from yaml import SafeLoader as _Base  # type: ignore[assignment]
 
 NODES = 100_000  # per file, aliases counted where they are used: the largest real file has a few hundred
+LARGEST = 5_000_000  # bytes of a file
 DEPTH = 60  # also what ends an alias that contains itself
 
 _TOO_DEEP = f"is nested deeper than {DEPTH} levels, or an alias contains itself"
@@ -77,6 +80,20 @@ class Document:
         lines: dict[tuple[str | int, ...], int] = {}
         data = None if root is None else _Plain(file, lines).of(root, ())
         return cls(file, data, lines, reading)
+
+    @classmethod
+    def read_all(cls, file: Path, text: str | None = None) -> tuple[Self, ...]:
+        """Every document of a stream that is not empty; `text` is what the file holds once it is rendered.
+
+        `lines[()]` is the line on which a document begins. Raises DataError with file and line.
+        """
+        found = []
+        for root in _compose_all(file, _text(file) if text is None else text):
+            lines: dict[tuple[str | int, ...], int] = {(): root.start_mark.line + 1}
+            data = _Plain(file, lines).of(root, ())
+            if data is not None:
+                found.append(cls(file, data, lines))
+        return tuple(found)
 
     def root(self) -> "Block":
         """The top-level mapping; an empty file or anything else is an error."""
@@ -198,6 +215,11 @@ def inside(directory: Path, relative: str, where: str) -> Path:
 
 def _text(file: Path) -> str:
     try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise DataError("is not a regular file", where=str(file))  # reading a pipe would wait for ever
+        if status.st_size > LARGEST:
+            raise DataError(f"is larger than {LARGEST // 1_000_000} MB", where=str(file))
         raw = file.read_bytes()
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=str(file)) from error
@@ -209,9 +231,21 @@ def _text(file: Path) -> str:
 
 
 def _compose(file: Path, text: str) -> yaml.Node | None:
-    try:
+    with _yaml_errors(file, text):
         _check_depth(file, text)
         return yaml.compose(text, Loader=_Loader)
+
+
+def _compose_all(file: Path, text: str) -> list[yaml.Node]:
+    with _yaml_errors(file, text):
+        _check_depth(file, text)
+        return list(yaml.compose_all(text, Loader=_Loader))
+
+
+@contextmanager
+def _yaml_errors(file: Path, text: str) -> Iterator[None]:
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from harness.gates.findings import Finding, Level, named, overall
 from harness.objects import Key, Kind, Objects
-from harness.verdict import Passed, Verdict
+from harness.verdict import Passed, Verdict, Waiting
 
 Member = tuple[str, str, str, str, str]  # API version, plural, kind, namespace ("" for cluster-scoped), name
 
@@ -29,3 +29,28 @@ class Gone:
 def _located(member: Member) -> tuple[Kind, Key]:
     version, plural, kind, namespace, name = member
     return Kind(version, plural, kind, namespaced=bool(namespace)), (namespace, name)
+
+
+@dataclass(frozen=True)
+class Vanished:
+    """An object is gone, or another one has its name: `uid` is that of the one in question."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return (self.kind,)
+
+    def __call__(self, objects: Objects) -> Verdict:
+        subject = named(self.kind, (self.namespace, self.name))
+        item = objects.get(self.kind, self.namespace, self.name)
+        if item is None or item["metadata"].get("uid", "") != self.uid:
+            return Passed("is gone", subject)
+        finalizers = item["metadata"].get("finalizers") or []
+        if not item["metadata"].get("deletionTimestamp"):
+            return Waiting("is still there", subject)
+        held = f", its finalizers {', '.join(finalizers)} are not done" if finalizers else ""
+        return Waiting(f"is being deleted{held}", subject)

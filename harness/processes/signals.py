@@ -8,7 +8,7 @@ is raised again, a moment later.
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -72,6 +72,38 @@ def noted() -> Iterator[Noted]:
         for each, handler in before.items():
             signal.signal(each, handler)
         found.close()
+
+
+class Handed:
+    """The first interrupt, if there was one."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    @property
+    def exit(self) -> Exit | None:
+        if self.signal is None:
+            return None
+        return Exit.TERMINATED if self.signal is signal.SIGTERM else Exit.INTERRUPTED
+
+
+@contextmanager
+def handed(first: Callable[[], None]) -> Iterator[Handed]:
+    """In the block the first SIGINT or SIGTERM calls `first`, and a second one raises as always. In the main thread."""
+    found = Handed()
+
+    def take(number: int, frame: FrameType | None) -> None:
+        if found.signal is not None:
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        found.signal = signal.Signals(number)
+        first()
+
+    before = {each: signal.signal(each, take) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield found
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -26,7 +26,7 @@ STATUSES = {
     Status.NOT_RUN: "pending",
     Status.INTERRUPTED: "other",
 }
-_OURS = uuid.UUID("6f0c6f0e-6b1d-5d0e-9d57-6c8f4b8f2a11")  # the namespace of our name-based identities
+OURS = uuid.UUID("6f0c6f0e-6b1d-5d0e-9d57-6c8f4b8f2a11")  # the namespace of our name-based identities
 
 
 def document(results: Results) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def document(results: Results) -> dict[str, Any]:
     return {
         "reportFormat": "CTRF",
         "specVersion": SPEC_VERSION,
-        "reportId": str(uuid.uuid5(_OURS, f"{results.run_id} {results.shard} {results.ended.isoformat()}")),
+        "reportId": str(uuid.uuid5(OURS, f"{results.run_id} {results.shard} {results.ended.isoformat()}")),
         "timestamp": results.ended.isoformat(timespec="seconds"),
         "generatedBy": TOOL,
         "results": {
@@ -79,7 +79,7 @@ def read(document: Mapping[str, Any]) -> Results:
 
 def _test(cell: CellResult) -> dict[str, Any]:
     test: dict[str, Any] = {
-        "id": str(uuid.uuid5(_OURS, cell.name)),
+        "id": str(uuid.uuid5(OURS, cell.name)),
         "name": cell.name,
         "status": STATUSES[cell.status],
         "rawStatus": cell.status.value,

@@ -3,7 +3,7 @@
 HTML elements instead of Markdown's own wherever text comes from elsewhere: it is escaped once and cannot break out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from harness.excerpts import first_line, some
@@ -17,10 +17,15 @@ _NAMED = 12  # cells that a cause names
 
 
 def document(results: Results, limit: int = LIMIT) -> str:
-    """The summary, of at most `limit` bytes: what comes last is left out first, and that is said."""
+    """The summary, of at most `limit` bytes."""
+    return fitting(_parts(results), limit)
+
+
+def fitting(written: Iterable[str], limit: int) -> str:
+    """The parts, of at most `limit` bytes: what comes last is left out first, and that is said."""
     kept: list[str] = []
     room = limit - 200  # for the sentence that something is missing
-    parts = list(_parts(results))
+    parts = list(written)
     for number, part in enumerate(parts):
         room -= len(part.encode(errors="replace"))
         if room < 0:

@@ -20,7 +20,18 @@ from harness.gates.combining import Step
 from harness.gates.findings import named
 from harness.objects import Key, Kind, Objects, key_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
-from harness.waiting.reflector import Changed, Confirmed, Listed, Message, Opened, Refused, Stopped, Trouble, Watching
+from harness.waiting.reflector import (
+    Changed,
+    Confirmed,
+    Listed,
+    Message,
+    Narrow,
+    Opened,
+    Refused,
+    Stopped,
+    Trouble,
+    Watching,
+)
 from harness.waiting.store import Mirror
 from harness.waiting.transitions import last_transition
 
@@ -114,6 +125,7 @@ def wait(
     certain: float = math.inf,
     observe: Observe | None = None,
     cancelled: threading.Event | None = None,
+    narrow: Mapping[Kind, Narrow] | None = None,
 ) -> Passed:
     """Judge every change of `kinds` until `gate` passes and has passed, unchanged, for `settle` seconds.
 
@@ -121,9 +133,10 @@ def wait(
     certain to be for `certain` seconds;
     Expired at the deadline, never later than a second after it; Cancelled once `cancelled` is set; ApiError for an
     answer that asking again does not change (401, 403, 404, 405). Everything else is tried again until the deadline.
-    `observe` sees everything that was judged, in order; the last is what the verdict rests on.
+    `observe` sees everything that was judged, in order; the last is what the verdict rests on. `narrow` says which
+    objects of a kind are looked at, where not all are.
     """
-    watching = Watching(cluster, kinds, deadline.clock)
+    watching = Watching(cluster, kinds, deadline.clock, narrow)
     with watching:
         if cancelled is not None:
             watching.stop_on(cancelled)

@@ -8,19 +8,21 @@ stream that lived is resumed without delay.
 import queue
 import random
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from harness.cluster.api import ApiError, Cluster, Listing, Watch, transient
 from harness.deadline import MONOTONIC, Clock
 from harness.errors import ClusterError
-from harness.objects import Kind
+from harness.objects import CLOCK, SERVED, Kind
 
 STREAM_SECONDS = 30.0  # the server ends a stream after this; one that is open later than that is dead, and is noticed
 STREAM_GRACE = 5.0
 LIST_SECONDS = 60.0  # all pages of a kind; a silent server is given up much sooner
 SLOWEST_RETRY = 1.0
+READING_PAUSE = 1.0  # seconds between two readings of what cannot be watched
 
 _jitter = random.Random()  # not the one that tests and libraries seed
 
@@ -81,6 +83,26 @@ class Confirmed:
 Message = Listed | Opened | Changed | Trouble | Refused | Stopped | Confirmed
 
 
+@dataclass(frozen=True)
+class Narrow:
+    """Which objects of a kind are followed: of a namespace, of a name, with labels (a selector); empty is all.
+
+    `reading`: by GET or LIST once a second, for those who may not watch.
+    """
+
+    namespace: str = ""
+    name: str = ""
+    labels: str = ""
+    reading: bool = False
+
+    @property
+    def fields(self) -> str:
+        return f"metadata.name={self.name}" if self.name else ""
+
+
+ALL = Narrow()
+
+
 class Backoff:
     """Growing, jittered delays in seconds, from 0.05 to SLOWEST_RETRY, or longer where the server says so."""
 
@@ -104,13 +126,26 @@ class Watching:
     timeout in a daemon thread that nobody listens to any more.
     """
 
-    def __init__(self, cluster: Cluster, kinds: Iterable[Kind], clock: Clock = MONOTONIC) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        kinds: Iterable[Kind],
+        clock: Clock = MONOTONIC,
+        narrow: Mapping[Kind, Narrow] | None = None,
+    ) -> None:
         self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.kinds = tuple(dict.fromkeys(kinds))
         self._cluster = cluster
         self._clock = clock
+        self._narrow = narrow or {}
         self._over = threading.Event()
-        self._followers = [_Follower(cluster, kind, self.messages, self._over, clock) for kind in self.kinds]
+        self._followers = [self._follower(kind) for kind in self.kinds]
+
+    def _follower(self, kind: Kind) -> "_Follower | _Reader":
+        narrow = self._narrow.get(kind, ALL)
+        if kind in NOT_WATCHED or narrow.reading:
+            return _Reader(self._cluster, kind, narrow, self.messages, self._over, self._clock)
+        return _Follower(self._cluster, kind, narrow, self.messages, self._over, self._clock)
 
     def __enter__(self) -> Self:
         for follower in self._followers:
@@ -139,21 +174,34 @@ class Watching:
         def listings() -> None:
             backoff = Backoff()
             while not self._over.is_set():
-                kind = self.kinds[0]
+                asked = [self.kinds[0]]
                 try:
-                    revision = self._cluster.revision(kind, timeout=LIST_SECONDS, attempts=1)
-                    found: dict[Kind, Listing] = {}
-                    for kind in self.kinds:
-                        found[kind] = self._cluster.list(kind, at=revision, timeout=LIST_SECONDS, attempts=1)
-                    self.messages.put(Confirmed(found))
+                    self.messages.put(Confirmed(self._at_one_revision(asked)))
                     return
                 except ClusterError as error:
                     if not _again(error):
                         raise
-                    self.messages.put(Trouble(kind, error))
+                    self.messages.put(Trouble(asked[-1], error))
                     self._clock.wait(self._over, backoff.next(error))
 
         self._start(listings, "watch confirmation")
+
+    def _at_one_revision(self, asked: list[Kind]) -> dict[Kind, Listing]:
+        """All kinds; what cannot be watched has no revision, and is read once more. `asked` gets each kind in turn."""
+        found: dict[Kind, Listing] = {}
+        revision = ""
+        for kind in self.kinds:
+            narrow = self._narrow.get(kind, ALL)
+            asked.append(kind)
+            if kind in NOT_WATCHED or narrow.reading:
+                found[kind] = read(self._cluster, kind, narrow)
+                continue
+            if not revision:
+                revision = self._cluster.revision(
+                    kind, namespace=narrow.namespace, field_selector=narrow.fields, timeout=LIST_SECONDS, attempts=1
+                )
+            found[kind] = listed(self._cluster, kind, narrow, at=revision)
+        return found
 
     def _start(self, work: Callable[[], None], name: str) -> None:
         def guarded() -> None:
@@ -169,9 +217,16 @@ class _Follower:
     """One kind: its last resourceVersion ("" asks for a new LIST) and the stream that is open, if one is."""
 
     def __init__(
-        self, cluster: Cluster, kind: Kind, messages: queue.SimpleQueue[Message], over: threading.Event, clock: Clock
+        self,
+        cluster: Cluster,
+        kind: Kind,
+        narrow: Narrow,
+        messages: queue.SimpleQueue[Message],
+        over: threading.Event,
+        clock: Clock,
     ) -> None:
         self.kind = kind
+        self._narrow = narrow
         self._cluster = cluster
         self._messages = messages
         self._over = over
@@ -209,10 +264,18 @@ class _Follower:
 
     def _list_and_watch(self) -> None:
         if not self._revision:
-            listing = self._cluster.list(self.kind, timeout=LIST_SECONDS, attempts=1)
+            listing = listed(self._cluster, self.kind, self._narrow)
             self._messages.put(Listed(self.kind, listing, self._clock()))
             self._revision = listing.resource_version
-        with self._cluster.watch(self.kind, self._revision, timeout=STREAM_SECONDS, grace=STREAM_GRACE) as stream:
+        with self._cluster.watch(
+            self.kind,
+            self._revision,
+            timeout=STREAM_SECONDS,
+            grace=STREAM_GRACE,
+            namespace=self._narrow.namespace,
+            label_selector=self._narrow.labels,
+            field_selector=self._narrow.fields,
+        ) as stream:
             with self._lock:
                 self._open = stream
             if self._over.is_set():
@@ -224,6 +287,68 @@ class _Follower:
                 self._revision = str(item["metadata"]["resourceVersion"])
                 if event != "BOOKMARK":
                     self._messages.put(Changed(self.kind, event, item, self._clock()))
+
+
+class _Reader:
+    """One kind that cannot be watched, and is read again and again; trouble is told, and what was read before stays."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        kind: Kind,
+        narrow: Narrow,
+        messages: queue.SimpleQueue[Message],
+        over: threading.Event,
+        clock: Clock,
+    ) -> None:
+        self.kind = kind
+        self._cluster = cluster
+        self._narrow = narrow
+        self._messages = messages
+        self._over = over
+        self._clock = clock
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            try:
+                listing = read(self._cluster, self.kind, self._narrow)
+                self._messages.put(Listed(self.kind, listing, self._clock()))
+                self._messages.put(Opened(self.kind))
+            except ClusterError as error:
+                if not _again(error):
+                    raise
+                self._messages.put(Trouble(self.kind, error))
+            self._clock.wait(self._over, READING_PAUSE)
+
+    def close(self) -> None:
+        """Nothing is open between two readings."""
+
+
+def listed(cluster: Cluster, kind: Kind, narrow: Narrow, *, at: str = "") -> Listing:
+    return cluster.list(
+        kind,
+        namespace=narrow.namespace,
+        label_selector=narrow.labels,
+        field_selector=narrow.fields,
+        at=at,
+        timeout=LIST_SECONDS,
+        attempts=1,
+    )
+
+
+def read(cluster: Cluster, kind: Kind, narrow: Narrow) -> Listing:
+    """What is there now, of a kind that is not watched: by GET where a name is known."""
+    if kind == CLOCK:
+        return Listing([{"metadata": {"name": "now"}, "now": datetime.now(UTC).isoformat()}], "")
+    if kind == SERVED:
+        return Listing([{"metadata": {"name": f"{version}/{name}"}} for version, name in cluster.kinds()], "")
+    if narrow.name and (narrow.namespace or not kind.namespaced):
+        item = cluster.get(kind, narrow.namespace, narrow.name)
+        return Listing([] if item is None else [item], "")
+    return listed(cluster, kind, narrow)
+
+
+NOT_WATCHED = (CLOCK, SERVED)
 
 
 def _again(error: ClusterError) -> bool:

@@ -1,9 +1,9 @@
 """What is known of one kind, kept from going back in time.
 
 Streams are cut, resumed, listed again; on the way events come twice or late. Three facts make that harmless: an object
-with a given uid only moves to higher resourceVersions, a uid that was deleted never comes back, and a LIST at revision
-R says nothing of what changed after R. Nothing here selects by label or field: a DELETED event would then also mean
-"does not match any more", and the second fact would not hold.
+with a given uid only moves to higher resourceVersions, one that has gone at a revision comes back at a higher one or
+never (where labels select, DELETED also means "does not match any more"), and a LIST at revision R says nothing of what
+changed after R.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ class Mirror:
 
     def __init__(self) -> None:
         self.items: dict[Key, Object] = {}
-        self._gone: set[str] = set()  # uids; they are never used again
+        self._gone: dict[str, int] = {}  # uids, and the revision at which each was gone
 
     def listed(self, items: Iterable[Object], resource_version: str) -> bool:
         """Take over a LIST: what it does not hold is gone, unless it is known from a later revision."""
@@ -30,7 +30,7 @@ class Mirror:
         different = False
         for key, known in list(self.items.items()):
             if key not in now and (not revision or _revision(known) <= revision):
-                self._forget(key)
+                self._forget(key, revision)
                 different = True
         for key, item in now.items():
             different |= self._take(key, item)
@@ -43,7 +43,7 @@ class Mirror:
             return self._take(key, item)
         known = self.items.get(key)
         if _uid(item):
-            self._gone.add(_uid(item))
+            self._gone[_uid(item)] = _revision(item)
         if known is None or _uid(known) != _uid(item):
             return False
         del self.items[key]
@@ -51,20 +51,21 @@ class Mirror:
 
     def _take(self, key: Key, item: Object) -> bool:
         known = self.items.get(key)
-        if _uid(item) in self._gone:
+        gone = self._gone.get(_uid(item))
+        if gone is not None and _revision(item) <= gone:
             return False
         if known is not None:
             if _revision(item) and _revision(item) <= _revision(known):
                 return False
             if _uid(item) != _uid(known):
-                self._forget(key)
+                self._forget(key, _revision(item))
         self.items[key] = item
         return True
 
-    def _forget(self, key: Key) -> None:
-        uid = _uid(self.items.pop(key))
-        if uid:
-            self._gone.add(uid)
+    def _forget(self, key: Key, revision: int) -> None:
+        known = self.items.pop(key)
+        if _uid(known):
+            self._gone[_uid(known)] = max(revision, _revision(known))
 
 
 def _uid(item: Object) -> str:

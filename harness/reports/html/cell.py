@@ -81,6 +81,9 @@ def _told(outcome: Outcome, directory: Path) -> list[ET.Element]:
     if outcome.notes:
         parts += [element("h3", "Notes"), element("ul", *(element("li", note) for note in outcome.notes))]
     parts += [element("h3", "Timeline"), timeline(outcome)]
+    checks = outcome.facts.get("health")
+    if isinstance(checks, Sequence) and checks:
+        parts += [element("h3", "Health checks"), _health(checks)]
     nodes = outcome.facts.get("nodes")
     if isinstance(nodes, Sequence) and nodes:
         parts += _placement(nodes, outcome.facts.get("totals") or {})
@@ -96,6 +99,25 @@ def _told(outcome: Outcome, directory: Path) -> list[ET.Element]:
     }
     pairs = [element("div", element("dt", key), element("dd", value)) for key, value in facts.items()]
     return [*parts, element("h3", "Facts"), element("dl", *pairs)]
+
+
+def _health(checks: Sequence[Mapping[str, Any]]) -> ET.Element:
+    """A row for each health check: what it said, and what its verdict does not cover."""
+    rows = []
+    for check in checks:
+        status = str(check.get("status", ""))
+        notes = [element("small", str(note)) for note in check.get("notes") or ()]
+        rows.append(
+            element(
+                "tr",
+                element("th", str(check.get("component", "")), scope="row"),
+                element("td", element("span", status, class_=f"badge {status}")),
+                element("td", str(check.get("message", "")), *notes),
+            )
+        )
+    heads = (element("th", head, scope="col") for head in ("component", "result", "why"))
+    table = element("table", element("thead", element("tr", *heads)), element("tbody", *rows), class_="nodes")
+    return element("div", table, class_="scroll")
 
 
 def _placement(nodes: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> list[ET.Element]:

@@ -1,38 +1,25 @@
-"""The report for people: one HTML file that needs no network, no server and, but for comfort, no script.
+"""The report for people: a grid of recipes and lanes.
 
-A cell's details are an element of their own that its link in the grid targets; style sheet and filter are CSS. The
-script adds arrow keys, Escape and the choice of light or dark. The page forbids itself everything else.
+A cell's details are an element of their own that its link in the grid targets.
 """
 
-import base64
-import hashlib
-import re
 from collections.abc import Iterator
-from functools import lru_cache
-from html import escape
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from harness.reports.grid import SYMBOLS, Problem, counts, grid, lasted, problems, verdict
 from harness.reports.html.cell import detail, identity
-from harness.reports.html.elements import element, markup
-from harness.reports.plain import plain
+from harness.reports.html.elements import element
+from harness.reports.html.frame import choice, framed
 from harness.results.results import CellResult, Results, Status
 
 _CAUSES = 6  # that are shown at once: the grid is to be on the first screen or near it
-_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
 def document(results: Results, directory: Path) -> str:
     """The page as it is to lie in `directory`: links to evidence are relative to that."""
-    body = "\n".join(markup(part) for part in _body(results, directory))
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src '{_script_hash()}'"
     title = f"{SYMBOLS[_overall(results)]} {counts(results)} · {results.run_id}"
-    page = _template()
-    for place, text in (("{{policy}}", policy), ("{{title}}", escape(plain(title))), ("{{body}}", body)):
-        before, _, after = page.partition(place)  # the first one: the body comes last and may hold anything
-        page = before + text + after
-    return page
+    return framed(title, _body(results, directory))
 
 
 def _body(results: Results, directory: Path) -> Iterator[ET.Element]:
@@ -106,9 +93,9 @@ def _problem(problem: Problem) -> ET.Element:
 def _grid(results: Results) -> ET.Element:
     made = grid(results)
     counted = results.counted()
-    choices = [_choice("all", f"all {len(results.cells)}", checked=True)]
+    choices = [choice("all", f"all {len(results.cells)}", checked=True)]
     choices += [
-        _choice(_class(status), f"{SYMBOLS[status]} {counted[status]} {status.value}")
+        choice(_class(status), f"{SYMBOLS[status]} {counted[status]} {status.value}")
         for status in Status
         if counted[status]
     ]
@@ -133,11 +120,6 @@ def _grid(results: Results) -> ET.Element:
         ),
         aria_labelledby="grid-title",
     )
-
-
-def _choice(name: str, text: str, *, checked: bool = False) -> ET.Element:
-    box = element("input", type="radio", name="show", id=f"show-{name}", checked="" if checked else None)
-    return element("label", box, element("span", text))
 
 
 def _cell(cell: CellResult | None) -> ET.Element:
@@ -167,14 +149,3 @@ def _overall(results: Results) -> Status:
 
 def _class(status: Status) -> str:
     return status.value.replace(" ", "-")
-
-
-@lru_cache(maxsize=1)
-def _template() -> str:
-    return Path(__file__).with_name("report.html").read_text(encoding="utf-8")
-
-
-def _script_hash() -> str:
-    found = _SCRIPT.search(_template())
-    text = found[1] if found else ""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

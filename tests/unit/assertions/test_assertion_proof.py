@@ -50,6 +50,8 @@ READY = {"(conditions[?type == 'Ready'])": [{"status": "True"}]}
         (document("nvidia.com/v1", "ClusterPolicy", spec={"x": 1}), API),
         (document("metrics.k8s.io/v1beta1", "PodMetrics", containers=[]), EXECUTION),
         (document("v1", "Pod", **{"(cel; object.x)": 1}), EXECUTION),
+        (document("v1", "ConfigMap", data={"x": "(cel; bindings.resolve('c'))"}), API),
+        (document("v1", "Pod", **{"(status)->s": {"qosClass": "(cel; bindings.resolve('s').phase)"}}), EXECUTION),
         ({"(x_k8s_get($client, 'apps/v1', 'Deployment', 'n', 'd').status.readyReplicas)": 1}, EXECUTION),
         ({"(x_k8s_get($client, 'apps/v1', 'Deployment', 'n', 'd').spec.replicas)": 1}, API),
         ({"(x_k8s_list($client, 'v1', 'Pod', 'n').items[*].status.phase)": ["Running"]}, EXECUTION),

@@ -25,7 +25,6 @@ from harness.objects import Reference
 from harness.parity.check import ParityBroken
 from harness.processes import commands
 from harness.progress import Progress, Silent
-from harness.publishing.oci.address import Address
 from harness.publishing.oci.credentials import Credentials
 from harness.results.journal import Journal
 from harness.results.outcome import Cause, Outcome

@@ -1,6 +1,7 @@
 """The strict reader: what is accepted means what it says, all else is refused with its line."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +246,24 @@ def test_a_path_that_leaves_or_is_missing_is_refused(tmp_path: Path, relative: s
     with pytest.raises(DataError, match=what) as caught:
         inside(directory, relative, "overlays/x.yaml:7")
     assert caught.value.where == "overlays/x.yaml:7"
+
+
+def test_a_stream_is_all_its_documents_with_their_lines(tmp_path: Path) -> None:
+    """Empty documents are left out; lines count from the top of the file."""
+    file = tmp_path / "a.yaml"
+    file.write_text("# nothing\n---\na: 1\n---\n---\nb:\n  c: 2\n")
+    first, second = Document.read_all(file)
+    assert (first.data, second.data) == ({"a": 1}, {"b": {"c": 2}})
+    assert (first.lines[()], second.lines[()]) == (3, 6)
+    assert second.root().where("b", "c") == f"{file}:7"
+    assert second.root().where("missing") == f"{file}:6"
+
+
+def test_a_pipe_and_a_very_large_file_are_not_read(tmp_path: Path) -> None:
+    """Neither a writer that never comes nor ten megabytes of YAML hold up a run."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="not a regular file"):
+        Document.read(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(b"# x\n" * 2_500_000)
+    with pytest.raises(DataError, match="larger than 5 MB"):
+        Document.read_all(tmp_path / "large")

@@ -95,3 +95,14 @@ def test_revisions_that_are_no_numbers_are_taken_as_they_come() -> None:
     assert mirror.changed("MODIFIED", second) is True
     assert mirror.listed([], "x2") is True
     assert state(mirror) == {}
+
+
+def test_what_a_selector_let_go_may_come_back_but_only_later() -> None:
+    """Where labels select, DELETED also means "does not match any more": a listing from before brings nothing back."""
+    mirror = Mirror()
+    mirror.changed("ADDED", obj("u1", 1))
+    mirror.changed("DELETED", obj("u1", 3))
+    assert not mirror.listed([obj("u1", 2)], "2")
+    assert state(mirror) == {}
+    assert mirror.changed("ADDED", obj("u1", 5))
+    assert state(mirror) == {"a": ("u1", "5")}

@@ -68,8 +68,8 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Play:
     def play(
         script: Script, gate: Step = obedient, *, within: float = 64, seen: list[Judged] | None = None, **options: Any
     ) -> tuple[Passed, list[Judged]]:
-        def streams(_: Cluster, kinds: Iterable[Kind], clock: Clock) -> Script:
-            assert (tuple(kinds), clock) == (script.kinds, script)
+        def streams(_: Cluster, kinds: Iterable[Kind], clock: Clock, narrow: object) -> Script:
+            assert (tuple(kinds), clock, narrow) == (script.kinds, script, None)
             return script
 
         judged: list[Judged] = [] if seen is None else seen

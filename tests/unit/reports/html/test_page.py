@@ -45,6 +45,14 @@ def test_each_cell_opens_its_details() -> None:
         assert f"#at-{name}" in made.links
 
 
+def test_health_checks_have_a_row_each() -> None:
+    """What held on simulated nodes only is told apart, with what was not judged."""
+    checks = [{"component": "nfd", "status": "simulated", "message": "2 asserts hold", "notes": ["no controller"]}]
+    shown = text(cell(facts={"health": checks}))
+    assert "Health checks component result why nfd simulated 2 asserts hold no controller" in shown
+    assert "Health checks" not in text(cell())
+
+
 def test_what_a_controller_said_stays_text() -> None:
     """Wherever it turns up: reason, cause, notes, phases, components, nodes, recipe names."""
     bad = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'"

@@ -1,0 +1,1 @@
+"""Checks of a recipe on a cluster that runs it."""
