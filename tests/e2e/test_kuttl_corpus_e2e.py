@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from harness.objects import DEPLOYMENTS, NAMESPACES, PODS
 from tests.e2e.machine import Machine
 
 CORPUS = Path(__file__).parents[2].parent / "shared" / "suites" / "kuttl"
-NO_NODES = ("-o", "nodes.system=0", "-o", "nodes.accelerated=0")
 
 pytestmark = [
     pytest.mark.e2e,
@@ -26,8 +25,9 @@ class Suites:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        done = machine.run(*NO_NODES, "up")
-        assert done.returncode == 0, done.stderr
+        for words in (("up",), ("nodes", "--delete")):  # upstream's own control plane has no nodes
+            done = machine.run(*words)
+            assert done.returncode == 0, done.stderr
         self.cluster = Cluster(machine.state / "kwok-harness" / "clusters" / "test" / "kubeconfig.yaml")
 
     def run(self, folder: Path, *words: str, code: int = 0) -> dict[str, dict[str, Any]]:
@@ -44,12 +44,21 @@ class Suites:
         return {item["metadata"]["name"] for item in self.cluster.list(NAMESPACES).items}
 
 
+@pytest.fixture(scope="module")
+def control_plane(tools: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suites]:
+    """One for all tests of the module."""
+    for name in ("helm", "kubectl"):
+        tools(name)
+    machine = Machine(tmp_path_factory.mktemp("kuttl"))
+    yield Suites(machine)
+    machine.run("down", "--all")
+
+
 @pytest.fixture
-def suites(machine: Machine) -> Iterator[Suites]:
-    suites = Suites(machine)
-    before = suites.namespaces()
-    yield suites
-    assert suites.namespaces() == before  # each test takes its namespace with it
+def suites(control_plane: Suites) -> Iterator[Suites]:
+    before = control_plane.namespaces()
+    yield control_plane
+    assert control_plane.namespaces() == before  # each test takes its namespace with it
 
 
 def statuses(tests: dict[str, dict[str, Any]]) -> dict[str, str]:
