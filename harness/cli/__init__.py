@@ -66,6 +66,11 @@ VERBS = [
         "compare:command",
         "Say what broke, got fixed or got slower from OLD to NEW, each a kwok-results.json or a directory with some.",
     ),
+    Verb(
+        "snapshot",
+        "validation:snapshot",
+        "Write what a cluster's API server tells of it: the snapshot that constraints are evaluated on.",
+    ),
     Verb("recipes", "recipes:recipes", "Look at recipes: what there is, what one resolves to, and why."),
     Verb("matrix", "matrix:matrix", "Say which recipes run under which lanes, and why."),
     Verb("tools", "tools:tools", "See, prepare and check the pinned tools."),
