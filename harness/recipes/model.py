@@ -221,7 +221,11 @@ class SelectedProfile:
 
 @dataclass(frozen=True)
 class Overlay:
-    """overlays/<name>.yaml. `criteria` is None where the file has none: such an overlay never matches."""
+    """overlays/<name>.yaml. `criteria` is None where the file has none: such an overlay never matches.
+
+    `places` gives file:line of what is no component: "constraints.NAME", a phase of `validation`, "PHASE.checks.NAME"
+    and "PHASE.constraints.NAME".
+    """
 
     name: str
     file: Path
@@ -232,16 +236,18 @@ class Overlay:
     components: tuple[ComponentRef, ...]
     validation: Mapping[str, Mapping[str, Any]]
     profile: Profile | None = None
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
 class Mixin:
-    """mixins/<name>.yaml: constraints and components that several overlays add by name."""
+    """mixins/<name>.yaml: constraints and components that several overlays add by name. `places` as in Overlay."""
 
     name: str
     file: Path
     constraints: tuple[Constraint, ...]
     components: tuple[ComponentRef, ...]
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
