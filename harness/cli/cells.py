@@ -20,6 +20,7 @@ from harness.publishing.oci.registry import Registry
 from harness.publishing.publication import packed, publication, require_reachable
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
+from harness.validation.components import notes_of
 from lanes import LANES
 
 deployer = click.option(
@@ -128,6 +129,8 @@ def bundle(
     registry = _pushing_to(context, lane) if push else None
     bundler = bundler_of(context, overrides_of(context, sets), context.console)
     resolved = context.resolved(recipe)
+    for note in notes_of(resolved, bundler.sets):
+        context.console.note(note)
     document: dict[str, str | bool] = {"directory": str(output)}
     if lane.shape == REFERENCE:
         made = bundler.make(resolved, lane.shape, output)

@@ -72,6 +72,20 @@ class Scheduling:
 
 
 @dataclass(frozen=True)
+class ComponentValidation:
+    """A validation of a component as a bundle is made: which function, for which criteria, and how severe.
+
+    `conditions` are values by criterion; `severity` is error, warning or info. `message` is what its author adds.
+    """
+
+    function: str
+    severity: str = "warning"
+    conditions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    message: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True)
 class RegistryEntry:
     """What is known of a component by its name: defaults for what a recipe leaves unset.
 
@@ -94,6 +108,7 @@ class RegistryEntry:
     manifest_files: tuple[str, ...] = ()
     critical_pods: bool = False
     where: str = ""
+    validations: tuple[ComponentValidation, ...] = ()
 
     def answers_to(self, name: str) -> bool:
         """Whether `--set name:...` means this component."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.recipes.load import Catalog
-from harness.recipes.model import ANY, SPELLING, ComponentRef, Overlay
+from harness.recipes.model import ANY, SPELLING, ComponentRef, Mixin, Overlay
 from harness.recipes.resolve import Resolution, resolution
 
 
@@ -120,7 +120,8 @@ def _reason(overlay: Overlay, found: Resolution, catalog: Catalog) -> str:
 def _constraints(found: Resolution, catalog: Catalog) -> tuple[Setting, ...]:
     """The constraints of the readiness gate, each with the place that set it last."""
     places: dict[str, str] = {}
-    for source in (*found.applied, *found.mixins):
+    sources: list[Overlay | Mixin] = [*found.applied, *found.mixins]
+    for source in sources:
         places |= source.places
     profile = found.recipe.profile
     for constraint in profile.profile.values[profile.value].constraints if profile else ():

@@ -255,11 +255,8 @@ def _affinity(block: Block, of: str, position: int) -> Affinity:
 def _access(block: Block) -> Access:
     block.closed("clusterAdmin", "rules")
     admin = block.flag("clusterAdmin")
-    rules = tuple(
-        Rule(_words(item, "apiGroups"), item.texts("resources"), item.texts("verbs"))
-        for item in block.blocks("rules")
-        if item.closed("apiGroups", "resources", "verbs")
-    )
+    items = [item.closed("apiGroups", "resources", "verbs") for item in block.blocks("rules")]
+    rules = tuple(Rule(_words(each, "apiGroups"), each.texts("resources"), each.texts("verbs")) for each in items)
     if admin and rules:
         raise DataError("access asks for clusterAdmin and for rules", where=block.where("rules"), do="take one of them")
     return Access(rules, admin)
