@@ -41,8 +41,8 @@ def capture(cluster: Cluster, *, now: datetime, version: str) -> Snapshot:
     metadata = {"timestamp": f"{now:%Y-%m-%dT%H:%M:%SZ}", "version": version}
     if source:
         metadata["source-node"] = str(source["metadata"]["name"])
-    if simulated := _simulated(cluster, nodes):
-        metadata[SIMULATED] = simulated
+    if told := simulated(cluster, nodes):
+        metadata[SIMULATED] = told
     return Snapshot({"K8s": grouped(kubernetes), "NodeTopology": grouped(topology)}, metadata)
 
 
@@ -59,7 +59,8 @@ def simulated_node(node: Object) -> bool:
     return annotated or (metadata.get("labels") or {}).get(key) == value
 
 
-def _simulated(cluster: Cluster, nodes: Iterable[Object]) -> str:
+def simulated(cluster: Cluster, nodes: Iterable[Object]) -> str:
+    """What is known of the cluster being a simulated one, in words; empty where nothing is."""
     nodes = list(nodes)
     count = sum(map(simulated_node, nodes))
     if count:

@@ -90,9 +90,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Access:
-    """Permissions that a check declares; `cluster_admin` where it asks for all there are."""
+    """Permissions that a check declares: `rules` in the whole cluster, `namespaced` in the namespace of the run;
+    `cluster_admin` where it asks for all there are.
+    """
 
     rules: tuple[Rule, ...] = ()
+    namespaced: tuple[Rule, ...] = ()
     cluster_admin: bool = False
 
 
@@ -253,10 +256,14 @@ def _affinity(block: Block, of: str, position: int) -> Affinity:
 
 
 def _access(block: Block) -> Access:
-    block.closed("clusterAdmin", "rules")
+    block.closed("clusterAdmin", "rules", "namespaceRules")
     admin = block.flag("clusterAdmin")
-    items = [item.closed("apiGroups", "resources", "verbs") for item in block.blocks("rules")]
-    rules = tuple(Rule(_words(each, "apiGroups"), each.texts("resources"), each.texts("verbs")) for each in items)
-    if admin and rules:
+    rules, namespaced = _rules(block, "rules"), _rules(block, "namespaceRules")
+    if admin and (rules or namespaced):
         raise DataError("access asks for clusterAdmin and for rules", where=block.where("rules"), do="take one of them")
-    return Access(rules, admin)
+    return Access(rules, namespaced, admin)
+
+
+def _rules(block: Block, key: str) -> tuple[Rule, ...]:
+    items = [item.closed("apiGroups", "resources", "verbs") for item in block.blocks(key)]
+    return tuple(Rule(_words(each, "apiGroups"), each.texts("resources"), each.texts("verbs")) for each in items)
