@@ -46,13 +46,7 @@ CLUSTER_ROLE_BINDINGS = Kind(
 ROLES = Kind("rbac.authorization.k8s.io/v1", "roles", "Role")
 ROLE_BINDINGS = Kind("rbac.authorization.k8s.io/v1", "rolebindings", "RoleBinding")
 JOBS = Kind("batch/v1", "jobs", "Job")
-CRONCLUSTER_ROLES = Kind("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False)
-CLUSTER_ROLE_BINDINGS = Kind(
-    "rbac.authorization.k8s.io/v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
-)
-ROLES = Kind("rbac.authorization.k8s.io/v1", "roles", "Role")
-ROLE_BINDINGS = Kind("rbac.authorization.k8s.io/v1", "rolebindings", "RoleBinding")
-JOBS = Kind("batch/v1", "cronjobs", "CronJob")
+CRONJOBS = Kind("batch/v1", "cronjobs", "CronJob")
 
 
 @dataclass(frozen=True, order=True)

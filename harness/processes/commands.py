@@ -205,8 +205,10 @@ def listen(
 
 def _hear(child: "subprocess.Popen[str]", last: "deque[str]", heard: Callable[[str], None]) -> None:
     """Lines of stderr, the long ones in pieces, until all who could write there have ended."""
-    if child.stderr is not None:
-        while line := child.stderr.readline(_LONGEST_LINE):
+    if child.stderr is None:
+        return
+    with child.stderr as lines:
+        while line := lines.readline(_LONGEST_LINE):
             last.append(line)
             heard(line.rstrip("\n"))
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.validation.results import PhaseReport, Report, Status, Test
+from harness.validation.results import CheckResult, PhaseReport, Report, Status
 
 TOOL = "aicr"  # readers of such reports look for it
 FORMAT, SPEC_VERSION = "CTRF", "0.0.1"
@@ -82,7 +82,7 @@ def _document(
     }
 
 
-def _test(test: Test) -> dict[str, Any]:
+def _test(test: CheckResult) -> dict[str, Any]:
     found: dict[str, Any] = {"name": test.name, "status": Status(test.status).value}
     found |= {"duration": round(test.seconds * 1000), "suite": [test.phase]}
     if test.message:

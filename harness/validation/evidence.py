@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.formats.go_yaml import dump
-from harness.validation.results import Report, Status, Test
+from harness.validation.results import CheckResult, Report, Status
 
 # Check -> requirement; several checks may speak for one, and the file of a requirement has its own name.
 REQUIREMENTS: Mapping[str, str] = {
@@ -67,7 +67,7 @@ def pages(report: Report) -> dict[str, str]:
 
 def product(report: Report) -> dict[str, Any]:
     """The summary: every requirement, and what is known of it."""
-    tests: dict[str, list[Test]] = {requirement: [] for requirement in REQUIREMENTS.values()}
+    tests: dict[str, list[CheckResult]] = {requirement: [] for requirement in REQUIREMENTS.values()}
     for test in report.tests:
         if test.name in REQUIREMENTS:
             tests[REQUIREMENTS[test.name]].append(test)
@@ -77,7 +77,7 @@ def product(report: Report) -> dict[str, Any]:
     }
 
 
-def status_of(tests: Iterable[Test]) -> Status:
+def status_of(tests: Iterable[CheckResult]) -> Status:
     """A requirement failed where any of its checks failed, or could not be carried out."""
     statuses = {test.status for test in tests}
     if statuses & {Status.FAILED, Status.OTHER}:
@@ -85,7 +85,7 @@ def status_of(tests: Iterable[Test]) -> Status:
     return Status.PASSED if Status.PASSED in statuses else Status.SKIPPED
 
 
-def _requirement(name: str, tests: list[Test]) -> dict[str, Any]:
+def _requirement(name: str, tests: list[CheckResult]) -> dict[str, Any]:
     status = status_of(tests)
     reasons = [test.message for test in tests if test.message]
     found: dict[str, Any] = {"id": name, "level": "MUST", "status": _WORDS[status]}
@@ -96,7 +96,7 @@ def _requirement(name: str, tests: list[Test]) -> dict[str, Any]:
     return found
 
 
-def _page(test: Test, report: Report) -> str:
+def _page(test: CheckResult, report: Report) -> str:
     lines = [
         f"# {REQUIREMENTS[test.name]}",
         "",

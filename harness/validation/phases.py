@@ -8,14 +8,14 @@ from harness.errors import DataError, UsageError
 from harness.progress import Progress, Silent
 from harness.validation.checks.catalog import RUN_ORDER, Affinity, Catalog, Entry
 from harness.validation.declared import Declared
-from harness.validation.results import PhaseReport, Status, Test
+from harness.validation.results import CheckResult, PhaseReport, Status
 
 ALL = "all"
 _NAMED = "deployment, performance, conformance, all"
 NO_CLUSTER = "skipped - no-cluster mode"
 AFTER_FAILURE = "skipped due to previous phase failure"
 
-CarryOut = Callable[[Entry], Test]
+CarryOut = Callable[[Entry], CheckResult]
 Now = Callable[[], datetime]
 
 
@@ -102,5 +102,5 @@ def run(
 
 def skipped(plan: PhasePlan, reason: str, moment: datetime) -> PhaseReport:
     """A phase that was not run: one skipped test for each entry of the catalog, with the reason."""
-    tests = tuple(Test(entry.name, plan.name, Status.SKIPPED, message=reason) for entry in plan.catalog)
+    tests = tuple(CheckResult(entry.name, plan.name, Status.SKIPPED, message=reason) for entry in plan.catalog)
     return PhaseReport(plan.name, tests, len(plan.entries), moment, moment)

@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Test:
+class CheckResult:
     """One check: `seconds` it took, `message` why it is not passed, `stdout` the lines of its evidence.
 
     `extra` is further data for programs, such as that the cluster is a simulated one.
@@ -42,7 +42,7 @@ class PhaseReport:
     """A phase and its tests in the order of the catalog. `declared` counts the checks that the recipe declares."""
 
     name: str
-    tests: tuple[Test, ...]
+    tests: tuple[CheckResult, ...]
     declared: int
     started: datetime
     ended: datetime
@@ -81,7 +81,7 @@ class Report:
     notes: tuple[str, ...] = ()
 
     @property
-    def tests(self) -> tuple[Test, ...]:
+    def tests(self) -> tuple[CheckResult, ...]:
         return tuple(test for phase in self.phases for test in phase.tests)
 
     @property
@@ -119,5 +119,5 @@ def summary(report: Report) -> str:
     return f"{count} passed; {numbers}" if report.constraints else numbers
 
 
-def _names(tests: Iterable[Test]) -> str:
+def _names(tests: Iterable[CheckResult]) -> str:
     return ", ".join(test.name for test in tests if test.status in (Status.FAILED, Status.OTHER))

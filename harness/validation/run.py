@@ -30,7 +30,7 @@ from harness.validation.constraints import Evaluated, require_ready
 from harness.validation.declared import Declared, findings, require_known
 from harness.validation.measurements import Snapshot
 from harness.validation.phases import PhasePlan
-from harness.validation.results import PhaseReport, Report, Status, Test
+from harness.validation.results import CheckResult, PhaseReport, Report, Status
 
 AUTO, JOB, PROCESS = "auto", "job", "process"
 EXECUTORS = (AUTO, JOB, PROCESS)
@@ -41,7 +41,7 @@ class Executor(Protocol):
     """Carries out checks one after the other."""
 
     def prepare(self) -> None: ...
-    def carry_out(self, entry: Entry) -> Test: ...
+    def carry_out(self, entry: Entry) -> CheckResult: ...
 
 
 def new_run_id(moment: datetime) -> str:
@@ -73,7 +73,7 @@ class Validation:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _constraints: tuple[Evaluated, ...] | None = None
     _done: list[PhaseReport] = field(default_factory=list)
-    _tests: list[Test] = field(default_factory=list)  # of the phase under way
+    _tests: list[CheckResult] = field(default_factory=list)  # of the phase under way
     _notes: list[str] = field(default_factory=list)
     _simulated: str = ""
 
@@ -119,8 +119,8 @@ class Validation:
         """What is known so far; None before the gate has passed."""
         return None if self._constraints is None else self._report()
 
-    def _run(self, plans: Sequence[PhasePlan], carry_out: Callable[[Entry], Test]) -> None:
-        def kept(entry: Entry) -> Test:
+    def _run(self, plans: Sequence[PhasePlan], carry_out: Callable[[Entry], CheckResult]) -> None:
+        def kept(entry: Entry) -> CheckResult:
             self.progress.started(entry.name, f"{entry.phase}, {entry.timeout:g} s at most")
             test = carry_out(entry)
             end = self.progress.failed if test.status in (Status.FAILED, Status.OTHER) else self.progress.finished
@@ -134,23 +134,23 @@ class Validation:
             self._done.append(report)
             self._tests.clear()
 
-    def _executors(self, account: Account, nodes: Sequence[Object], directory: Path) -> Callable[[Entry], Test]:
+    def _executors(self, account: Account, nodes: Sequence[Object], directory: Path) -> Callable[[Entry], CheckResult]:
         """Chooses for each entry how it is carried out."""
         inputs = Inputs(self.run_id, self.snapshot, self.declared, self.node_selector, self.tolerations)
         process = ProcessExecutor(account, inputs, directory, self.progress, self.scope)
         process.prepare()
         real = [node for node in nodes if not simulated_node(node)]
 
-        def carry_out(entry: Entry) -> Test:
+        def carry_out(entry: Entry) -> CheckResult:
             if self.executor == JOB:
-                return Test(
+                return CheckResult(
                     entry.name, entry.phase, Status.OTHER, message="not executed: no real node" if not real else ""
                 )
             if entry.local_command:
                 return process.carry_out(entry)
             why = "no real node has its image" if self.executor == AUTO else "a process was asked for"
             message = f"not run: {why}, and the catalog entry names no local command"
-            return Test(entry.name, entry.phase, Status.SKIPPED, message=message)
+            return CheckResult(entry.name, entry.phase, Status.SKIPPED, message=message)
 
         return carry_out
 

@@ -20,8 +20,8 @@ from harness.progress import Progress
 from harness.validation.checks.access import Account
 from harness.validation.checks.catalog import Entry
 from harness.validation.checks.contract import Inputs
-from harness.validation.checks.verdict import Ended, said, test_of
-from harness.validation.results import Test
+from harness.validation.checks.verdict import Ended, result_of, said
+from harness.validation.results import CheckResult
 
 OUTPUT_BYTES = 64 << 20  # of a file that the process writes, its output among them
 OPEN_FILES = 1024
@@ -47,14 +47,14 @@ class ProcessExecutor:
             place.mkdir(parents=True, mode=0o700)
             (place / f"{folder}.yaml").write_text(text, encoding="utf-8")
 
-    def carry_out(self, entry: Entry) -> Test:
+    def carry_out(self, entry: Entry) -> CheckResult:
         """Never raises for what the check does: whatever keeps it from an end of its own is `other`."""
         try:
             self.account.grant(entry)
             token = self.account.token(entry.timeout)
         except HarnessError as error:
-            return test_of(entry, Ended(-1, f"not run: {error}"))
-        return test_of(entry, self._run(entry, token))
+            return result_of(entry, Ended(-1, f"not run: {error}"))
+        return result_of(entry, self._run(entry, token))
 
     def _run(self, entry: Entry, token: str) -> Ended:
         home = self.directory / entry.name

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.validation.checks.catalog import Entry
-from harness.validation.results import Status, Test
+from harness.validation.results import CheckResult, Status
 
 LINES = 1000  # the last ones of an output are kept
 LONGEST = 512  # characters of each of them
@@ -29,7 +29,7 @@ class Ended:
     output: str = ""
 
 
-def test_of(entry: Entry, ended: Ended) -> Test:
+def result_of(entry: Entry, ended: Ended) -> CheckResult:
     """The verdict of a check that ended by itself or was kept from it."""
     lines, extra = _read(ended.output.splitlines())
     status = _STATUSES.get(ended.code, Status.OTHER)
@@ -38,7 +38,7 @@ def test_of(entry: Entry, ended: Ended) -> Test:
         message = f"ended with exit code {ended.code}, which no check ends with"
     if status is Status.SKIPPED and not message:
         message = "skipped without a reason"
-    return Test(entry.name, entry.phase, status, ended.seconds, message, lines, extra)
+    return CheckResult(entry.name, entry.phase, status, ended.seconds, message, lines, extra)
 
 
 def said(output: str) -> list[str]:
