@@ -114,6 +114,7 @@ def snapshot(
     "--node-selector", "selectors", metavar="KEY=VALUE", multiple=True, help="For workloads that checks make."
 )
 @click.option("--toleration", "tolerations", metavar="KEY=VALUE:EFFECT", multiple=True, help="For the same workloads.")
+@click.option("--image-pull-secret", "pull_secrets", metavar="NAME", multiple=True, help="For the images of checks.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report (CTRF) here.")
 @click.option(
     "--evidence", type=click.Path(file_okay=False, path_type=Path), help="Write a page per requirement below this."
@@ -134,6 +135,7 @@ def validate(
     namespace: str,
     selectors: tuple[str, ...],
     tolerations: tuple[str, ...],
+    pull_secrets: tuple[str, ...],
     output: Path | None,
     evidence: Path | None,
     plan: bool,
@@ -155,6 +157,7 @@ def validate(
         namespace=namespace,
         node_selector=dict(_pair(text) for text in selectors),
         tolerations=tolerations,
+        pull_secrets=pull_secrets,
         images=Images.of(os.environ),
     )
     if plan:

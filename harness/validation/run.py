@@ -10,21 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import HarnessError
-from harness.objects import NODES, Object
+from harness.objects import NODES
 from harness.processes import commands
 from harness.processes.commands import Scope
 from harness.progress import Progress
 from harness.validation import phases
-from harness.validation.capture import simulated, simulated_node
+from harness.validation.capture import simulated
 from harness.validation.checks.access import NAMESPACE, Account
 from harness.validation.checks.catalog import Catalog, Entry
 from harness.validation.checks.contract import Inputs
 from harness.validation.checks.images import Images
+from harness.validation.checks.job import JobExecutor
 from harness.validation.checks.process import ProcessExecutor
 from harness.validation.constraints import Evaluated, require_ready
 from harness.validation.declared import Declared, findings, require_known
@@ -35,13 +35,6 @@ from harness.validation.results import CheckResult, PhaseReport, Report, Status
 AUTO, JOB, PROCESS = "auto", "job", "process"
 EXECUTORS = (AUTO, JOB, PROCESS)
 CLEANUP_SECONDS = 30.0
-
-
-class Executor(Protocol):
-    """Carries out checks one after the other."""
-
-    def prepare(self) -> None: ...
-    def carry_out(self, entry: Entry) -> CheckResult: ...
 
 
 def new_run_id(moment: datetime) -> str:
@@ -68,6 +61,7 @@ class Validation:
     namespace: str = NAMESPACE
     node_selector: dict[str, str] = field(default_factory=dict)
     tolerations: tuple[str, ...] = ()
+    pull_secrets: tuple[str, ...] = ()
     images: Images = field(default_factory=Images)
     scope: Scope = field(default_factory=Scope)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -99,15 +93,27 @@ class Validation:
         nodes = cluster.list(NODES).items
         self._simulated = simulated(cluster, nodes)
         account = Account(cluster, self.run_id, self.namespace)
+        inputs = Inputs(self.run_id, self.snapshot, self.declared, self.node_selector, self.tolerations)
+        jobs = JobExecutor(account, inputs, self.images, nodes, self.progress, self.pull_secrets)
         with tempfile.TemporaryDirectory(prefix="kwok-harness-", ignore_cleanup_errors=True) as directory:
+            processes = ProcessExecutor(account, inputs, Path(directory), self.progress, self.scope)
+            left: list[str] = []
+            if self.executor != PROCESS and jobs.possible:
+                jobs.require_fits()
             try:
                 if any(each.entries for each in plans):
                     account.create()
-                    self._run(plans, self._executors(account, nodes, Path(directory)))
+                    processes.prepare()
+                    if self.executor != PROCESS and jobs.possible:
+                        jobs.prepare()
+                    self._run(plans, self._choice(jobs, processes))
             finally:
                 self._notes += account.notes
                 with commands.undisturbed():
-                    left = account.remove(Deadline.after(CLEANUP_SECONDS))
+                    deadline = Deadline.after(CLEANUP_SECONDS)
+                    if account.made and jobs.possible:
+                        left += jobs.remove(deadline)
+                    left += account.remove(deadline)
                 self._notes += [f"not cleaned up: {each}" for each in left]
         report = self._report()
         if left:
@@ -134,21 +140,15 @@ class Validation:
             self._done.append(report)
             self._tests.clear()
 
-    def _executors(self, account: Account, nodes: Sequence[Object], directory: Path) -> Callable[[Entry], CheckResult]:
+    def _choice(self, jobs: JobExecutor, processes: ProcessExecutor) -> Callable[[Entry], CheckResult]:
         """Chooses for each entry how it is carried out."""
-        inputs = Inputs(self.run_id, self.snapshot, self.declared, self.node_selector, self.tolerations)
-        process = ProcessExecutor(account, inputs, directory, self.progress, self.scope)
-        process.prepare()
-        real = [node for node in nodes if not simulated_node(node)]
 
         def carry_out(entry: Entry) -> CheckResult:
-            if self.executor == JOB:
-                return CheckResult(
-                    entry.name, entry.phase, Status.OTHER, message="not executed: no real node" if not real else ""
-                )
+            if self.executor == JOB or (self.executor == AUTO and jobs.possible and jobs.has_image(entry)):
+                return jobs.carry_out(entry)
             if entry.local_command:
-                return process.carry_out(entry)
-            why = "no real node has its image" if self.executor == AUTO else "a process was asked for"
+                return processes.carry_out(entry)
+            why = "a process was asked for" if self.executor == PROCESS else "no real node has its image"
             message = f"not run: {why}, and the catalog entry names no local command"
             return CheckResult(entry.name, entry.phase, Status.SKIPPED, message=message)
 

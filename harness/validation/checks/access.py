@@ -64,7 +64,7 @@ class Account:
     namespace: str = NAMESPACE
     clock: Clock = MONOTONIC
     notes: list[str] = field(default_factory=list)
-    _made: bool = False
+    made: bool = False  # or begun to be
 
     @property
     def name(self) -> str:
@@ -75,7 +75,7 @@ class Account:
         if self.cluster.get(NAMESPACES, "", self.namespace) is None:
             of = {key: value for key, value in labels(self.run_id).items() if not key.endswith("run-id")}
             self._make(NAMESPACES, {"metadata": {"name": self.namespace, "labels": of}})
-        self._made = True
+        self.made = True
         self._make(SERVICE_ACCOUNTS, {"metadata": self._metadata(self.namespace)})
 
     def grant(self, entry: Entry) -> None:
@@ -106,7 +106,7 @@ class Account:
 
     def remove(self, deadline: Deadline) -> list[str]:
         """Take away what was made, the namespace apart, within `deadline`; what could not be, each with its reason."""
-        if not self._made:
+        if not self.made:
             return []
         places = [(ROLE_BINDINGS, self.namespace), (ROLES, self.namespace), (SERVICE_ACCOUNTS, self.namespace)]
         left: list[str] = []

@@ -226,7 +226,7 @@ def test_without_a_cluster_constraints_are_evaluated_and_checks_are_skipped(make
 def test_what_may_not_be_made_is_named(api: FakeApi, make: Callable[..., Validation]) -> None:
     """A namespace that may not be created ends the run, with its name; nothing of the run is left."""
     api.fault(Fault("status", verb="PATCH", plural="namespaces", status=403))
-    with pytest.raises(AccessRefused, match="Namespace aicr-validation may not be made: .* 403"):
+    with pytest.raises(AccessRefused, match=r"Namespace aicr-validation may not be made: .* 403"):
         make({"a": "true"}).carry_out()
     assert left(api) == []
 
