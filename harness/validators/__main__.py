@@ -34,6 +34,7 @@ def main(words: list[str]) -> int:
     _say(f"{phase} check {name} of run {context.run_id or '-'}")
     try:
         found.carry_out(context)
+        unjudged = context.not_judged
     except Skipped as skipped:
         return _end(SKIPPED, str(skipped))
     except CheckFailed as failed:
@@ -42,10 +43,7 @@ def main(words: list[str]) -> int:
         return _end(FAILED, f"cannot be judged: {error}")
     except MemoryError:
         return _end(BROKEN, "out of memory")
-    if context.unjudged:
-        where = "not judged here" if context.real_nodes else "needs a real node"
-        return _end(SKIPPED, f"what the API server has is as it should be; {where}: " + "; ".join(context.unjudged))
-    return _end(PASSED, "")
+    return _end(SKIPPED, unjudged) if unjudged else _end(PASSED, "")
 
 
 def _say(line: str) -> None:

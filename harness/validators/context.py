@@ -92,6 +92,14 @@ class Context:
             raise CheckFailed(f"{what}, although the recipe deploys {component}")
         raise Skipped(f"{what}, and the recipe does not deploy {component}")
 
+    @property
+    def not_judged(self) -> str:
+        """Why a check that has come to its end has not passed all the same; empty where it has."""
+        if not self.unjudged:
+            return ""
+        where = "not judged here" if self.real_nodes else "needs a real node"
+        return f"what the API server has is as it should be; {where}: " + "; ".join(self.unjudged)
+
     def needs_real_node(self, part: str) -> None:
         """Note a part that only a node that runs something can show."""
         self.unjudged.append(part)
