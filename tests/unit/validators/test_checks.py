@@ -292,7 +292,7 @@ def test_a_knob_that_cannot_be_used_fails_before_anything_is_deployed(
 
 def test_executed_needs_a_container_on_a_real_node() -> None:
     """KWOK's pods have neither."""
-    nodes = [GPU_NODE, {"metadata": {"name": "real"}}]
+    nodes: list[dict[str, Any]] = [GPU_NODE, {"metadata": {"name": "real"}}]
     status = {"containerStatuses": [{"containerID": "containerd://1"}]}
     assert executed({"spec": {"nodeName": "real"}, "status": status}, nodes)
     assert not executed({"spec": {"nodeName": "gpu-1"}, "status": status}, nodes)
