@@ -45,8 +45,14 @@ class Declared:
 
     @classmethod
     def of_recipe(cls, recipe: Recipe) -> Self:
-        """Of a recipe that was resolved here."""
-        return cls.of(Document(f"recipe {recipe.name}", recipe.document(), {}), recipe.name)
+        """Of a recipe that was resolved here, with the health checks that the registry names."""
+        document = recipe.document()
+        files = {component.name: component.entry.health_check for component in recipe.components}
+        for ref in document["componentRefs"]:
+            file = files.get(ref["name"], "")
+            if file and not ref.get("healthCheckSkip") and not ref.get("healthCheckAsserts"):
+                ref["healthCheckAsserts"] = _text(recipe.data / file)
+        return cls.of(Document(f"recipe {recipe.name}", document, {}), recipe.name)
 
     @classmethod
     def of_file(cls, file: Path) -> Self:
@@ -125,6 +131,13 @@ def findings(declared: Declared, catalog: Catalog) -> tuple[str, ...]:
                 what = f"constraint {constraint.name} ({constraint.value}) is read by no check that the phase declares"
                 found.append(f"{phase}: {what}")
     return tuple(found)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"the health check cannot be read: {error}", where=str(file)) from error
 
 
 def _unknown(names: tuple[str, ...], phase: str, catalog: Catalog) -> Iterator[str]:

@@ -27,7 +27,8 @@ DEFAULT_TIMEOUT = 55 * 60.0  # seconds, where AICR_CHECK_TIMEOUT says nothing th
 class Context:
     """One check under way. `say` writes a line of evidence, `warn` one of the log.
 
-    `unjudged` are the parts that this cluster cannot show: a check with such a part has not passed.
+    `unjudged` are the parts that this cluster cannot show, `unlooked` those that the check does not look at although it
+    should: a check with such a part has not passed.
     """
 
     cluster: Cluster
@@ -43,6 +44,7 @@ class Context:
     tolerations: tuple[Mapping[str, str], ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     unjudged: list[str] = field(default_factory=list)
+    unlooked: list[str] = field(default_factory=list)
 
     @classmethod
     def load(
@@ -95,10 +97,11 @@ class Context:
     @property
     def not_judged(self) -> str:
         """Why a check that has come to its end has not passed all the same; empty where it has."""
-        if not self.unjudged:
-            return ""
-        where = "not judged here" if self.real_nodes else "needs a real node"
-        return f"what the API server has is as it should be; {where}: " + "; ".join(self.unjudged)
+        told = "; ".join(self.unlooked)
+        if self.unjudged:
+            where = "not judged here" if self.real_nodes else "needs a real node"
+            told = "; ".join(filter(None, (f"{where}: " + "; ".join(self.unjudged), told)))
+        return f"what was looked at is as it should be; {told}" if told else ""
 
     def needs_real_node(self, part: str) -> None:
         """Note a part that only a node that runs something can show."""

@@ -59,6 +59,7 @@ def gpu_operator_version(context: Context) -> None:
 def expected_resources(context: Context) -> None:
     """Every enabled component has its namespace and the resources that the recipe expects of it."""
     issues: list[str] = []
+    unlooked: list[str] = []
     looked = 0
     for component in context.declared.components.values():
         if not component.enabled:
@@ -73,7 +74,8 @@ def expected_resources(context: Context) -> None:
             context.say(line)
             issues += [line] if problem else []
         if component.raw.get("healthCheckAsserts"):
-            context.needs_real_node(f"the health check of {component.name}")
+            looked += 1
+            unlooked.append(component.name)
     for line in _by_name(context):
         looked += 1
         context.say(line)
@@ -83,6 +85,8 @@ def expected_resources(context: Context) -> None:
         context.fail(f"expected resource check failed: {len(issues)} issue(s):\n{lines}")
     if not looked:
         context.skip("nothing to look at: no component of the recipe has expectedResources")
+    if unlooked:
+        context.unlooked.append(f"not looked at: the health checks of {', '.join(unlooked)}")
     if not context.real_nodes:
         context.extra(simulated=True)
 

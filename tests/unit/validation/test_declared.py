@@ -185,3 +185,24 @@ def test_an_overlay_with_checks_in_readiness_is_refused(tmp_path: Path) -> None:
     data.overlay("x", {"componentRefs": [ref("a")], "validation": {"readiness": {"checks": ["a"]}}})
     with pytest.raises(DataError, match="readiness declares checks"):
         data.load()
+
+
+@needs_real_data
+def test_health_checks_come_with_the_recipe() -> None:
+    """As the registry names them, unless an overlay has its own or skips them; so no check passes emptily."""
+    found = Declared.of_recipe(resolve(Recipes.load(REAL), "h100-eks-training"))
+    asserts = {name: each.raw.get("healthCheckAsserts", "") for name, each in found.components.items()}
+    assert "kind: Test" in asserts["gpu-operator"]
+
+
+def test_a_health_check_of_an_overlay_wins_and_a_skipped_one_stays_away(tmp_path: Path) -> None:
+    """The file of the registry is for components that say nothing."""
+    data = Data(tmp_path)
+    data.file("checks/x.yaml", "from: registry")
+    helm = {"defaultRepository": "", "defaultNamespace": "n"}
+    data.registry(*({"name": n, "helm": helm, "healthCheck": {"assertFile": "checks/x.yaml"}} for n in ("a", "b", "c")))
+    refs = [ref("a"), ref("b", healthCheckAsserts="inline"), ref("c", healthCheckSkip=True)]
+    data.overlay("x", {"componentRefs": refs})
+    found = Declared.of_recipe(resolve(data.load(), "x"))
+    texts = {name: each.raw.get("healthCheckAsserts", "") for name, each in found.components.items()}
+    assert texts == {"a": "from: registry", "b": "inline", "c": ""}

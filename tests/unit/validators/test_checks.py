@@ -181,6 +181,13 @@ def test_expected_resources_passes_and_says_that_the_state_is_simulated(api: Fak
     assert context.unjudged == []
 
 
+def test_a_health_check_that_nobody_looked_at_is_no_pass(api: FakeApi, look: Callable[..., Any]) -> None:
+    """The reason names its component."""
+    api.put(NAMESPACES, {"metadata": {"name": "one"}, "status": {"phase": "Active"}})
+    context, _ = look("expected-resources", {"name": "a", "namespace": "one", "healthCheckAsserts": "kind: Test"})
+    assert context.not_judged == "what was looked at is as it should be; not looked at: the health checks of a"
+
+
 @pytest.mark.parametrize(("state", "judged"), [("ready", "passed"), (None, "not judged"), ("notReady", "failed")])
 def test_a_custom_resource_without_a_status_is_not_judged_on_simulated_nodes(
     api: FakeApi, look: Callable[..., Any], state: str | None, judged: str
