@@ -71,6 +71,7 @@ VERBS = [
         "validation:snapshot",
         "Write what a cluster's API server tells of it: the snapshot that constraints are evaluated on.",
     ),
+    Verb("agent", "agent:agent", "Run Go tests as one Job, and read their result from its log."),
     Verb("validate", "validation:validate", "Say whether a cluster meets what a recipe asks of it."),
     Verb("recipes", "recipes:recipes", "Look at recipes: what there is, what one resolves to, and why."),
     Verb("matrix", "matrix:matrix", "Say which recipes run under which lanes, and why."),

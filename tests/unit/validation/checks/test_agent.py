@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from harness.__main__ import run
 from harness.cluster.api import Cluster
 from harness.errors import DataError, HarnessError
+from harness.exits import Exit
 from harness.objects import CLUSTER_ROLES, CONFIGMAPS, JOBS, NODES, PODS, ROLES, SERVICE_ACCOUNTS
 from harness.validation.checks.agent import JOB_LABEL, Agent, AgentFailed, Config, reason_of, script
 from harness.validation.checks.agent_log import NOT_EXECUTED, PASS
@@ -201,6 +203,28 @@ def test_cleanup_tries_everything_and_counts_what_failed(api: FakeApi, tmp_path:
     with pytest.raises(HarnessError, match=r"cleanup failed with 2 error\(s\)"):
         agent(api, tmp_path).cleanup()
     agent(api, tmp_path, replace(CONFIG, cleanup=False)).cleanup()
+
+
+def test_an_agent_is_run_by_hand(api: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """deploy, logs, result and cleanup; what is missing is one message with its code."""
+    of = ["--kubeconfig", str(api.kubeconfig(tmp_path)), "--namespace", "ns", "--job-name", "job"]
+    maps = ["--snapshot-config-map", "snap", "--recipe-config-map"]
+    deploy = ["agent", "deploy", *of, "--test-package", "p/deployment", "--no-wait", *maps]
+    assert run([*deploy, "gone"]) is Exit.SETTINGS
+    assert 'recipe ConfigMap "gone" not found' in capsys.readouterr().err
+    assert run([*deploy, "rec"]) is Exit.OK
+    assert run(["agent", "result", *of]) is Exit.SETTINGS
+    assert "Job ns/job has no pod" in capsys.readouterr().err
+    put_pod(api)
+    assert run(["agent", "logs", *of]) is Exit.OK
+    assert capsys.readouterr().out == LOG
+    assert run(["agent", "result", *of]) is Exit.OK
+    assert "pass: 1 tests passed" in capsys.readouterr().out
+    assert run(["agent", "result", *of, "--expected-tests", "2"]) is Exit.FAILURE
+    assert "fail: 1 tests passed; 1 of 2 expected tests ran" in capsys.readouterr().out
+    api.delete(PODS, "ns", "p")
+    assert run(["agent", "cleanup", *of]) is Exit.OK
+    assert api.at(api.revision, "jobs") == {}
 
 
 @pytest.mark.parametrize("status", [0, 1, 7])
