@@ -11,7 +11,7 @@ import click
 
 from harness.cli.context import Context
 from harness.cluster.api import Cluster
-from harness.errors import ClusterError, HarnessError, UsageError, coming_up
+from harness.errors import ClusterError, HarnessError, Terminated, UsageError, coming_up
 from harness.excerpts import first_line
 from harness.exits import Exit
 from harness.formats.go_yaml import dump
@@ -166,6 +166,12 @@ def validate(
     with context.console:
         try:
             validation.carry_out()
+        except (KeyboardInterrupt, Terminated):
+            ended = len(validation.report.tests) if validation.report else 0
+            context.console.note(
+                f"interrupted: {ended} checks had ended, and nothing of the run is left on the cluster"
+            )
+            raise
         finally:
             if report := validation.report:
                 _keep(context, report, output, evidence)

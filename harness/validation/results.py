@@ -114,7 +114,8 @@ class Report:
 
 def summary(report: Report) -> str:
     """The numbers in a sentence."""
-    numbers = f"{report.declared} checks declared, {report.evaluated} evaluated, {report.passed} passed"
+    checks = "1 check" if report.declared == 1 else f"{report.declared} checks"
+    numbers = f"{checks} declared, {report.evaluated} evaluated, {report.passed} passed"
     count = "1 constraint" if len(report.constraints) == 1 else f"{len(report.constraints)} constraints"
     return f"{count} passed; {numbers}" if report.constraints else numbers
 

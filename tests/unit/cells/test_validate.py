@@ -64,8 +64,8 @@ def test_each_phase_with_checks_is_a_phase_of_the_cell(tmp_path: Path, cluster: 
     validating = Validating.of(catalog(tmp_path, one="true", cee="echo later >&2; exit 2"), "all")
     journal, facts = carry_out(validating, recipe(tmp_path, deployment=["one"], conformance=["cee"]), cluster)
     assert [(phase.name, phase.verdict, phase.detail) for phase in journal.phases] == [
-        ("validate deployment", "passed", "passed: 1 checks declared, 1 evaluated, 1 passed"),
-        ("validate conformance", "passed", "skipped: 1 checks declared, 0 evaluated, 0 passed"),
+        ("validate deployment", "passed", "passed: 1 check declared, 1 evaluated, 1 passed"),
+        ("validate conformance", "passed", "skipped: 1 check declared, 0 evaluated, 0 passed"),
     ]
     assert facts["validation"] == [
         {"phase": "deployment", "check": "one", "status": "passed", "message": ""},

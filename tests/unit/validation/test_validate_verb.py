@@ -57,7 +57,7 @@ def test_a_passed_validation_is_told_and_kept(here: Path, cluster: str, capsys: 
     assert run([*WORDS, *more]) is Exit.OK
     shown = capsys.readouterr().out
     assert "K8s.server.version  >= 1.30   v1.34.0" in shown
-    assert "PASSED recipe: 1 constraint passed; 1 checks declared, 1 evaluated, 1 passed" in shown
+    assert "PASSED recipe: 1 constraint passed; 1 check declared, 1 evaluated, 1 passed" in shown
     assert "the cluster is a simulated one: 1 of 1 nodes are simulated by KWOK" in shown
     document = json.loads((here / "report.json").read_text())
     assert [(each["name"], each["status"]) for each in document["results"]["tests"]] == [("mine", "passed")]
@@ -91,7 +91,7 @@ def test_without_a_cluster_the_constraints_decide(here: Path, capsys: pytest.Cap
     assert run([*WORDS, "--no-cluster"]) is Exit.OK
     shown = capsys.readouterr().out
     assert "skipped - no-cluster mode" in shown
-    assert "1 checks declared, 0 evaluated, 0 passed" in shown
+    assert "1 check declared, 0 evaluated, 0 passed" in shown
 
 
 @pytest.mark.parametrize(
