@@ -7,7 +7,7 @@ somebody interrupts is kept.
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from harness.processes import commands
 from harness.processes.commands import Scope
 from harness.progress import Progress
 from harness.validation import phases
-from harness.validation.capture import simulated
+from harness.validation.capture import simulated, simulated_node
 from harness.validation.checks.access import NAMESPACE, Account
 from harness.validation.checks.catalog import Catalog, Entry
 from harness.validation.checks.contract import Inputs
@@ -70,6 +70,7 @@ class Validation:
     _tests: list[CheckResult] = field(default_factory=list)  # of the phase under way
     _notes: list[str] = field(default_factory=list)
     _simulated: str = ""
+    _real: bool = True  # whether something runs on a node of the cluster
 
     def __post_init__(self) -> None:
         self.started = self.now()
@@ -94,6 +95,7 @@ class Validation:
         self._simulated = simulated(cluster, nodes)
         account = Account(cluster, self.run_id, self.namespace)
         inputs = Inputs(self.run_id, self.snapshot, self.declared, self.node_selector, self.tolerations)
+        self._real = any(not simulated_node(node) for node in nodes)
         jobs = JobExecutor(account, inputs, self.images, nodes, self.progress, self.pull_secrets)
         with tempfile.TemporaryDirectory(prefix="kwok-harness-", ignore_cleanup_errors=True) as directory:
             processes = ProcessExecutor(account, inputs, Path(directory), self.progress, self.scope)
@@ -129,6 +131,8 @@ class Validation:
         def kept(entry: Entry) -> CheckResult:
             self.progress.started(entry.name, f"{entry.phase}, {entry.timeout:g} s at most")
             test = carry_out(entry)
+            if not self._real:
+                test = replace(test, extra={**test.extra, "simulated": True})
             end = self.progress.failed if test.status in (Status.FAILED, Status.OTHER) else self.progress.finished
             end(entry.name, f"{test.status.value}: {test.message}" if test.message else test.status.value)
             self._tests.append(test)

@@ -113,7 +113,7 @@ class Account:
         for kind, namespace in [(CLUSTER_ROLE_BINDINGS, ""), (CLUSTER_ROLES, ""), *places]:
             try:
                 path = address(kind, namespace, self.name)
-                self.cluster.request("DELETE", path, timeout=max(0.1, min(10.0, deadline.remaining)))
+                self.cluster.request("DELETE", path, timeout=max(0.1, min(10.0, deadline.remaining)), attempts=2)
             except ApiError as error:
                 if error.status != 404:
                     left.append(f"{kind.kind} {self.name}: {error}")

@@ -153,6 +153,7 @@ class JobExecutor:
         name = f"aicr-{entry.name}-{secrets.token_hex(4)}"
         try:
             self.account.grant(entry)
+            self._tell_lonely(entry)
             self.cluster.create(JOBS, self.document(entry, name))
         except HarnessError as error:
             return result_of(entry, Ended(-1, f"failed to deploy Job: {error}"))
@@ -203,6 +204,13 @@ class JobExecutor:
                 "template": {"metadata": {"labels": pod_labels}, "spec": pod},
             },
         }
+
+    def _tell_lonely(self, entry: Entry) -> None:
+        """A note for each dependency that has no pod: a preferred one is then without effect."""
+        for each, namespace in resolve_affinity(entry, self.inputs.declared)[0]:
+            selector = ",".join(f"{key}={value}" for key, value in sorted(each.labels.items()))
+            if not self.cluster.list(PODS, namespace=namespace, label_selector=selector, timeout=5.0).items:
+                self.progress.note(f"{entry.name}: no pod of {each.component} ({selector}) is in namespace {namespace}")
 
     def _variables(self, entry: Entry) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

@@ -113,6 +113,7 @@ def test_exit_codes_messages_and_output_of_processes_become_tests(
         "killed": (Status.OTHER, "ended by signal 9"),
     }
     assert report.tests[0].stdout == ("seen by good in deployment", "RESULT: fine")
+    assert all(test.extra["simulated"] for test in report.tests), "no node of this cluster runs anything"
     assert "good: live" in progress.lines
     assert "good: fine" in progress.lines
     assert report.simulated == "1 of 1 nodes are simulated by KWOK"
@@ -262,6 +263,25 @@ def test_what_cannot_be_cleaned_up_makes_the_run_fail(api: FakeApi, make: Callab
     api.fault(Fault("status", verb="DELETE", plural="clusterrolebindings", status=403))
     with pytest.raises(HarnessError, match=r"the run was not cleaned up:\n  ClusterRoleBinding aicr-validator"):
         make({"a": "true"}).carry_out()
+
+
+def test_an_api_server_that_goes_makes_checks_other_and_is_told(api: FakeApi, make: Callable[..., Validation]) -> None:
+    """What had ended is kept; what could not be removed is named."""
+
+    class Breaking(Silent):
+        def started(self, task: str, detail: str = "") -> None:
+            if task == "b":
+                api.stop()
+
+    validation = make({"a": "true", "b": "true"}, progress=Breaking())
+    try:
+        with pytest.raises(HarnessError, match="the run was not cleaned up"):
+            validation.carry_out()
+    finally:
+        api.start()
+    assert validation.report is not None
+    assert [test.status for test in validation.report.tests] == [Status.PASSED, Status.OTHER]
+    assert "not run: " in validation.report.tests[1].message
 
 
 def test_two_runs_have_objects_of_their_own(make: Callable[..., Validation]) -> None:
