@@ -11,7 +11,8 @@ from harness.cli.context import Context, as_json
 from harness.cli.validation import connecting, which_cluster
 from harness.exits import Exit
 from harness.validation.checks.access import NAMESPACE
-from harness.validation.checks.agent import IMAGE, Agent, Config
+from harness.validation.checks.agent import Agent
+from harness.validation.checks.agent_job import IMAGE, Config
 from harness.validation.checks.agent_log import PASS
 
 _Command = TypeVar("_Command", bound=Callable[..., object])

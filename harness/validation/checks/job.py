@@ -4,7 +4,7 @@ A Job never goes to a simulated node: KWOK would complete it at once, and nothin
 """
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,14 @@ from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.gates.findings import Gate
-from harness.names import KWOK_NODE_LABEL
 from harness.objects import CONFIGMAPS, JOBS, PODS, Object, Objects, holds
 from harness.progress import Progress
 from harness.validation.capture import simulated_node
 from harness.validation.checks.access import Account, labels
 from harness.validation.checks.catalog import Entry
-from harness.validation.checks.contract import DATA, Inputs
+from harness.validation.checks.contract import Inputs
 from harness.validation.checks.images import Images
+from harness.validation.checks.job_document import JobDocument, data_name
 from harness.validation.checks.pods import CONTAINER, doomed, ended_of
 from harness.validation.checks.verdict import LINES, Ended, result_of, said
 from harness.validation.phases import resolve_affinity
@@ -125,7 +125,7 @@ class JobExecutor:
                     "apiVersion": "v1",
                     "kind": "ConfigMap",
                     "metadata": {
-                        "name": self._data(folder),
+                        "name": data_name(folder, self.inputs.run_id),
                         "namespace": self.account.namespace,
                         "labels": labels(self.inputs.run_id),
                     },
@@ -138,9 +138,9 @@ class JobExecutor:
         left: list[str] = []
         for folder in self.inputs.documents():
             try:
-                self.cluster.delete(CONFIGMAPS, self.account.namespace, self._data(folder))
+                self.cluster.delete(CONFIGMAPS, self.account.namespace, data_name(folder, self.inputs.run_id))
             except HarnessError as error:
-                left.append(f"ConfigMap {self._data(folder)}: {error}")
+                left.append(f"ConfigMap {data_name(folder, self.inputs.run_id)}: {error}")
             if deadline.expired:
                 left.append("time was up")
                 break
@@ -166,44 +166,10 @@ class JobExecutor:
 
     def document(self, entry: Entry, name: str) -> dict[str, Any]:
         """The Job of an entry."""
-        of = labels(self.inputs.run_id, job_type="validation", validator=entry.name, phase=entry.phase)
-        image = self.images.resolve(entry.image)
-        resources = {"cpu": entry.cpu, "memory": entry.memory}
-        folders = list(self.inputs.documents())
-        container = {
-            "name": CONTAINER,
-            "image": image,
-            "imagePullPolicy": self.images.pull_policy(image),
-            "args": list(entry.args),
-            "env": self._variables(entry),
-            "resources": {"requests": resources, "limits": resources},
-            "terminationMessagePath": "/dev/termination-log",
-            "terminationMessagePolicy": "File",
-            "volumeMounts": [{"name": each, "mountPath": f"{DATA}/{each}", "readOnly": True} for each in folders],
-        }
-        pod = {
-            "restartPolicy": "Never",
-            "terminationGracePeriodSeconds": 30,
-            "serviceAccountName": self.account.name,
-            "tolerations": [{"operator": "Exists"}],
-            "affinity": self._affinity(entry),
-            "containers": [container],
-            "volumes": [{"name": each, "configMap": {"name": self._data(each)}} for each in folders],
-        }
-        if self.pull_secrets:
-            pod["imagePullSecrets"] = [{"name": each} for each in self.pull_secrets]
-        pod_labels = {key: value for key, value in of.items() if key.endswith(("/name", "/component", "/validator"))}
-        return {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {"name": name, "namespace": self.account.namespace, "labels": of},
-            "spec": {
-                "activeDeadlineSeconds": max(1, round(entry.timeout)),
-                "backoffLimit": 0,
-                "ttlSecondsAfterFinished": 3600,
-                "template": {"metadata": {"labels": pod_labels}, "spec": pod},
-            },
-        }
+        of_all = JobDocument(
+            self.account.name, self.account.namespace, self.inputs, self.images, self.nodes, self.pull_secrets
+        )
+        return of_all.of(entry, name)
 
     def _tell_lonely(self, entry: Entry) -> None:
         """A note for each dependency that has no pod: a preferred one is then without effect."""
@@ -211,58 +177,6 @@ class JobExecutor:
             selector = ",".join(f"{key}={value}" for key, value in sorted(each.labels.items()))
             if not self.cluster.list(PODS, namespace=namespace, label_selector=selector, timeout=5.0).items:
                 self.progress.note(f"{entry.name}: no pod of {each.component} ({selector}) is in namespace {namespace}")
-
-    def _variables(self, entry: Entry) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        for name, value in self.inputs.variables(entry).items():
-            found.append({"name": name, "value": value})
-            if name == "AICR_RUN_ID":
-                field = {"fieldRef": {"fieldPath": "metadata.namespace"}}
-                found.append({"name": "AICR_NAMESPACE", "valueFrom": field})
-        return found
-
-    def _affinity(self, entry: Entry) -> dict[str, Any]:
-        """Away from simulated nodes whatever happens, from GPU nodes where that can be, and beside dependencies."""
-        key, value = KWOK_NODE_LABEL
-        term: dict[str, Any] = {"matchExpressions": [{"key": key, "operator": "NotIn", "values": [value]}]}
-        if unmarked := self._unmarked():
-            term["matchFields"] = [{"key": "metadata.name", "operator": "NotIn", "values": [name]} for name in unmarked]
-        without = {"matchExpressions": [{"key": "nvidia.com/gpu.present", "operator": "DoesNotExist"}]}
-        found: dict[str, Any] = {
-            "nodeAffinity": {
-                "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]},
-                "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": without}],
-            }
-        }
-        required: list[Mapping[str, Any]] = []
-        preferred: list[Mapping[str, Any]] = []
-        for each, namespace in resolve_affinity(entry, self.inputs.declared)[0]:
-            beside = {
-                "labelSelector": {"matchLabels": dict(each.labels)},
-                "namespaces": [namespace],
-                "topologyKey": each.topology_key,
-            }
-            if each.required:
-                required.append(beside)
-            else:
-                preferred.append({"weight": 100, "podAffinityTerm": beside})
-        if required or preferred:
-            terms = {
-                "requiredDuringSchedulingIgnoredDuringExecution": required,
-                "preferredDuringSchedulingIgnoredDuringExecution": preferred,
-            }
-            found["podAffinity"] = {key: value for key, value in terms.items() if value}
-        return found
-
-    def _unmarked(self) -> list[str]:
-        """Simulated nodes that a label does not tell from others."""
-        key, value = KWOK_NODE_LABEL
-        known: Collection[str] = self.simulated
-        return [
-            str(node["metadata"]["name"])
-            for node in self.nodes
-            if node["metadata"]["name"] in known and (node["metadata"].get("labels") or {}).get(key) != value
-        ]
 
     def _end(self, entry: Entry, name: str) -> Ended:
         namespace, timeout = self.account.namespace, text_of(round(entry.timeout * 1e9))
@@ -300,9 +214,6 @@ class JobExecutor:
             wait(self.cluster, (PODS,), PodsGone(namespace, name), Deadline.after(GONE_SECONDS))
         except HarnessError as error:
             self.progress.note(f"Job {namespace}/{name} was not cleaned up: {error}")
-
-    def _data(self, folder: str) -> str:
-        return f"aicr-{folder}-{self.inputs.run_id}"
 
 
 def _images(node: Object) -> list[Mapping[str, Any]]:

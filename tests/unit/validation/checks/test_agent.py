@@ -14,7 +14,8 @@ from harness.cluster.api import Cluster
 from harness.errors import DataError, HarnessError
 from harness.exits import Exit
 from harness.objects import CLUSTER_ROLES, CONFIGMAPS, JOBS, NODES, PODS, ROLES, SERVICE_ACCOUNTS
-from harness.validation.checks.agent import JOB_LABEL, Agent, AgentFailed, Config, reason_of, script
+from harness.validation.checks.agent import JOB_LABEL, Agent, AgentFailed
+from harness.validation.checks.agent_job import Config, job, reason_of, script
 from harness.validation.checks.agent_log import NOT_EXECUTED, PASS
 from tests.fakes.api import FakeApi, Fault
 from tests.fakes.clock import until
@@ -52,8 +53,8 @@ def put_pod(api: FakeApi, phase: str = "Running", node: str = "real", **status: 
 
 
 def put_job(api: FakeApi, condition: str) -> None:
-    job = api.at(api.revision, "jobs")["ns", "job"]
-    api.put(JOBS, {**job, "status": {"conditions": [{"type": condition, "status": "True"}]}})
+    there = api.at(api.revision, "jobs")["ns", "job"]
+    api.put(JOBS, {**there, "status": {"conditions": [{"type": condition, "status": "True"}]}})
 
 
 def test_an_agent_is_deployed_with_few_permissions(api: FakeApi, tmp_path: Path) -> None:
@@ -87,15 +88,15 @@ def test_a_job_of_the_name_goes_first(api: FakeApi, tmp_path: Path) -> None:
     assert verbs == ["POST", "DELETE", "POST"]
 
 
-def test_a_job_stays_away_from_simulated_nodes_whatever_its_affinity(api: FakeApi, tmp_path: Path) -> None:
+def test_a_job_stays_away_from_simulated_nodes_whatever_its_affinity() -> None:
     """Each term of a given affinity gets the requirement."""
     away = {"key": "type", "operator": "NotIn", "values": ["kwok"]}
     mine = {"key": "zone", "operator": "In", "values": ["a"]}
     key = "requiredDuringSchedulingIgnoredDuringExecution"
     given = {"nodeAffinity": {key: {"nodeSelectorTerms": [{"matchExpressions": [mine]}]}}}
     for affinity, expected in ((None, [away]), (given, [mine, away])):
-        job = agent(api, tmp_path, replace(CONFIG, affinity=affinity)).job()
-        found = job["spec"]["template"]["spec"]["affinity"]["nodeAffinity"][key]
+        made = job(replace(CONFIG, affinity=affinity))
+        found = made["spec"]["template"]["spec"]["affinity"]["nodeAffinity"][key]
         assert found == {"nodeSelectorTerms": [{"matchExpressions": expected}]}
 
 
