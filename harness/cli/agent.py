@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 
 from harness.cli.context import Context, as_json
-from harness.cli.validation import connecting, which_cluster
+from harness.cli.which_cluster import connecting, which_cluster
 from harness.exits import Exit
 from harness.validation.checks.access import NAMESPACE
 from harness.validation.checks.agent import Agent
