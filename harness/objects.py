@@ -44,6 +44,12 @@ DEPLOYMENTS = Kind("apps/v1", "deployments", "Deployment")
 DAEMONSETS = Kind("apps/v1", "daemonsets", "DaemonSet")
 STATEFULSETS = Kind("apps/v1", "statefulsets", "StatefulSet")
 REPLICASETS = Kind("apps/v1", "replicasets", "ReplicaSet")
+CLUSTER_ROLES = Kind("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False)
+CLUSTER_ROLE_BINDINGS = Kind(
+    "rbac.authorization.k8s.io/v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
+)
+ROLES = Kind("rbac.authorization.k8s.io/v1", "roles", "Role")
+ROLE_BINDINGS = Kind("rbac.authorization.k8s.io/v1", "rolebindings", "RoleBinding")
 JOBS = Kind("batch/v1", "jobs", "Job")
 CRONJOBS = Kind("batch/v1", "cronjobs", "CronJob")
 QUOTAS = Kind("v1", "resourcequotas", "ResourceQuota")

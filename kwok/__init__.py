@@ -3,3 +3,4 @@
 from pathlib import Path
 
 SAMPLES = Path(__file__).resolve().parent / "recipes"  # with their charts and node profiles beside them
+VALIDATORS = Path(__file__).resolve().parent / "validators" / "catalog.yaml"

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from harness.bundles.delivery import Target
 from harness.recipes.model import Recipe
+from harness.recipes.values import SetOverride
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,11 @@ class Bundler(Protocol):
     `target` is where the bundle will be published: shapes that a controller pulls name themselves by it, the helm shape
     has no use for it. Raises DataError for what is wrong with the recipe's data, HarnessError for what went wrong on
     the way; the directory is then as it was.
+
+    `sets` are the overrides that its user gave, which come after those of every simulated run.
     """
+
+    sets: Sequence[SetOverride]
 
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle: ...
 

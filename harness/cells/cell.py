@@ -22,6 +22,7 @@ from harness.cells.lane import Lane
 from harness.cells.prepare import Installed, Prepared, prepare
 from harness.cells.run import Run, Watched, unwatched
 from harness.cells.upgrade import BEFORE, converged, deliver_first, require_change
+from harness.cells.validate import Validating
 from harness.cells.webhooks import unexercised
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
@@ -58,8 +59,8 @@ def new_run_id() -> str:
 class Cell:
     """A recipe under a lane on a cluster. `nodes` are its Node and StorageClass objects; `keep` leaves it as it ends up
     (`keep_failed`: where the cell fails); `budget` is what the job leaves; `watched` hears what is waited for;
-    `parity` compares what the lane made with what helm would make; `health` judges the health checks of the components;
-    `upgrade_from` is delivered first, and then `recipe` in its place.
+    `parity` compares what the lane made with what helm would make; `health` judges the health checks of the components,
+    `validating` carries out the recipe's checks; `upgrade_from` is delivered first, and then `recipe` in its place.
 
     `tools` gives a program's path and waits for its build; `cancel` ends builds that are under way.
     """
@@ -79,6 +80,7 @@ class Cell:
     parity: bool = True
     health: bool = False
     upgrade_from: Recipe | None = None
+    validating: Validating | None = None
     keep_failed: bool = False
     budget: Budget = field(default_factory=Budget)
     watched: Watched = unwatched
@@ -216,6 +218,8 @@ class Cell:
                 report.require()
                 count = "1 object is the one" if report.compared == 1 else f"{report.compared} objects are those"
                 phase.detail = f"{count} that helm would make"
+        if self.validating is not None:
+            self.validating.carry_out(self.recipe, cluster, self.journal, self._scope, self._facts)
 
     def _access(self) -> Access | None:
         """How to get at what the lane's bundles are pushed to; what is secret of it is told to nobody."""

@@ -22,6 +22,7 @@ from harness.recipes.cluster_version import ConstraintUnmet, unmet
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
 from harness.settings import Settings
+from harness.validation.components import notes_of
 
 REFERENCE = "helm"  # the shape that is rendered, to know what every lane must lead to
 
@@ -109,6 +110,8 @@ def prepare(
             do = "take a cluster of that version, or --constraints note to run it all the same"
             raise ConstraintUnmet(sentence, do=do)
         journal.note(sentence)
+    for note in notes_of(recipe, bundler.sets):
+        journal.note(note)
     with journal.phase("bundle") as phase:
         bundle = bundler.make(recipe, REFERENCE, work / "bundle")
         phase.detail = f"{len(bundle.folders)} releases of {len(recipe.components)} components"

@@ -116,6 +116,13 @@ VERBS = [
         "lint:lint",
         "Check test suites below each DIR (or single files), and print every problem with file and line.",
     ),
+    Verb(
+        "snapshot",
+        "snapshot:snapshot",
+        "Write what a cluster's API server tells of it: the snapshot that constraints are evaluated on.",
+    ),
+    Verb("agent", "agent:agent", "Run Go tests as one Job, and read their result from its log."),
+    Verb("validate", "validate:validate", "Say whether a cluster meets what a recipe asks of it."),
     Verb("recipes", "recipes:recipes", "Look at recipes: what there is, what one resolves to, and why."),
     Verb("matrix", "matrix:matrix", "Say which recipes run under which lanes, and why."),
     Verb("tools", "tools:tools", "See, prepare and check the pinned tools."),

@@ -10,6 +10,7 @@ from harness.cells.budget import Budget
 from harness.cells.cell import new_run_id
 from harness.cells.lane import Lane
 from harness.cells.prepare import REFERENCE
+from harness.cells.validate import Validating
 from harness.cli.assembly import assemble, bundler_of, overrides_of, tools_of
 from harness.cli.context import Context, as_json, recipe_names
 from harness.errors import UsageError
@@ -19,6 +20,8 @@ from harness.publishing.publication import packed, publication, require_reachabl
 from harness.publishing.transport import Client
 from harness.recipes.model import Recipe
 from harness.results.journal import Journal
+from harness.validation.components import notes_of
+from kwok import VALIDATORS
 from lanes import LANES
 
 deployer = click.option(
@@ -55,6 +58,14 @@ constraints = click.option(
     metavar="RECIPE|DIRECTORY",
     help="Deliver that first, then RECIPE in its place: another recipe, or the same one of another data directory.",
 )
+@click.option(
+    "--validate",
+    "validate",
+    is_flag=False,
+    flag_value="all",
+    metavar="[PHASES]",
+    help="Then carry out the checks that RECIPE declares: all, or those of phases such as deployment,conformance.",
+)
 @click.option("--reuse", is_flag=True, help="Run on the named cluster (setting `cluster`) and clean it afterwards.")
 @as_json
 @click.pass_obj
@@ -68,6 +79,7 @@ def run(
     parity: bool,
     health: bool,
     upgrade_from: str | None,
+    validate: str | None,
     reuse: bool,
     as_json: bool,
 ) -> Exit:
@@ -76,6 +88,7 @@ def run(
     lane, budget = context.lane(deployer), Budget.of(os.environ)
     overrides = overrides_of(context, sets)
     resolved = context.resolved(recipe)
+    validating = Validating.of(VALIDATORS, validate) if validate is not None else None
     earlier = _earlier(context, recipe, upgrade_from) if upgrade_from else None
     with context.console as console, context.toolbox as tools:
         bundler = bundler_of(context, overrides, console)
@@ -103,6 +116,7 @@ def run(
             parity=parity,
             health=health,
             upgrade_from=earlier,
+            validating=validating,
             budget=budget,
         ).carry_out()
     if as_json:
@@ -130,6 +144,8 @@ def bundle(
     store, client = lane.store, _pushing_to(context, lane) if push else None
     bundler = bundler_of(context, overrides_of(context, sets), context.console)
     resolved = context.resolved(recipe)
+    for note in notes_of(resolved, bundler.sets):
+        context.console.note(note)
     document: dict[str, str | bool] = {"directory": str(output)}
     if store is None:
         made = bundler.make(resolved, lane.shape, output)

@@ -56,12 +56,15 @@ def list_recipes(context: Context, everything: bool, as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def show(context: Context, recipe: str, as_json: bool) -> None:
-    """Print the resolved recipe: components in order, versions, constraints."""
+    """Print the resolved recipe: components in order, versions, constraints, validation."""
     document = resolve(context.catalog, recipe).document()
     if as_json:
         context.data(document)
-    else:
-        context.console.text(yaml.safe_dump(document, sort_keys=False).rstrip())
+        return
+    found = explain(context.catalog, recipe)
+    context.console.text(yaml.safe_dump(document, sort_keys=False).rstrip())
+    for each in (*found.constraints, *found.validation):
+        context.console.text(f"# {each.field}: {each.value}  ← {', '.join(each.places)}")
 
 
 @recipes.command()
@@ -90,4 +93,8 @@ def why(context: Context, recipe: str, as_json: bool) -> None:
     for component in found.components:
         lines.append(f"  {component.name}{'' if component.enabled else ' (disabled)'}")
         lines += [f"    {each.field} = {each.value!r}  ← {', '.join(each.places)}" for each in component.settings]
+    for heading, settings in (("constraints:", found.constraints), ("validation:", found.validation)):
+        if settings:
+            lines.append(heading)
+            lines += [f"  {each.field} = {each.value!r}  ← {', '.join(each.places)}" for each in settings]
     context.console.text("\n".join(lines))

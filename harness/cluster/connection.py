@@ -6,6 +6,7 @@ own silent retries (they sleep for as long as a Retry-After says), proxies from 
 loopback), and the user's default kubeconfig.
 """
 
+import base64
 import json
 import threading
 from collections.abc import Mapping
@@ -128,6 +129,26 @@ class Connection:
     def stream(self, path: str, query: Mapping[str, str], *, silence: float) -> urllib3.BaseHTTPResponse:
         """An answer whose body is still to be read; `silence` bounds each pause in it, in seconds."""
         return self._open(_Call("GET", _with(path, query)), read=silence)
+
+    def kubeconfig_of(self, token: str, namespace: str) -> dict[str, Any]:
+        """A kubeconfig for the same server, with a token in the place of our own credentials."""
+        settings = self._api.configuration
+        cluster: dict[str, Any] = {"server": self.server}
+        if settings.ssl_ca_cert:
+            authority = Path(settings.ssl_ca_cert).read_bytes()
+            cluster["certificate-authority-data"] = base64.b64encode(authority).decode()
+        if not settings.verify_ssl:
+            cluster["insecure-skip-tls-verify"] = True
+        if getattr(settings, "tls_server_name", None):
+            cluster["tls-server-name"] = settings.tls_server_name
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "run",
+            "clusters": [{"name": "run", "cluster": cluster}],
+            "contexts": [{"name": "run", "context": {"cluster": "run", "user": "run", "namespace": namespace}}],
+            "users": [{"name": "run", "user": {"token": token}}],
+        }
 
     def _load(self) -> "tuple[str, client.ApiClient]":
         from kubernetes import client, config  # half a second of CPU, which verbs without a cluster do not need

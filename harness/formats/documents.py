@@ -68,7 +68,7 @@ class Document:
     `reading` says what becomes of unknown fields where the file is recipe data; elsewhere they are errors.
     """
 
-    file: Path
+    file: Path | str  # where it came from, as messages name it
     data: Any
     lines: Mapping[tuple[str | int, ...], int]
     reading: Reading | None = None
@@ -76,10 +76,15 @@ class Document:
     @classmethod
     def read(cls, file: Path, reading: Reading | None = None) -> Self:
         """Read one document from `file` (an empty file is `None`). Raises DataError with file and line."""
-        root = _compose(file, _text(file))
+        return cls.parse(_text(file), file, reading)
+
+    @classmethod
+    def parse(cls, text: str, source: Path | str, reading: Reading | None = None) -> Self:
+        """Read one document from `text`, which came from `source`. Raises DataError with that and the line."""
+        root = _compose(source, text)
         lines: dict[tuple[str | int, ...], int] = {}
-        data = None if root is None else _Plain(file, lines).of(root, ())
-        return cls(file, data, lines, reading)
+        data = None if root is None else _Plain(source, lines).of(root, ())
+        return cls(source, data, lines, reading)
 
     @classmethod
     def read_all(cls, file: Path, text: str | None = None) -> tuple[Self, ...]:
@@ -230,7 +235,7 @@ def _text(file: Path) -> str:
         raise DataError("is not UTF-8", where=f"{file}:{line}", do="save it as UTF-8") from error
 
 
-def _compose(file: Path, text: str) -> yaml.Node | None:
+def _compose(file: Path | str, text: str) -> yaml.Node | None:
     with _yaml_errors(file, text):
         _check_depth(file, text)
         return yaml.compose(text, Loader=_Loader)
@@ -243,7 +248,7 @@ def _compose_all(file: Path, text: str) -> list[yaml.Node]:
 
 
 @contextmanager
-def _yaml_errors(file: Path, text: str) -> Iterator[None]:
+def _yaml_errors(file: Path | str, text: str) -> Iterator[None]:
     try:
         yield
     except yaml.MarkedYAMLError as error:
@@ -255,7 +260,7 @@ def _yaml_errors(file: Path, text: str) -> Iterator[None]:
         raise DataError(f"is not valid YAML: {error.reason}", where=f"{file}:{line}") from error
 
 
-def _check_depth(file: Path, text: str) -> None:
+def _check_depth(file: Path | str, text: str) -> None:
     """Composing recurses, in C until the stack is gone: a file of brackets must not get that far."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
@@ -272,7 +277,7 @@ def _check_depth(file: Path, text: str) -> None:
 class _Plain:
     """Turns nodes into plain data. Every visit counts, so an alias costs what it expands to."""
 
-    file: Path
+    file: Path | str
     lines: dict[tuple[str | int, ...], int]
     visited: int = 0
     merging: tuple[yaml.Node, ...] = ()

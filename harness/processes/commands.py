@@ -10,13 +10,16 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.excerpts import ending
+
+_LONGEST_LINE = 8192  # characters of a line that is told
 
 
 class Scope:
@@ -140,6 +143,74 @@ def run(
     if check and child.returncode != 0:
         raise CommandFailed(completed)
     return completed
+
+
+def listen(
+    argv: Sequence[str | Path],
+    *,
+    timeout: float,
+    output: Path,
+    heard: Callable[[str], None],
+    env: Mapping[str, str],
+    cwd: Path,
+    scope: Scope = ALL,
+) -> Completed:
+    """Run a command to its end, with its stdout in the file `output` and each line of its stderr told as it comes.
+
+    Whatever of its group is left when it has ended is ended too. The end of its stderr is kept. Raises CommandMissing,
+    and CommandFailed on expiry; a status other than 0 is an answer like any other.
+    """
+    words = tuple(str(word) for word in argv)
+    started = time.monotonic()
+    if scope.stopping() or ALL.stopping():
+        raise CommandFailed(Completed(words, -signal.SIGTERM, "", "the harness is stopping", 0.0))
+    try:
+        with output.open("wb") as file:
+            child = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise CommandMissing(f"cannot run {words[0]}: {error.strerror}") from error
+    for each in {scope, ALL}:
+        each.add(child)
+    last: deque[str] = deque(maxlen=50)
+    listening = threading.Thread(target=_hear, args=(child, last, heard), daemon=True)
+    listening.start()
+    expired = False
+    try:
+        if scope.stopping() or ALL.stopping():
+            _end_group(child.pid, grace=2.0)
+        child.wait(timeout)
+    except subprocess.TimeoutExpired:
+        expired = True
+    finally:
+        _end_group(child.pid, grace=2.0 if child.returncode is None else 0.0)
+        child.wait()
+        listening.join(2.0)
+        for each in {scope, ALL}:
+            each.discard(child)
+    completed = Completed(words, child.returncode, "", "".join(last), time.monotonic() - started)
+    if expired:
+        raise CommandFailed(completed, timeout=timeout)
+    return completed
+
+
+def _hear(child: "subprocess.Popen[str]", last: "deque[str]", heard: Callable[[str], None]) -> None:
+    """Lines of stderr, the long ones in pieces, until all who could write there have ended."""
+    if child.stderr is None:
+        return
+    with child.stderr as lines:
+        while line := lines.readline(_LONGEST_LINE):
+            last.append(line)
+            heard(line.rstrip("\n"))
 
 
 def stop_children(grace: float = 2.0) -> None:

@@ -3,16 +3,13 @@
 Other constraints are about nodes (operating system, kernel, driver), of which a simulated cluster has none.
 """
 
-import re
 from collections.abc import Iterator
 
 from harness.errors import VerdictFailed
+from harness.recipes.expressions import Expression, ExpressionError
 from harness.recipes.model import Constraint, Recipe
 
 NAME = "K8s.server.version"
-
-_EXPRESSION = re.compile(r"\s*(?P<operator>>=|<=|!=|==|>|<|)\s*(?P<version>\S.*?)\s*")
-_VERSION = re.compile(r"v?(?P<numbers>\d+(?:\.\d+){0,2})(?:[-+].*)?")
 
 
 class ConstraintUnmet(VerdictFailed):
@@ -28,26 +25,8 @@ def unmet(recipe: Recipe, version: str) -> Iterator[str]:
 
 
 def _holds(constraint: Constraint, version: str) -> bool:
-    """Numbers are compared as far as both versions have them; what comes after them (-gke.1) does not count.
-
-    Without an operator, and where either is no version, it is the texts that must be equal.
-    """
-    match = _EXPRESSION.fullmatch(constraint.value)
-    if match is None:
+    """What cannot be judged does not hold."""
+    try:
+        return Expression.parse(constraint.value).holds(version)
+    except ExpressionError:
         return False
-    wanted, there = _numbers(match["version"]), _numbers(version)
-    if not match["operator"]:
-        return match["version"] == version
-    if wanted is None or there is None:
-        return {"==": match["version"] == version, "!=": match["version"] != version}.get(match["operator"], False)
-    if match["operator"] in ("==", "!="):  # all three numbers, a missing one is 0
-        equal = (*wanted, 0, 0)[:3] == (*there, 0, 0)[:3]
-        return equal is (match["operator"] == "==")
-    length = min(len(wanted), len(there))
-    ours, theirs = there[:length], wanted[:length]
-    return {">=": ours >= theirs, "<=": ours <= theirs, ">": ours > theirs, "<": ours < theirs}[match["operator"]]
-
-
-def _numbers(text: str) -> tuple[int, ...] | None:
-    match = _VERSION.fullmatch(text.strip())
-    return tuple(int(number) for number in match["numbers"].split(".")) if match else None

@@ -29,9 +29,9 @@ from harness.recipes.model import (
 )
 from harness.recipes.model import RegistryEntry as Entry
 from harness.recipes.registry import header, load_registry
+from harness.recipes.validation import PHASES, constraints_of, phase_of
 
 LOCAL = "file://"  # a source below the data root
-PHASES = ("readiness", "deployment", "performance", "conformance")
 TYPES = ("Helm", "Kustomize")
 
 _Item = TypeVar("_Item", Overlay, Mixin)
@@ -224,10 +224,11 @@ def _overlay(block: Block, file: Path, reading: Reading) -> Overlay:
         base=spec.text("base") or (BASE if name != BASE else ""),
         mixins=spec.texts("mixins"),
         criteria=_criteria(spec.block("criteria")) if spec.data.get("criteria") is not None else None,
-        constraints=_constraints(spec),
+        constraints=_limits(spec),
         components=_components(spec),
         validation=_validation(spec.block("validation")),
         profile=profile,
+        places=_places(spec),
     )
 
 
@@ -235,27 +236,12 @@ def _mixin(block: Block, file: Path, reading: Reading) -> Mixin:
     header(block, "RecipeMixin", reading)
     name = block.block("metadata").closed("name").text("name", required=True)
     spec = block.block("spec").closed("constraints", "componentRefs")
-    return Mixin(name, file, _constraints(spec), _components(spec))
+    return Mixin(name, file, constraints_of(spec), _components(spec), _places(spec))
 
 
 def _criteria(block: Block) -> Criteria:
     block.closed(*CRITERIA, "nodes")
     return Criteria(**{name: block.text(name) or ANY for name in CRITERIA}, nodes=block.integer("nodes"))
-
-
-def _constraints(block: Block) -> tuple[Constraint, ...]:
-    found: dict[str, Constraint] = {}
-    for item in block.blocks("constraints"):
-        item.closed("name", "value", "severity", "remediation", "unit")
-        constraint = Constraint(
-            item.text("name", required=True),
-            item.text("value", required=True),
-            **{key: item.text(key) for key in ("severity", "remediation", "unit")},
-        )
-        if constraint.name in found:
-            raise DataError(f"constraint {constraint.name!r} is given twice", where=item.where("name"))
-        found[constraint.name] = constraint
-    return tuple(found.values())
 
 
 def _components(block: Block) -> tuple[ComponentRef, ...]:
@@ -321,7 +307,7 @@ def _profile_value(block: Block) -> ProfileValue:
         if "enabled" in item.mapping("overrides"):
             raise DataError("a profile cannot switch a component off", where=item.where("overrides", "enabled"))
         overrides[component] = item.mapping("overrides")
-    return ProfileValue(advertiser, _constraints(block), overrides)
+    return ProfileValue(advertiser, constraints_of(block), overrides)
 
 
 def _resource(block: Block) -> Mapping[str, str]:
@@ -332,8 +318,37 @@ def _resource(block: Block) -> Mapping[str, str]:
 
 def _validation(block: Block) -> Mapping[str, Mapping[str, Any]]:
     """Phases are closed, so that a misspelt one is not lost; what checks exist is the validators' business."""
-    for phase in block.closed(*PHASES).data:
-        body = block.block(phase).closed("checks", "constraints", "timeout", "nodeSelection", "infrastructure")
-        body.texts("checks")
-        _constraints(body)
-    return {phase: body or {} for phase, body in block.data.items()}
+    for phase in block.closed(*PHASES, "constraints").data:
+        if phase in PHASES:
+            block.block(phase).texts("checks")
+            phase_of(block.block(phase), phase)
+    return {phase: body or {} for phase, body in block.data.items() if phase in PHASES}
+
+
+def _limits(spec: Block) -> tuple[Constraint, ...]:
+    """What the overlay assumes of the cluster; `validation.constraints` is another place for it."""
+    found = {constraint.name: constraint for constraint in constraints_of(spec)}
+    validation = spec.block("validation")
+    for constraint in constraints_of(validation):
+        if found.setdefault(constraint.name, constraint).value != constraint.value:
+            what = f"constraint {constraint.name!r} has two values, here and in spec.constraints"
+            raise DataError(what, where=validation.where("constraints"), do="give it one value")
+    return tuple(found.values())
+
+
+def _places(spec: Block) -> Mapping[str, str]:
+    """file:line of each constraint ("constraints.NAME"), and of each check and constraint of a phase."""
+    found: dict[str, str] = {}
+    validation = spec.block("validation")
+    for block in (spec, validation):
+        for item in block.blocks("constraints"):
+            found[f"constraints.{item.text('name')}"] = item.where("name")
+    for phase in PHASES:
+        body = validation.block(phase)
+        if phase in validation.data:
+            found[phase] = validation.where(phase)
+        for position, check in enumerate(body.texts("checks")):
+            found[f"{phase}.checks.{check}"] = body.where("checks", position)
+        for item in body.blocks("constraints"):
+            found[f"{phase}.constraints.{item.text('name')}"] = item.where("name")
+    return found

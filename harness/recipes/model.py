@@ -72,6 +72,20 @@ class Scheduling:
 
 
 @dataclass(frozen=True)
+class ComponentValidation:
+    """A validation of a component as a bundle is made: which function, for which criteria, and how severe.
+
+    `conditions` are values by criterion; `severity` is error, warning or info. `message` is what its author adds.
+    """
+
+    function: str
+    severity: str = "warning"
+    conditions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    message: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True)
 class RegistryEntry:
     """What is known of a component by its name: defaults for what a recipe leaves unset.
 
@@ -94,6 +108,7 @@ class RegistryEntry:
     manifest_files: tuple[str, ...] = ()
     critical_pods: bool = False
     where: str = ""
+    validations: tuple[ComponentValidation, ...] = ()
 
     def answers_to(self, name: str) -> bool:
         """Whether `--set name:...` means this component."""
@@ -221,7 +236,11 @@ class SelectedProfile:
 
 @dataclass(frozen=True)
 class Overlay:
-    """overlays/<name>.yaml. `criteria` is None where the file has none: such an overlay never matches."""
+    """overlays/<name>.yaml. `criteria` is None where the file has none: such an overlay never matches.
+
+    `places` gives file:line of what is no component: "constraints.NAME", a phase of `validation`, "PHASE.checks.NAME"
+    and "PHASE.constraints.NAME".
+    """
 
     name: str
     file: Path
@@ -232,16 +251,18 @@ class Overlay:
     components: tuple[ComponentRef, ...]
     validation: Mapping[str, Mapping[str, Any]]
     profile: Profile | None = None
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
 class Mixin:
-    """mixins/<name>.yaml: constraints and components that several overlays add by name."""
+    """mixins/<name>.yaml: constraints and components that several overlays add by name. `places` as in Overlay."""
 
     name: str
     file: Path
     constraints: tuple[Constraint, ...]
     components: tuple[ComponentRef, ...]
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

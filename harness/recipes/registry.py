@@ -6,9 +6,10 @@ from pathlib import Path
 from harness.errors import DataError
 from harness.formats.documents import Block, Document, inside
 from harness.recipes.format import VERSIONS, Reading
-from harness.recipes.model import RegistryEntry, Scheduling
+from harness.recipes.model import CRITERIA, ComponentValidation, RegistryEntry, Scheduling
 
 FILE = "registry.yaml"
+SEVERITIES = ("error", "warning", "info")  # of a component's validations
 _KINDS = ("helm", "kustomize", "manifest")
 
 
@@ -55,11 +56,11 @@ def _entry(block: Block, directory: Path) -> RegistryEntry:
         "podScheduling",
         "storageClassPaths",
         "sharedStorageClassPaths",
-        # For other commands of the reference tool, the helmfile deployer among them, and warnings of its own:
+        # For other commands of the reference tool, the helmfile deployer among them:
         "hasSelfRefCRDs",
         "manifestsUseChartCRDs",
-        "validations",
         "testTier",
+        "validations",
     )
     for flag in ("hasSelfRefCRDs", "manifestsUseChartCRDs"):
         block.flag(flag)
@@ -82,8 +83,24 @@ def _entry(block: Block, directory: Path) -> RegistryEntry:
         manifest_files=block.texts("manifestFiles"),
         critical_pods=block.flag("gkeCriticalPriority"),
         where=block.where("name"),
+        validations=tuple(_validation(item) for item in block.blocks("validations")),
         **defaults,
     )
+
+
+def _validation(block: Block) -> ComponentValidation:
+    block.closed("function", "severity", "conditions", "message")
+    severity = block.text("severity") or "warning"
+    if severity not in SEVERITIES:
+        what = f"severity is {severity!r}"
+        raise DataError(what, where=block.where("severity"), do=f"it must be {', '.join(SEVERITIES)}")
+    conditions = block.block("conditions").closed(*CRITERIA)
+    values = {key: conditions.texts(key) for key in conditions.data}
+    for key, found in values.items():
+        if not found:
+            raise DataError(f"condition {key} has no values", where=conditions.where(key))
+    where = block.where("function")
+    return ComponentValidation(block.text("function", required=True), severity, values, block.text("message"), where)
 
 
 def _defaults(block: Block, kind: str) -> dict[str, str]:

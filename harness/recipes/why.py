@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.recipes.load import Catalog
-from harness.recipes.model import ANY, SPELLING, ComponentRef, Overlay
+from harness.recipes.model import ANY, SPELLING, ComponentRef, Mixin, Overlay
 from harness.recipes.resolve import Resolution, resolution
 
 
@@ -57,6 +57,8 @@ class Explanation:
     mixins: tuple[Used, ...]
     components: tuple[ComponentOrigin, ...]
     files: tuple[str, ...]
+    constraints: tuple[Setting, ...] = ()
+    validation: tuple[Setting, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -86,6 +88,8 @@ def why(catalog: Catalog, name: str) -> Explanation:
             ComponentOrigin(n, n in order, _settings(found.references[n], catalog)) for n in [*order, *found.disabled]
         ),
         files=tuple(_short(str(file), catalog) for file in found.recipe.files),
+        constraints=_constraints(found, catalog),
+        validation=_validation(found, catalog),
     )
 
 
@@ -111,6 +115,42 @@ def _reason(overlay: Overlay, found: Resolution, catalog: Catalog) -> str:
     candidates = (found.recipe.name, *found.candidates)
     below = next(name for name in candidates if overlay.name in catalog.chain(name))
     return f"on the base chain {' → '.join(reversed(catalog.chain(below)))}"
+
+
+def _constraints(found: Resolution, catalog: Catalog) -> tuple[Setting, ...]:
+    """The constraints of the readiness gate, each with the place that set it last."""
+    places: dict[str, str] = {}
+    sources: list[Overlay | Mixin] = [*found.applied, *found.mixins]
+    for source in sources:
+        places |= source.places
+    profile = found.recipe.profile
+    for constraint in profile.profile.values[profile.value].constraints if profile else ():
+        places[f"constraints.{constraint.name}"] = profile.profile.where if profile else ""
+    return tuple(
+        _setting(each.name, each.value, (places.get(f"constraints.{each.name}", ""),), catalog)
+        for each in found.recipe.constraints
+    )
+
+
+def _validation(found: Resolution, catalog: Catalog) -> tuple[Setting, ...]:
+    """Each check and constraint of each phase, with the overlay whose block it came from; a phase that was switched off
+    is there too.
+    """
+    settings: list[Setting] = []
+    for phase, body in found.recipe.validation.items():
+        places: dict[str, str] = {}
+        for overlay in found.applied:
+            places |= {key: place for key, place in overlay.places.items() if key.partition(".")[0] == phase}
+        settings += [
+            _setting(f"{phase}.checks", check, (places[f"{phase}.checks.{check}"],), catalog)
+            for check in body.get("checks") or ()
+        ]
+        for each in body.get("constraints") or ():
+            place = places[f"{phase}.constraints.{each['name']}"]
+            settings.append(_setting(f"{phase}.constraints.{each['name']}", each["value"], (place,), catalog))
+        if not body.get("checks") and not body.get("constraints"):
+            settings.append(_setting(phase, "switched off", (places[phase],), catalog))
+    return tuple(settings)
 
 
 def _settings(ref: ComponentRef, catalog: Catalog) -> tuple[Setting, ...]:

@@ -1,1 +1,1 @@
-"""Checks of a recipe on a cluster that runs it."""
+"""Checks of a recipe: what it asks of a cluster, evaluated on a snapshot, on objects, and at bundle time."""

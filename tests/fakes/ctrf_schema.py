@@ -38,6 +38,7 @@ TEST = closed(
     suite=several(TEXT) | {"minItems": 1},
     message=TEXT,
     trace=TEXT,
+    stdout=several(TEXT),
     rawStatus=TEXT,
     tags=several(TEXT),
     type=TEXT,
@@ -61,6 +62,10 @@ SCHEMA = closed(
     },
     generatedBy=TEXT,
     results=closed(
-        "tool summary tests", tool=closed("name", name=NAME, version=TEXT), summary=SUMMARY, tests=several(TEST)
+        "tool summary tests",
+        tool=closed("name", name=NAME, version=TEXT),
+        summary=SUMMARY,
+        tests=several(TEST),
+        environment=closed("", appName=TEXT, appVersion=TEXT, testEnvironment=TEXT),
     ),
 )

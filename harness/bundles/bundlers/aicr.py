@@ -51,7 +51,7 @@ class AicrBundler:
     ) -> None:
         self.mirrors = mirrors or {}
         self._binary = binary.absolute()  # the calls run elsewhere
-        self._sets = tuple(sets)
+        self.sets: Sequence[SetOverride] = tuple(sets)
         self._placement = placement
         self._progress = progress or Silent()
         self._timeout = timeout
@@ -94,7 +94,7 @@ class AicrBundler:
 
     def _bundle(self, recipe: Recipe, output: Sequence[str | Path]) -> None:
         """Have the recipe resolved, see that it is the one that was named, and have it bundled to `output`."""
-        sets = (*kwok_sets(recipe), *self._sets)
+        sets = (*kwok_sets(recipe), *self.sets)
         with tempfile.TemporaryDirectory(prefix="aicr-") as name:
             work = Path(name)
             file = work / "recipe.yaml"

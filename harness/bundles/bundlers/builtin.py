@@ -30,13 +30,13 @@ class BuiltinBundler:
         placement: NodePlacement = KWOK_PLACEMENT,
         progress: Progress | None = None,
     ) -> None:
-        self._sets = tuple(sets)
+        self.sets: Sequence[SetOverride] = tuple(sets)
         self._placement = placement
         self._progress = progress or Silent()
 
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle:
         find(shape)
-        selection = select(recipe, (*kwok_sets(recipe), *self._sets))
+        selection = select(recipe, (*kwok_sets(recipe), *self.sets))
         for note in selection.notes:
             self._progress.note(note)
         try:

@@ -87,6 +87,9 @@ def _told(outcome: Outcome, directory: Path) -> list[ET.Element]:
     nodes = outcome.facts.get("nodes")
     if isinstance(nodes, Sequence) and nodes:
         parts += _placement(nodes, outcome.facts.get("totals") or {})
+    checks = outcome.facts.get("validation")
+    if isinstance(checks, Sequence) and checks:
+        parts += _checks(checks)
     if outcome.evidence:
         parts += [element("h3", "Evidence"), *_evidence(outcome.evidence, directory)]
     started = outcome.started.strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -118,6 +121,19 @@ def _health(checks: Sequence[Mapping[str, Any]]) -> ET.Element:
     heads = (element("th", head, scope="col") for head in ("component", "result", "why"))
     table = element("table", element("thead", element("tr", *heads)), element("tbody", *rows), class_="nodes")
     return element("div", table, class_="scroll")
+
+
+def _checks(checks: Sequence[Mapping[str, Any]]) -> list[ET.Element]:
+    """The table of the checks that the recipe declares, by phase."""
+    heads = ("phase", "check", "status", "message")
+    rows = [element("tr", *(element("td", str(check.get(head, ""))) for head in heads)) for check in checks]
+    table = element(
+        "table",
+        element("thead", element("tr", *(element("th", head, scope="col") for head in heads))),
+        element("tbody", *rows),
+        class_="nodes",
+    )
+    return [element("h3", "Validation"), element("div", table, class_="scroll")]
 
 
 def _placement(nodes: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> list[ET.Element]:

@@ -113,6 +113,8 @@ class World:
                 return ""
 
         class Bundler:
+            sets: tuple[Any, ...] = ()
+
             def make(self, recipe: object, shape: str, directory: Path) -> Bundle:
                 world.make()
                 directory.mkdir()

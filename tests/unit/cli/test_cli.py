@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 from click.shell_completion import ShellComplete
 
 from harness.__main__ import run
@@ -123,6 +124,18 @@ def test_why_names_the_file_of_each_setting(capsys: pytest.CaptureFixture[str]) 
     assert "base chain: " in shown
     assert "eks-training" in shown.partition("base chain: ")[2].partition("\n")[0]
     assert "overlays/h100-eks-training.yaml" in shown
+
+
+def test_checks_and_constraints_are_traced_to_their_overlay(capsys: pytest.CaptureFixture[str]) -> None:
+    """By `recipes why`, and as comments below what `recipes show` prints, which stays YAML."""
+    assert run(["recipes", "why", "h100-eks-training"]) is Exit.OK
+    told = capsys.readouterr().out
+    assert "deployment.checks = 'operator-health'  ← recipes/overlays/h100-eks-training.yaml:" in told
+    assert "K8s.server.version = '>= 1.32.4'  ← recipes/overlays/h100-eks-training.yaml:" in told
+    assert run(["recipes", "show", "h100-eks-training"]) is Exit.OK
+    shown = capsys.readouterr().out
+    assert "# deployment.checks: operator-health  ← recipes/overlays/h100-eks-training.yaml:" in shown
+    assert yaml.safe_load(shown)["kind"] == "RecipeResult"
 
 
 def test_a_bundle_can_be_made_without_a_cluster(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -125,6 +125,16 @@ def test_placement_shows_gpus_used_and_free() -> None:
     assert "2 of 2 pods of 4 workloads are on a node, 1 run; 3 of 8 GPUs are used." in shown
 
 
+def test_checks_stand_beside_the_cell_that_they_ran_in() -> None:
+    """With their phase, status and reason; what they say stays text."""
+    check = {"phase": "deployment", "check": "operator-health", "status": "skipped", "message": "needs <a> real node"}
+    shown = text(cell(facts={"validation": [check]}))
+    assert "Validation" in shown
+    for part in ("deployment", "operator-health", "skipped", "needs <a> real node"):
+        assert part in shown
+    assert "Validation" not in text(cell(facts={"validation": []}))
+
+
 def test_evidence_is_linked_where_it_is(tmp_path: Path) -> None:
     """Relative to the page, so that both can be moved together; names are quoted."""
     evidence = tmp_path / "kwok-debug-a"

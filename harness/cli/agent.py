@@ -1,0 +1,136 @@
+"""`agent deploy | logs | result | cleanup`: the older validation agent by hand."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from harness.cli.context import Context, as_json
+from harness.cli.which_cluster import connecting, which_cluster
+from harness.exits import Exit
+from harness.validation.checks.access import NAMESPACE
+from harness.validation.checks.agent import Agent
+from harness.validation.checks.agent_job import IMAGE, Config
+from harness.validation.checks.agent_log import PASS
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+def which_agent(command: _Command) -> _Command:
+    """The options that name an agent."""
+    namespace = click.option("--namespace", default=NAMESPACE, show_default=True, help="Where its Job is.")
+    name = click.option("--job-name", default="aicr-validator", show_default=True, help="What its Job is called.")
+    return which_cluster(namespace(name(command)))
+
+
+@click.group()
+def agent() -> None:
+    """Run Go tests as one Job, and read their result from its log."""
+
+
+@agent.command()
+@which_agent
+@click.option("--test-package", required=True, help="The package; the program is its last element with .test.")
+@click.option("--test-pattern", default="", help="Which tests, as `go test -run` takes them.")
+@click.option("--expected-tests", default=0, help="How many have to run.  [default: any number]")
+@click.option("--snapshot-config-map", required=True, metavar="NAME", help="Holds snapshot.yaml.")
+@click.option("--recipe-config-map", required=True, metavar="NAME", help="Holds recipe.yaml.")
+@click.option("--image", default=IMAGE, show_default=True)
+@click.option("--timeout", "seconds", type=float, default=600.0, show_default=True, help="Seconds until it has to end.")
+@click.option("--wait/--no-wait", default=True, help="Whether to show the log and wait for the result.")
+@click.pass_obj
+def deploy(
+    context: Context,
+    kubeconfig: Path | None,
+    cluster_context: str | None,
+    namespace: str,
+    job_name: str,
+    test_package: str,
+    test_pattern: str,
+    expected_tests: int,
+    snapshot_config_map: str,
+    recipe_config_map: str,
+    image: str,
+    seconds: float,
+    wait: bool,
+) -> Exit:
+    """Make its permissions and its Job; then show the log, and say what became of the tests."""
+    config = Config(
+        namespace,
+        job_name,
+        test_package,
+        snapshot_config_map,
+        recipe_config_map,
+        image=image,
+        test_pattern=test_pattern,
+        expected_tests=expected_tests,
+        timeout=seconds,
+    )
+    made = Agent(connecting(context, kubeconfig, cluster_context)(), config)
+    made.deploy()
+    if not wait:
+        context.console.text(f"Job {namespace}/{job_name} was made")
+        return Exit.OK
+    made.wait_for_pod_ready()
+    made.stream_logs(context.console.note)
+    made.wait_for_completion()
+    return _tell(context, made, as_json=False)
+
+
+@agent.command()
+@which_agent
+@click.pass_obj
+def logs(context: Context, kubeconfig: Path | None, cluster_context: str | None, namespace: str, job_name: str) -> None:
+    """Print the log of its pod."""
+    context.console.text(_agent(context, kubeconfig, cluster_context, namespace, job_name).get_pod_logs().rstrip())
+
+
+@agent.command()
+@which_agent
+@click.option("--expected-tests", default=0, help="How many have to have run.  [default: any number]")
+@as_json
+@click.pass_obj
+def result(
+    context: Context,
+    kubeconfig: Path | None,
+    cluster_context: str | None,
+    namespace: str,
+    job_name: str,
+    expected_tests: int,
+    as_json: bool,
+) -> Exit:
+    """Read the result from its log; exit code 1 unless every test passed."""
+    found = _agent(context, kubeconfig, cluster_context, namespace, job_name, expected_tests)
+    return _tell(context, found, as_json=as_json)
+
+
+@agent.command()
+@which_agent
+@click.pass_obj
+def cleanup(
+    context: Context, kubeconfig: Path | None, cluster_context: str | None, namespace: str, job_name: str
+) -> None:
+    """Take away its Job and its permissions."""
+    _agent(context, kubeconfig, cluster_context, namespace, job_name).cleanup()
+    context.console.text(f"Job {namespace}/{job_name} and its permissions are gone")
+
+
+def _agent(
+    context: Context, kubeconfig: Path | None, cluster_context: str | None, namespace: str, job: str, expected: int = 0
+) -> Agent:
+    config = Config(namespace, job, "", "", "", expected_tests=expected)
+    return Agent(connecting(context, kubeconfig, cluster_context)(), config)
+
+
+def _tell(context: Context, made: Agent, *, as_json: bool) -> Exit:
+    found = made.get_result()
+    if as_json:
+        context.data(asdict(found))
+    else:
+        rows = [(test.name, test.status, f"{test.seconds:.1f}") for test in found.tests]
+        if rows:
+            context.console.table(("test", "status", "seconds"), rows)
+        context.console.text(f"{found.verdict}: {found.message}" + (f"; {found.why}" if found.why else ""))
+    return Exit.OK if found.verdict == PASS else Exit.FAILURE

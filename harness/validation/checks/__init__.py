@@ -1,0 +1,1 @@
+"""Checks as containers: their catalog, how they are run, and what becomes of them."""
