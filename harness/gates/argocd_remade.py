@@ -32,18 +32,18 @@ class MadeAgain:
         return self.gate(Objects(seen))
 
     def _forgiven(self, app: Object) -> Object:
+        """Argo CD 3 says of each resource whether it is in sync, and only of all together whether any is missing."""
         status: Mapping[str, Any] = app.get("status") or {}
-        sync = status.get("sync") or {}
-        apart = [each for each in status.get("resources") or () if each.get("status") != "Synced"]
+        sync, health = status.get("sync") or {}, status.get("health") or {}
         succeeded = (status.get("operationState") or {}).get("phase") == "Succeeded"
-        if not succeeded or sync.get("status") != "OutOfSync" or not apart or not all(map(self._one_of_them, apart)):
+        apart = [each for each in status.get("resources") or () if each.get("status") != "Synced"]
+        if not succeeded or (sync.get("status"), health.get("status")) != ("OutOfSync", "Missing"):
             return app
-        health = {**(status.get("health") or {}), "status": "Progressing"}
-        return {**app, "status": {**status, "sync": {**sync, "status": "Synced"}, "health": health}}
+        if not apart or not all(map(self._one_of_them, apart)):
+            return app
+        now = {"sync": {**sync, "status": "Synced"}, "health": {**health, "status": "Progressing"}}
+        return {**app, "status": {**status, **now}}
 
     def _one_of_them(self, resource: Mapping[str, Any]) -> bool:
-        missing = (resource.get("health") or {}).get("status") == "Missing"
         key = (resource.get("namespace") or "", resource.get("name") or "")
-        return (
-            missing and resource.get("kind") == JOBS.kind and resource.get("group") == JOBS.group and key in self.jobs
-        )
+        return (resource.get("group"), resource.get("kind")) == (JOBS.group, JOBS.kind) and key in self.jobs
