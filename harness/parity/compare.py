@@ -55,10 +55,14 @@ class Difference:
     actual: Any
 
     def __str__(self) -> str:
-        show = _length if self.reference.resource == "secrets" else _short
-        return f"{self.reference}\n    {dotted(self.path)}\n    - {show(self.expected)}\n    + {show(self.actual)}"
+        if self.reference.resource == "secrets":
+            shown = [_length(value) for value in (self.expected, self.actual)]
+        else:
+            shown = _beside(repr(self.expected), repr(self.actual))
+        return f"{self.reference}\n    {dotted(self.path)}\n    - {shown[0]}\n    + {shown[1]}"
 
 
+_SHOWN, _BEFORE = 197, 40  # characters of a value, and of what is the same before the first difference
 MERGE_KEYS: Mapping[str, Callable[[Any], Hashable]] = {
     **dict.fromkeys(
         ("containers", "initContainers", "env", "volumes", "imagePullSecrets", "webhooks", "versions"),
@@ -299,11 +303,21 @@ def dotted(path: Path) -> str:
     return "".join(f".{part}" if not part.startswith("[") else part for part in path)[1:]
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:197]}..."
+def _beside(one: str, other: str) -> list[str]:
+    """Two texts, those that are long from shortly before where they differ."""
+    same = next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+    start = max(0, same - _BEFORE) if max(len(one), len(other)) > _SHOWN else 0
+    return [_cut(text, start) for text in (one, other)]
+
+
+def _cut(text: str, start: int) -> str:
+    head = "..." if start else ""
+    tail = "..." if len(text) - start > _SHOWN else ""
+    return f"{head}{text[start : start + _SHOWN]}{tail}"
 
 
 def _length(value: Any) -> str:
     """What may be said of a Secret."""
-    return _short(value) if value is ABSENT else f"({len(str(value))} characters)"
+    return repr(value) if value is ABSENT else f"({len(str(value))} characters)"

@@ -14,7 +14,7 @@ from harness.cluster.api import ApiError, Cluster, Listing, Resources
 from harness.expected.objects import Expected, expected
 from harness.objects import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, Kind, Reference
 from harness.parity.check import ParityBroken, ParityReport, check, delivered
-from harness.parity.compare import differences, dotted
+from harness.parity.compare import Difference, differences, dotted
 
 SECRETS = Kind("v1", "secrets", "Secret")
 CLUSTERROLES = Kind("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False)
@@ -595,6 +595,14 @@ def test_an_older_version_of_a_kind_is_read_at_that_version() -> None:
         KINDS,
     )
     assert [one.kind.api_version for one in found.values()] == ["autoscaling/v1"]
+
+
+def test_long_texts_are_shown_from_where_they_differ() -> None:
+    """What is the same for two hundred characters is no difference to look at."""
+    text = "rules: " + "a" * 300
+    shown = str(Difference(Reference("configmaps", "monitoring", "adapter"), ("data", "x"), f"{text}\n", text))
+    assert shown.count("..." + "a" * 10) == 2
+    assert "a\\n'" in shown
 
 
 def test_the_message_is_a_diff_of_bounded_length() -> None:
