@@ -13,7 +13,7 @@ class CauseKind(StrEnum):
 
     SETTINGS = "settings"  # settings, recipe data, a word on the command line
     TOOLS = "tools"
-    REGISTRY = "registry"  # the registry itself, or the push to it
+    REGISTRY = "registry"  # the registry or the Git server itself, or the push to it
     PULL = "pull"  # a controller cannot fetch the artifact or a chart
     RENDER = "render"  # a chart or a kustomization does not render
     APPLY = "apply"  # the API server or an admission webhook refuses an object

@@ -12,6 +12,9 @@ from harness.cluster.wire import ApiError
 from harness.errors import (
     ClusterError,
     DataError,
+    GitNotReady,
+    GitRefused,
+    GitUnreachable,
     HarnessError,
     InfrastructureError,
     RegistryNotReady,
@@ -32,12 +35,14 @@ from harness.installers.in_cluster.infrastructure import PartDied
 from harness.parity.check import ParityBroken
 from harness.processes.commands import CommandFailed
 from harness.processes.service import ServiceDied
+from harness.publishing.git.errors import GitError
 from harness.publishing.oci.errors import RegistryError
 from harness.results.outcome import Cause, Phase
 from harness.verdict import CauseKind, Waiting
 from harness.waiting.loop import Cancelled, Expired, GateFailed
 
 _BEFORE_THE_RECIPE = ("tools", "cluster", "infrastructure")  # phases in which nothing of the recipe can fail
+_PUSHED_TO = ("registry", "gitea")
 _REFUSED = (400, 403, 404, 409, 413, 415, 422)  # answers of an API server that is well, and wants no such object
 
 
@@ -67,7 +72,7 @@ def _cause(error: BaseException, phase: str) -> Cause:
             kind = CauseKind.INFRASTRUCTURE if phase in _BEFORE_THE_RECIPE else verdict.kind
             return Cause(kind or CauseKind.RECONCILE, verdict.subject, _sentence(verdict.reason))
         case ServiceDied(name=name) | PartDied(name=name):
-            kind = CauseKind.REGISTRY if name == "registry" else CauseKind.INFRASTRUCTURE
+            kind = CauseKind.REGISTRY if name in _PUSHED_TO else CauseKind.INFRASTRUCTURE
             return Cause(kind, name, first_line(error).partition(": ")[2].removesuffix(" Its last words:"))
         case CommandFailed(completed=completed):
             *_, last = error.what.splitlines()  # what it said last, or else how it ended
@@ -95,6 +100,8 @@ def _kind(error: HarnessError, phase: str) -> CauseKind:
         case ToolError():
             return CauseKind.TOOLS
         case RegistryNotReady() | RegistryUnreachable() | RegistryError():
+            return CauseKind.REGISTRY
+        case GitNotReady() | GitUnreachable() | GitRefused() | GitError():
             return CauseKind.REGISTRY
         case InfrastructureError():
             return CauseKind.INFRASTRUCTURE

@@ -72,10 +72,11 @@ def is_free(port: int) -> bool:
     return True
 
 
-def require_free(port: int, fixed: Fixed = REGISTRY) -> None:
-    """Raise the error of a fixed port, with who it is and what to do, where somebody listens there."""
+def require_free(port: int, fixed: Fixed = REGISTRY, ours: int | None = None) -> None:
+    """Raise the error of a fixed port, with who it is and what to do, where another process than `ours` listens."""
     found = [each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
     found = [each for each in found if each.laddr and each.laddr.port == port and each.laddr.ip != "::1"]
+    found = [each for each in found if ours is None or each.pid != ours]
     if not found:
         return
     pid = found[0].pid

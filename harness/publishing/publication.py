@@ -99,9 +99,9 @@ class Ordered:
         return self._delivery
 
     def push(self, client: Client) -> Pushed:
-        if not isinstance(client, Registry):
+        deliver, registry = client.deliver, client
+        if not isinstance(registry, Registry):
             raise TypeError("this bundler pushes to registries only")
-        registry = client
         asked = self.target.at(registry.host)
         if self.bundler.mirrors:
             asked = replace(asked, repository=f"{asked.parent.removeprefix('oci://')}/{AS_MADE}/{asked.name}")
@@ -115,7 +115,7 @@ class Ordered:
         if self.bundler.mirrors:
             mirror_tree(directory, self.shape, self.bundler.mirrors)
             artifact = OCI.pack(directory, pulled(self.shape), self.target)
-            published = client.deliver(artifact, self.target)
+            published = deliver(artifact, self.target)
             manifest, layer = json.loads(artifact.manifest), artifact.layer or b""
         delivery = _checked(directory, self.shape, self.target, manifest, layer, self.releases)
         self._delivery = delivery

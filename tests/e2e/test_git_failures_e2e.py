@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,7 +65,7 @@ def run_directory(run: Run) -> Path:
 
 
 def kill_soon(run: Run, _: Published | None = None) -> None:
-    threading.Thread(target=lambda: (time.sleep(1.5), kill(run)), daemon=True).start()  # type: ignore[func-returns-value]
+    threading.Timer(1.5, kill, [run]).start()
 
 
 def push_of_another(run: Run, published: Published | None) -> None:

@@ -27,34 +27,48 @@ def upstream(file: Path, mirrors: Mirrors) -> str:
 
 def application(file: Path, mirrors: Mirrors) -> str:
     """An Application, which may be a template of Helm: written like YAML, but none. So it is taken line by line."""
-    lines = file.read_text(encoding="utf-8").split("\n")
-    keys = _source_keys(lines)
-    url, name, revision = (_value(lines, keys.get(key)) for key in ("repoURL", "chart", "targetRevision"))
-    if name and "{{" not in url:  # else the source is the bundle itself
-        before = argo_chart(url, name, revision)
-        after = replace(before, repository=rewrite(before.repository, mirrors))
-        wanted = remote_source(after) if after != before else {}
-        for key in keys.keys() & wanted.keys():
-            if _value(lines, keys[key]) != wanted[key]:
-                lines[keys[key]] = f"{lines[keys[key]].partition(':')[0]}: {json.dumps(wanted[key])}"
+    lines, understood = file.read_text(encoding="utf-8").split("\n"), set[int]()
+    for keys in _sources(lines):
+        url, name, revision = (_value(lines, keys.get(key)) for key in ("repoURL", "chart", "targetRevision"))
+        if not name:
+            continue  # the source is the bundle itself
+        understood.add(keys.get("repoURL", -1))
+        if "{{" not in url:
+            before = argo_chart(url, name, revision)
+            after = replace(before, repository=rewrite(before.repository, mirrors))
+            wanted = remote_source(after) if after != before else {}
+            for key in keys.keys() & wanted.keys():
+                if _value(lines, keys[key]) != wanted[key]:
+                    lines[keys[key]] = f"{lines[keys[key]].partition(':')[0]}: {json.dumps(wanted[key])}"
     for number, line in enumerate(lines):
         left = _REPOSITORY.fullmatch(line)
-        if left and rewrite(left[1], mirrors) != left[1] and not (name and number == keys.get("repoURL")):
+        if left and rewrite(left[1], mirrors) != left[1] and number not in understood:
             raise DataError(f"has {left[1]}, which has a mirror, in a place that is not understood", where=str(file))
     return "\n".join(lines)
 
 
-def _source_keys(lines: Sequence[str]) -> dict[str, int]:
-    """The keys of the Application's source, and in which line each is."""
-    start = next((number for number, line in enumerate(lines) if line.strip() == "source:"), len(lines)) + 1
-    depth = _depth(lines[start]) if start < len(lines) else 0
-    found: dict[str, int] = {}
+def _sources(lines: Sequence[str]) -> Iterator[dict[str, int]]:
+    """The keys of each source of the Application, and in which line each is: of `source`, or the items of `sources`."""
+    heads = [number for number, line in enumerate(lines) if line.strip() in ("source:", "sources:")]
+    start = heads[0] + 1 if heads else len(lines)
+    if start >= len(lines):
+        return
+    depth, several = _depth(lines[start]), lines[start].lstrip().startswith("- ")
+    if several != (lines[start - 1].strip() == "sources:"):
+        return
+    item, found = depth + 2 * several, dict[str, int]()
     for number in range(start, len(lines)):
-        if lines[number].strip() and _depth(lines[number]) < depth:
+        line = lines[number]
+        if several and line.startswith(f"{' ' * depth}- "):
+            if found:
+                yield found
+            found, line = {}, line.replace("- ", "  ", 1)
+        if line.strip() and _depth(line) < item:
             break
-        if _depth(lines[number]) == depth:
-            found.setdefault(lines[number].strip().partition(":")[0], number)
-    return found
+        if _depth(line) == item:
+            found.setdefault(line.strip().partition(":")[0], number)
+    if found:
+        yield found
 
 
 def _depth(line: str) -> int:

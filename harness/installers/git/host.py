@@ -42,9 +42,9 @@ def install(site: Site) -> str:
         raise ToolError("git was not found on PATH", do="install git 2.30 or newer: Gitea, Argo CD and the push use it")
     service = plan(site.tools(NAME), Path(git), site.services.home(NAME), port, site.running.identity)
     with task(site.progress, NAME, f"127.0.0.1:{port}"):
-        if site.services.identity(NAME) is None:
-            # Before it is started: one that is there already would answer in its place.
-            require_free(port, GIT)
+        # Before it is started: one that is there already would answer in its place, and Gitea runs on without a port.
+        running = site.services.identity(NAME)
+        require_free(port, GIT, running.pid if running is not None else None)
         with failing_as(GitNotReady):
             try:
                 site.services.ensure(lambda _: [service], deadlines.git_ready)

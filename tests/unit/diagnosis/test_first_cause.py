@@ -15,6 +15,9 @@ from harness.errors import (
     FluxCrdMissing,
     FluxInstallFailed,
     FluxRolloutFailed,
+    GitNotReady,
+    GitRefused,
+    GitUnreachable,
     HarnessError,
     NotOurs,
     RegistryNotReady,
@@ -36,6 +39,7 @@ from harness.objects import PODS
 from harness.parity.check import ParityBroken
 from harness.processes.commands import CommandFailed, Completed
 from harness.processes.service import ServiceDied, ServiceFailed
+from harness.publishing.git.errors import GitError
 from harness.publishing.oci.registry import DigestMismatch
 from harness.results.outcome import Cause, Phase
 from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
@@ -75,6 +79,10 @@ OTHERS = [
     (UsageError("x"), "", CauseKind.SETTINGS),
     (ToolError("x"), "cluster", CauseKind.TOOLS),
     (RegistryNotReady("x"), "infrastructure", CauseKind.REGISTRY),
+    (GitNotReady("x"), "infrastructure", CauseKind.REGISTRY),
+    (GitUnreachable("x"), "infrastructure", CauseKind.REGISTRY),
+    (GitRefused("x"), "infrastructure", CauseKind.REGISTRY),
+    (GitError("x", where="y"), "push", CauseKind.REGISTRY),
     (RegistryUnreachable("x"), "infrastructure", CauseKind.REGISTRY),
     (DigestMismatch("x", where="y"), "push", CauseKind.REGISTRY),
     (HarnessError("x"), "push", CauseKind.REGISTRY),
@@ -195,7 +203,9 @@ def test_before_the_recipe_nothing_is_its_fault(error: VerdictFailed) -> None:
     assert cause(error, "cluster") == Cause(CauseKind.INFRASTRUCTURE, "Node a", "no")
 
 
-@pytest.mark.parametrize(("name", "kind"), [("registry", "registry"), ("source-watcher", "infrastructure")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("registry", "registry"), ("gitea", "registry"), ("source-watcher", "infrastructure")]
+)
 def test_a_dead_service_is_named(name: str, kind: str, tmp_path: Path) -> None:
     """The object is the service, and not a log file of this machine; its last words are in the evidence."""
     (tmp_path / "log").write_text("Bearer abc\n")
@@ -203,7 +213,9 @@ def test_a_dead_service_is_named(name: str, kind: str, tmp_path: Path) -> None:
     assert cause(error) == Cause(CauseKind(kind), name, f"{name} was killed by SIGKILL.")
 
 
-@pytest.mark.parametrize(("name", "kind"), [("registry", "registry"), ("argocd-redis", "infrastructure")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("registry", "registry"), ("gitea", "registry"), ("argocd-redis", "infrastructure")]
+)
 def test_a_dead_pod_is_named_as_a_dead_process_is(name: str, kind: str) -> None:
     """The same cause on both runtimes, whichever it is that the part runs as."""
     error = PartDied(

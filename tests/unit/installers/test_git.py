@@ -1,6 +1,8 @@
 """The Git server: how it is configured on either runtime, who pushes, and a repository of the user's own instead."""
 
 import http.server
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from configparser import ConfigParser
@@ -10,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.errors import GitRefused, GitUnreachable, HarnessError, SettingsError
+from harness.errors import GitNotReady, GitRefused, GitUnreachable, HarnessError, SettingsError
 from harness.exits import Exit
 from harness.installers.argocd import configuration as argocd
 from harness.installers.catalog import ARGOCD, FLUX, GIT, REGISTRY
@@ -20,6 +22,8 @@ from harness.installers.git import configuration, host, kind
 from harness.installers.git.store import STORE, check
 from harness.installers.in_cluster.rollout import workload_of
 from harness.installers.installer import Site
+from harness.processes import ports
+from harness.processes.ports import require_free
 from harness.progress import Silent
 from harness.publishing.git.address import Access, Credentials, Repositories
 from harness.runtime import RunningCluster
@@ -267,3 +271,15 @@ def test_the_lanes_are_what_their_tuples_say() -> None:
         assert lane.infrastructure == (GIT, controllers)
         assert lane.store is STORE
         assert lane.shape == name
+
+
+def test_a_port_that_the_server_itself_holds_is_free_for_it() -> None:
+    """Anybody else's is 70, whether the server runs meanwhile or not: it would run on without a port."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        require_free(port, ports.GIT, os.getpid())
+        for ours in (None, os.getppid()):
+            with pytest.raises(GitNotReady, match=f"the port is taken by process {os.getpid()}") as raised:
+                require_free(port, ports.GIT, ours)
+            assert raised.value.exit is Exit.GIT_NOT_READY
+            assert "KWOK_GITEA_HOST_PORT" in raised.value.do

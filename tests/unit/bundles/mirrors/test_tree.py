@@ -12,6 +12,7 @@ from harness.bundles.applications import applications
 from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.kustomization import resources
 from harness.bundles.mirrors.addresses import mirrored
+from harness.bundles.mirrors.files import application as mirrored_application
 from harness.bundles.mirrors.tree import mirror_tree
 from harness.bundles.read import read, read_delivery
 from harness.errors import DataError
@@ -185,3 +186,32 @@ def test_real_bundles_lead_to_the_mirrors(lane: str, name: str, tmp_path: Path) 
         assert [folder.release for folder in read(made).folders]
     else:
         assert read_delivery(made, shape).names == read_delivery(REFERENCES / name / lane / "bundle", shape).names
+
+
+TWO_SOURCES = """spec:
+  project: default
+  sources:
+  - chart: gpu-operator
+    helm:
+      valueFiles:
+      - $values/004-gpu-operator/values.yaml
+    repoURL: https://charts.example.com/nvidia
+    targetRevision: v26.3.1
+  - ref: values
+    repoURL: https://git.example/aicr/x.git
+    targetRevision: main
+  destination:
+    namespace: gpu-operator
+"""
+
+
+def test_of_two_sources_the_chart_comes_from_its_mirror(tmp_path: Path) -> None:
+    """As the aicr command line writes them for Git: the repository of the bundle stays, as does every other line."""
+    file = tmp_path / "application.yaml"
+    file.write_text(TWO_SOURCES)
+    mirrors = {"https://charts.example.com": "oci://localhost:5001/charts"}
+    wanted = TWO_SOURCES.replace(
+        "repoURL: https://charts.example.com/nvidia", 'repoURL: "oci://localhost:5001/charts/nvidia/gpu-operator"'
+    )
+    assert mirrored_application(file, mirrors) == wanted
+    assert mirrored_application(file, {"https://other.example": "oci://localhost:5001/x"}) == TWO_SOURCES

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -184,12 +185,12 @@ def test_credentials_are_in_one_private_file_alone(
     seen: list[tuple[list[str], dict[str, str]]] = []
     modes: set[int] = set()
 
-    def run(argv: list[str | Path], **given: object) -> Completed:
-        environment = dict(given["env"])  # type: ignore[call-overload]
+    def run(argv: list[str | Path], **given: Any) -> Completed:
+        environment: dict[str, str] = given["env"]
         seen.append(([str(word) for word in argv], environment))
         modes.add(stat.S_IMODE((Path(environment["HOME"]) / ".gitconfig").stat().st_mode))
         modes.add(stat.S_IMODE(Path(environment["HOME"]).stat().st_mode))
-        return commands.run(argv, **given)  # type: ignore[arg-type]
+        return commands.run(argv, **given)
 
     monkeypatch.setattr(client_module, "commands", type("Commands", (), {"run": staticmethod(run)}))
     pushing(server, ME).deliver(bundle(tmp_path / "b"), target(server))
