@@ -38,7 +38,7 @@ def recipe(tmp_path: Path, **checks: list[str]) -> Recipe:
 
 def catalog(tmp_path: Path, **scripts: str) -> Path:
     """Checks of the phase deployment, but for those whose name begins with c."""
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "name": name,
             "phase": "conformance" if name.startswith("c") else "deployment",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.processes import commands, daemons
-from harness.processes.commands import CommandFailed, CommandMissing, Scope
+from harness.processes.commands import CommandFailed, CommandMissing, Completed, Scope
 from tests.fakes.clock import until
 
 PYTHON = sys.executable
@@ -92,3 +92,49 @@ def test_stopping_the_harness_ends_every_scope(tmp_path: Path) -> None:
     finally:
         commands.allow_children()
     assert commands.run(["true"], timeout=5).returncode == 0
+
+
+def heard_of(
+    tmp_path: Path, script: str, *, timeout: float = 30.0, scope: Scope | None = None
+) -> tuple[Completed, list[str], str]:
+    """Listen to a script; what became of it, the lines of stderr, and what is in the file of stdout."""
+    lines: list[str] = []
+    output = tmp_path / "stdout"
+    done = commands.listen(
+        ["/bin/sh", "-c", script],
+        timeout=timeout,
+        output=output,
+        heard=lines.append,
+        env={"PATH": "/usr/bin:/bin"},
+        cwd=tmp_path,
+        scope=scope or commands.Scope(),
+    )
+    return done, lines, output.read_text()
+
+
+def test_a_command_that_is_listened_to_tells_its_stderr_and_keeps_its_stdout(tmp_path: Path) -> None:
+    """Any exit status is an answer; a line of any length is told in pieces."""
+    done, lines, output = heard_of(tmp_path, "echo out; echo one >&2; printf two >&2; exit 3")
+    assert (done.returncode, lines, output) == (3, ["one", "two"], "out\n")
+    _, lines, _ = heard_of(tmp_path, "head -c 20000 /dev/zero | tr '\\0' x >&2")
+    assert [len(line) for line in lines] == [8192, 8192, 3616]
+
+
+def test_what_a_command_leaves_running_is_ended_with_it(tmp_path: Path) -> None:
+    """A child that holds its stderr open keeps nobody waiting."""
+    done, lines, output = heard_of(tmp_path, "sleep 60 & echo $!; echo said >&2")
+    assert (done.returncode, lines) == (0, ["said"])
+    state = Path(f"/proc/{output.strip()}/stat")
+    assert not state.exists() or ") Z " in state.read_text()
+
+
+def test_a_command_that_is_listened_to_has_a_timeout_and_a_scope(tmp_path: Path) -> None:
+    """It ends with both, and is not started in a scope that is stopping."""
+    with pytest.raises(CommandFailed, match=r"not done after 0.2 s"):
+        heard_of(tmp_path, "echo begun >&2; sleep 60", timeout=0.2)
+    scope = commands.Scope()
+    scope.stop()
+    with pytest.raises(CommandFailed, match="the harness is stopping"):
+        heard_of(tmp_path, "true", scope=scope)
+    with pytest.raises(CommandMissing, match="cannot run /no/such"):
+        commands.listen(["/no/such"], timeout=1, output=tmp_path / "o", heard=print, env={}, cwd=tmp_path)
