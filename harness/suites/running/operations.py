@@ -98,6 +98,8 @@ class _Performing:
             return self._stopped(begun)
         except HarnessError as error:
             self._failed(begun, error)
+        if not self._done.records:  # nothing passes because nothing was there
+            self._record(begun, Status.ERROR, "the operation had nothing to look at")
         return self._done
 
     def _stopped(self, begun: float) -> Performed:

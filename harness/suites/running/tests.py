@@ -91,7 +91,7 @@ class _Run:
                 for number, step in enumerate(self._test.steps, start=1):
                     situation = situation_of(step, self._situation)
                     scope = self._scope.under(step.engine, template=step.template)
-                    finished = run_step(step, number, self._catch, scope, situation)
+                    finished = run_step(step, number, self._catch, scope, situation, self._test.language)
                     done.append(finished)
                     self._steps.append(finished.record)
                     if finished.ends_test or finished.interrupted:

@@ -71,6 +71,18 @@ REFUSED = {
         "the object has no kind",
         "",
     ),
+    "an empty object": (
+        "spec:\n  steps:\n  - try:\n    - apply: {resource: {}}\n",
+        8,
+        "the object has no apiVersion",
+        "",
+    ),
+    "an empty list": (
+        "spec:\n  steps:\n  - try:\n    - assert: {resource: {apiVersion: v1, kind: List, items: []}}\n",
+        8,
+        "the list has no items",
+        "",
+    ),
     "logs of nothing": ("spec:\n  steps:\n  - try:\n    - podLogs: {}\n", 8, "needs a name or a selector", ""),
     "name and selector": (
         "spec:\n  steps:\n  - try:\n    - events: {name: a, selector: b=c}\n",

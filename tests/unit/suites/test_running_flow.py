@@ -453,6 +453,25 @@ def test_kuttls_failure_names_the_document_that_did_not_hold(api: FakeApi, suite
     assert ".data.x: value mismatch, expected: 1 != actual: 2" in step.operations[1].message
 
 
+def test_kuttl_applies_objects_though_a_command_failed(api: FakeApi, suites: Suites) -> None:
+    """The other commands are not run, the round is not judged, and the step has failed."""
+    api.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="ns")
+    place = kuttl_suite(
+        suites.folder,
+        {
+            "00-make.yaml": "apiVersion: kuttl.dev/v1beta1\nkind: TestStep\n"
+            "commands: [{script: exit 1}, {script: 'true'}]\n---\n"
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+            "00-errors.yaml": "apiVersion: v1\nkind: Pod\n",
+        },
+    )
+    [step] = kuttl_steps(suites.of(kuttl.load(place)))
+    assert [(each.kind, each.status) for each in step.operations] == [
+        ("script", Status.FAILED),
+        ("apply", Status.PASSED),
+    ]
+
+
 def test_folders_of_both_languages_run_in_one_go(api: FakeApi, suites: Suites) -> None:
     """Each is told by what is in it."""
     (suites.folder / "chainsaw").mkdir()
