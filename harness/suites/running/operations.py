@@ -262,10 +262,10 @@ class _Performing:
         self._record(begun, status, said, output=output, proof=proof)
 
     def _failed(self, begun: float, error: HarnessError, document: Document | None = None) -> None:
-        status, output, notes = Status.ERROR, "", ()  # type: Status, str, tuple[str, ...]
+        status, output = Status.ERROR, ""
         if isinstance(error, OperationFailed):
-            status, output, notes = error.status, error.output, error.notes
-        self._record(begun, status, _text(error), document=document, output=output, notes=notes)
+            status, output = error.status, error.output
+        self._record(begun, status, _text(error), document=document, output=output)
 
     def _record(
         self,
