@@ -48,7 +48,7 @@ class Fields:
         full = (*self._path, *path)
         while full and full not in self._document.lines:
             full = full[:-1]
-        return Place(self._document.file, self._document.lines.get(full, 1))
+        return Place(Path(self._document.file), self._document.lines.get(full, 1))
 
     def wrong(self, what: str, *path: str | int, do: str = "") -> None:
         self.problems.error(what, str(self.place(*path)), do)

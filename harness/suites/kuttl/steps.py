@@ -169,7 +169,7 @@ def _named_files(block: Block, step: TestStep, folder: Path, parts: _Parts, read
                 if path.startswith(_URLS):
                     if key is not Role.APPLY:
                         raise DataError(f"{path}: an address can be applied only", where=where, do="save it as a file")
-                    parts.fetched.append((path, Place(block.document.file, int(where.rpartition(":")[2]))))
+                    parts.fetched.append((path, Place(Path(block.document.file), int(where.rpartition(":")[2]))))
                     continue
                 for file in _yaml_files(folder / path, written, where):
                     used.add(file)
@@ -206,7 +206,7 @@ def _object(block: Block, role: Role, reading: Reading) -> model.Document:
     for key in ("apiVersion", "kind"):
         block.text(key, required=True)
     cautions.look_at(block, role, reading.problems)
-    return model.Document(block.data, Place(block.document.file, block.document.lines.get((), 1)))
+    return model.Document(block.data, Place(Path(block.document.file), block.document.lines.get((), 1)))
 
 
 def _objects(parts: _Parts, role: Role) -> list[model.Document]:

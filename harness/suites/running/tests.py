@@ -91,7 +91,7 @@ class _Run:
                 for number, step in enumerate(self._test.steps, start=1):
                     situation = situation_of(step, self._situation)
                     scope = self._scope.under(step.engine, template=step.template)
-                    finished = run_step(step, number, self._catch, scope, situation)
+                    finished = run_step(step, number, self._catch, scope, situation, self._test.language)
                     done.append(finished)
                     self._steps.append(finished.record)
                     if finished.ends_test or finished.interrupted:
@@ -149,10 +149,13 @@ class _Run:
         shown = Direct(client)
         self._scope = self._scope.with_(client=shown, config=shown)
         wanted = namespaces.wanted(self._test, self._suite, self._scope)
-        if situation.options.read_only or client.read_only:
-            self._settle(wanted or "default")
-            return
         test, suite = self._test, self._suite
+        if situation.options.read_only or client.read_only:
+            if test.language is Language.KUTTL:
+                wanted = suite.namespace  # that of the test is one to be made, where none is given
+            self._settle(wanted or "default")
+            namespaces.require(client, self._situation.namespace)
+            return
         template, engine = test.namespace_template, test.namespace_engine or test.engine
         if template is None:
             template, engine = suite.namespace_template, suite.namespace_engine
