@@ -178,6 +178,7 @@ class Settings(_Closed):
     constraints: Literal["note", "enforce"]
     webhooks: Literal["skip", "refuse"]
     mirrors: Annotated[dict[str, str], BeforeValidator(_mirrors)]
+    overrides: str
     schedulers: Literal["stand-in", "refuse"]
     empty_daemonsets: tuple[str, ...]
     nodes: Nodes
@@ -243,8 +244,9 @@ def load(
     if file != DEFAULT_FILE:
         data = _merged(data, _read(file))
     _check(data, str(file), file.parent)
-    if isinstance(data.get("mirrors"), str):  # relative to the file that names it; variables and -o are of here
-        data["mirrors"] = str((file.parent / Path(data["mirrors"]).expanduser()).absolute())
+    for key in ("mirrors", "overrides"):
+        if data[key] and isinstance(data[key], str):  # relative to the file that names it; variables and -o are of here
+            data[key] = str((file.parent / Path(data[key]).expanduser()).absolute())
     known = _scalars(data) | {"mirrors"}
     for name, text in sorted(environment.items()):
         path = _variable(name, known)

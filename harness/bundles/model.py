@@ -79,6 +79,10 @@ class Bundler(Protocol):
 
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle: ...
 
+    def notes(self, recipe: Recipe) -> tuple[str, ...]:
+        """What a reader must know of a bundle of `recipe`: a line for each override that changes a chart."""
+        ...
+
 
 @runtime_checkable
 class PushingBundler(Bundler, Protocol):

@@ -108,6 +108,8 @@ def prepare(
             raise ConstraintUnmet(sentence, do=do)
         journal.note(sentence)
     with journal.phase("bundle") as phase:
+        for note in bundler.notes(recipe):
+            journal.note(note)
         bundle = bundler.make(recipe, REFERENCE, work / "bundle")
         phase.detail = f"{len(bundle.folders)} releases of {len(recipe.components)} components"
     reference, bundle = bundle, as_delivered(bundler, bundle, lane.shape)

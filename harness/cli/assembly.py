@@ -13,7 +13,6 @@ from harness.cli.context import Context
 from harness.installers.platform import Platform
 from harness.isolation.marks import Marks
 from harness.isolation.reservation import Stay
-from harness.progress import Progress
 from harness.recipes.model import Recipe
 from harness.recipes.values import SetOverride, check_sets, parse_set
 from harness.results.journal import Journal
@@ -61,17 +60,17 @@ def tools_of(context: Context, lanes: Iterable[Lane]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*needed, "helm", *(name for lane in lanes for name in lane.tools), "kubectl")))
 
 
-def overrides_of(context: Context, sets: tuple[str, ...]) -> tuple[SetOverride, ...]:
+def sets_of(context: Context, sets: tuple[str, ...]) -> tuple[SetOverride, ...]:
     """What `--set` says. Raises UsageError for a component that the data does not know."""
-    overrides = tuple(parse_set(text) for text in sets)
-    check_sets(context.catalog, overrides)
-    return overrides
+    parsed = tuple(parse_set(text) for text in sets)
+    check_sets(context.catalog, parsed)
+    return parsed
 
 
-def bundler_of(context: Context, overrides: tuple[SetOverride, ...], progress: Progress) -> Bundler:
+def bundler_of(context: Context, sets: tuple[SetOverride, ...]) -> Bundler:
     """The one that the settings choose."""
-    if context.settings.bundler == "builtin":
-        return BuiltinBundler(overrides, progress=progress)
-    settings = context.settings
+    settings, overrides = context.settings, context.kwok_sets
+    if settings.bundler == "builtin":
+        return BuiltinBundler(sets, overrides=overrides)
     binary = find_aicr(settings.aicr, Path.cwd())
-    return AicrBundler(binary, overrides, progress=progress, mirrors=settings.mirrors)
+    return AicrBundler(binary, sets, overrides=overrides, mirrors=settings.mirrors)

@@ -10,7 +10,7 @@ from harness.cells.budget import Budget
 from harness.cells.cell import new_run_id
 from harness.cells.lane import Lane
 from harness.cells.prepare import REFERENCE
-from harness.cli.assembly import assemble, bundler_of, overrides_of, tools_of
+from harness.cli.assembly import assemble, bundler_of, sets_of, tools_of
 from harness.cli.context import Context, as_json, recipe_names
 from harness.errors import UsageError
 from harness.exits import Exit
@@ -73,11 +73,10 @@ def run(
     """Run RECIPE under a lane and say whether every workload is scheduled as intended."""
     context.override("constraints", constraints)
     lane, budget = context.lane(deployer), Budget.of(os.environ)
-    overrides = overrides_of(context, sets)
+    bundler = bundler_of(context, sets_of(context, sets))
     resolved = context.resolved(recipe)
     earlier = _earlier(context, recipe, upgrade_from) if upgrade_from else None
     with context.console as console, context.toolbox as tools:
-        bundler = bundler_of(context, overrides, console)
         journal = Journal(console)
         context.settle_runtime(console)
         sweep_abandoned(context.runtime, Marks(context.platform.state), journal)
@@ -126,8 +125,10 @@ def bundle(
     """Write the bundle that a lane would deliver for RECIPE; no cluster is needed."""
     lane = context.lane(deployer)
     registry = _pushing_to(context, lane) if push else None
-    bundler = bundler_of(context, overrides_of(context, sets), context.console)
+    bundler = bundler_of(context, sets_of(context, sets))
     resolved = context.resolved(recipe)
+    for note in bundler.notes(resolved):
+        context.console.note(note)
     document: dict[str, str | bool] = {"directory": str(output)}
     if lane.shape == REFERENCE:
         made = bundler.make(resolved, lane.shape, output)

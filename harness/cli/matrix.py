@@ -15,7 +15,6 @@ from harness.matrix.covering import covering, template_paths
 from harness.matrix.model import Selection, Tier, Wanted
 from harness.matrix.shards import MOST_JOBS, Shard, history, shards
 from harness.matrix.tiers import select, tier_deployers
-from harness.recipes.values import kwok_sets
 from harness.recipes.values import select as switched
 from harness.settings import DEFAULT_FILE
 from lanes import LANES, find
@@ -128,10 +127,16 @@ def _change(context: Context, tier: Tier, base: str, files: tuple[str, ...]) -> 
             base,
             context.catalog,
             context.profiles,
-            settings=context.file or DEFAULT_FILE,
+            used=_used(context),
             checkout=Path.cwd(),
         )
-    return changes.named(files, context.catalog, context.profiles, settings=context.file or DEFAULT_FILE)
+    return changes.named(files, context.catalog, context.profiles, used=_used(context))
+
+
+def _used(context: Context) -> tuple[Path, ...]:
+    """The files in use that every recipe depends on, wherever they are."""
+    overrides = context.settings.overrides
+    return (context.file or DEFAULT_FILE, *([Path(overrides)] if overrides else []))
 
 
 def _deployers(tier: Tier, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -156,7 +161,7 @@ def _cover(context: Context, full: Selection) -> tuple[Selection, str]:
     paths = {}
     for name in full.recipes:
         recipe = context.resolved(name)
-        paths[name] = template_paths(switched(recipe, kwok_sets(recipe)).recipe)
+        paths[name] = template_paths(switched(recipe, context.kwok_sets).recipe)
     cover = covering(full, paths)
     kept = f"{len(cover.selection.cells)} of {len(full.cells)} cells cover"
     return cover.selection, f"{kept} {len(full.recipes)} recipes and {len(cover.pairs)} pairs of template path and lane"

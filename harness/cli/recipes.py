@@ -70,7 +70,7 @@ def show(context: Context, recipe: str, as_json: bool) -> None:
 @click.pass_obj
 def why(context: Context, recipe: str, as_json: bool) -> None:
     """Say why a recipe is what it is: overlays, mixins, and the file and line of each component's settings."""
-    found = explain(context.catalog, recipe)
+    found = explain(context.catalog, recipe, context.kwok_sets)
     if as_json:
         context.data(found.document())
         return
@@ -90,4 +90,7 @@ def why(context: Context, recipe: str, as_json: bool) -> None:
     for component in found.components:
         lines.append(f"  {component.name}{'' if component.enabled else ' (disabled)'}")
         lines += [f"    {each.field} = {each.value!r}  ← {', '.join(each.places)}" for each in component.settings]
+    if found.overrides:
+        lines.append("set for simulated nodes:")
+        lines += [f"  {each.set}: {each.reason}  ← {each.place}" for each in found.overrides]
     context.console.text("\n".join(lines))

@@ -13,7 +13,7 @@ from harness import reports
 from harness.cells.budget import Budget
 from harness.cells.cell import new_run_id
 from harness.cells.lane import Lane
-from harness.cli.assembly import overrides_of, tools_of
+from harness.cli.assembly import bundler_of, sets_of, tools_of
 from harness.cli.cells import constraints, sets
 from harness.cli.context import Context, as_json, earlier, recipe_names
 from harness.cli.worker import Order, carry_out
@@ -90,7 +90,7 @@ def sweep(
     """
     Budget.of(os.environ)
     context.override("constraints", constraints)
-    overrides_of(context, sets)
+    bundler_of(context, sets_of(context, sets))  # a mistake is one error, before the first cell
     lanes = _lanes(context, deployers)
     plan = _plan(context, _cells(keys) if keys else None, (*names, *globs), lanes, shard)
     lanes = [context.lane(name) for name in dict.fromkeys(cell.deployer for cell in plan if not cell.skipped)]

@@ -26,15 +26,16 @@ from harness.errors import DataError, HarnessError, ToolError, UsageError
 from harness.formats.documents import Document
 from harness.processes import commands
 from harness.processes.commands import CommandFailed
-from harness.progress import Progress, Silent
 from harness.recipes.model import Recipe, switched_off
-from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, kwok_sets, select
+from harness.recipes.overrides import packaged
+from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, select
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class AicrBundler:
-    """A PushingBundler. `sets` come after those of every simulated run and win; `placement` says where pods go.
+    """A PushingBundler. `sets` come after `overrides` (those of the package by default) and win over them; `placement`
+    says where pods go.
 
     `mirrors` are applied to what it makes on disk. `timeout` is in seconds, for each of the two calls.
     """
@@ -44,16 +45,15 @@ class AicrBundler:
         binary: Path,
         sets: Sequence[SetOverride] = (),
         placement: NodePlacement = KWOK_PLACEMENT,
-        progress: Progress | None = None,
         *,
+        overrides: Sequence[SetOverride] | None = None,
         mirrors: Mapping[str, str] | None = None,
         timeout: float = 300.0,
     ) -> None:
         self.mirrors = mirrors or {}
         self._binary = binary.absolute()  # the calls run elsewhere
-        self._sets = tuple(sets)
+        self._sets = (*(packaged() if overrides is None else overrides), *sets)
         self._placement = placement
-        self._progress = progress or Silent()
         self._timeout = timeout
 
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle:
@@ -83,9 +83,11 @@ class AicrBundler:
         unnamed = isinstance(form, PulledShape) and not form.names_releases
         return flux_name(folder.namespace, folder.release) if unnamed else folder.release
 
+    def notes(self, recipe: Recipe) -> tuple[str, ...]:
+        return select(recipe, self._sets).notes
+
     def _bundle(self, recipe: Recipe, output: Sequence[str | Path]) -> None:
         """Have the recipe resolved, see that it is the one that was named, and have it bundled to `output`."""
-        sets = (*kwok_sets(recipe), *self._sets)
         with tempfile.TemporaryDirectory(prefix="aicr-") as name:
             work = Path(name)
             file = work / "recipe.yaml"
@@ -93,9 +95,7 @@ class AicrBundler:
             if not file.is_file():
                 raise self._failed("recipe", "ended well, and wrote no recipe")
             _same_recipe(recipe, Document.read(file).root().data)
-            for note in select(recipe, sets).notes:
-                self._progress.note(note)
-            overrides = (word for override in _applicable(recipe, sets) for word in ("--set", override.text))
+            overrides = (word for override in _applicable(recipe, self._sets) for word in ("--set", override.text))
             words = ["bundle", "--recipe", file, *output, *_placement(self._placement), *overrides]
             self._call(work, words)
 

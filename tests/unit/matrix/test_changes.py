@@ -270,7 +270,7 @@ def test_data_may_lie_anywhere_in_its_repository(nested: bool, tmp_path: Path) -
     (root / "recipes/overlays/h100-any.yaml").unlink()
     history.commit()
     catalog, profiles = Catalog.load(root / "recipes"), Profiles(root / "profiles", OURS / "profiles")
-    found = changes.since("main", catalog, profiles, settings=DEFAULT_FILE, checkout=history.top).touched
+    found = changes.since("main", catalog, profiles, used=(DEFAULT_FILE,), checkout=history.top).touched
     if nested:
         assert set(found) == accelerated(catalog, accelerator="h100")
     else:  # the charts are not in its history, so what recipes were made of cannot be told
@@ -293,7 +293,7 @@ def test_data_outside_the_repository_is_told(ours: History) -> None:
         shutil.copytree(ours.top / name, ours.top / "copied" / name)
     catalog = Catalog.load(ours.top / "copied" / "recipes")
     with pytest.raises(DataError, match="is not part of the repository"):
-        changes.since("main", catalog, ours.profiles, settings=DEFAULT_FILE, checkout=ours.top)
+        changes.since("main", catalog, ours.profiles, used=(DEFAULT_FILE,), checkout=ours.top)
 
 
 def test_recipes_of_the_package_are_not_those_of_a_checkout(ours: History) -> None:
@@ -301,7 +301,7 @@ def test_recipes_of_the_package_are_not_those_of_a_checkout(ours: History) -> No
     ours.branch()
     catalog = Catalog.load(OURS / "recipes")
     with pytest.raises(DataError, match="is not part of the repository") as caught:
-        changes.since("main", catalog, ours.profiles, settings=DEFAULT_FILE, checkout=ours.top / "charts")
+        changes.since("main", catalog, ours.profiles, used=(DEFAULT_FILE,), checkout=ours.top / "charts")
     assert "-o recipes=" in caught.value.do
 
 
@@ -317,7 +317,7 @@ def test_the_harness_of_the_checkout_counts_and_not_the_one_that_runs(tmp_path: 
 
     def touched(path: str) -> set[str]:
         history.branch().touch(path)
-        found = changes.since("main", catalog, profiles, settings=DEFAULT_FILE, checkout=tmp_path / "kwok")
+        found = changes.since("main", catalog, profiles, used=(DEFAULT_FILE,), checkout=tmp_path / "kwok")
         return set(found.touched)
 
     assert touched("harness/settings.yaml") == touched("lanes/helm.py") == set(catalog.testable())
