@@ -1,33 +1,39 @@
-"""`run` and `bundle`: a recipe under a lane, and what would be delivered."""
+"""`run` and `bundle`: a recipe under a lane, and what would be delivered.
+
+What they do it with is imported by the functions that use it: the tab key after `run` needs the options only.
+"""
+
+from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from harness.cells.budget import Budget
-from harness.cells.cell import new_run_id
-from harness.cells.lane import Lane
-from harness.cells.prepare import REFERENCE
-from harness.cli.assembly import assemble, bundler_of, sets_of, tools_of
 from harness.cli.context import Context, as_json, recipe_names
 from harness.errors import UsageError
 from harness.exits import Exit
-from harness.installers.registry.configuration import access
-from harness.isolation.marks import Marks, sweep_abandoned
-from harness.publishing.oci.registry import Registry
-from harness.publishing.publication import packed, publication, require_reachable
-from harness.recipes.model import Recipe
-from harness.results.journal import Journal
-from lanes import LANES
 
-deployer = click.option(
-    "--deployer",
-    "-d",
-    metavar="LANE",
-    help=f"The delivery path: {', '.join(lane.name for lane in LANES)}.  [default: the setting `deployer`]",
-)
+if TYPE_CHECKING:
+    from harness.cells.lane import Lane
+    from harness.publishing.oci.registry import Registry
+    from harness.recipes.model import Recipe
+
+
+class _Lane(click.Option):
+    """Its help lists the lanes, which are imported for that."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from lanes import LANES
+
+        names = ", ".join(lane.name for lane in LANES)
+        self.help = f"The delivery path: {names}.  [default: the setting `deployer`]"
+        return super().get_help_record(ctx)
+
+
+deployer = click.option("--deployer", "-d", cls=_Lane, metavar="LANE")
 sets = click.option(
     "--set",
     "sets",
@@ -71,6 +77,12 @@ def run(
     as_json: bool,
 ) -> Exit:
     """Run RECIPE under a lane and say whether every workload is scheduled as intended."""
+    from harness.cells.budget import Budget
+    from harness.cells.cell import new_run_id
+    from harness.cli.assembly import assemble, bundler_of, sets_of, tools_of
+    from harness.isolation.marks import Marks, sweep_abandoned
+    from harness.results.journal import Journal
+
     context.override("constraints", constraints)
     lane, budget = context.lane(deployer), Budget.of(os.environ)
     bundler = bundler_of(context, sets_of(context, sets))
@@ -123,6 +135,10 @@ def bundle(
     context: Context, recipe: str, output: Path, push: bool, deployer: str | None, sets: tuple[str, ...], as_json: bool
 ) -> None:
     """Write the bundle that a lane would deliver for RECIPE; no cluster is needed."""
+    from harness.cells.prepare import REFERENCE
+    from harness.cli.assembly import bundler_of, sets_of
+    from harness.publishing.publication import packed, publication, require_reachable
+
     lane = context.lane(deployer)
     registry = _pushing_to(context, lane) if push else None
     bundler = bundler_of(context, sets_of(context, sets))
@@ -158,6 +174,10 @@ def bundle(
 
 def _pushing_to(context: Context, lane: Lane) -> Registry:
     """The registry that the settings name. Raises UsageError where they name none, or there is nothing to push."""
+    from harness.cells.prepare import REFERENCE
+    from harness.installers.registry.configuration import access
+    from harness.publishing.oci.registry import Registry
+
     if lane.shape == REFERENCE:
         raise UsageError(
             f"the bundle of the lane {lane.name} is not pushed: helm installs it from the directory",
