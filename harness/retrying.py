@@ -1,11 +1,12 @@
 """Trying again: a bounded number of times, with pauses that double."""
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Protocol
 
 import tenacity
+from tenacity.nap import sleep as sleep_seconds
+from tenacity.nap import sleep_using_event
 
 
 class Attempts(Protocol):
@@ -24,12 +25,13 @@ def retrying(
     *,
     cancelled: threading.Event | None = None,
     asked: Callable[[BaseException], float] = lambda error: 0.0,
-    sleep: Callable[[float], object] | None = None,
+    sleep: Callable[[float], None] | None = None,
+    pausing: Callable[[tenacity.RetryCallState], None] | None = None,
 ) -> tenacity.Retrying:
     """Calls again what raised an error of which `passes` says that it may pass; the last error is raised as it is.
 
     A pause lasts at least the seconds that the error `asked` for. Once `cancelled` is set nothing is tried again, and
-    no pause goes on. `sleep` pauses in place of the wall clock.
+    no pause goes on. `sleep` pauses in place of the wall clock, and `pausing` is called before each pause.
     """
     doubling = tenacity.wait_exponential(multiplier=attempts.delay)
 
@@ -42,6 +44,7 @@ def retrying(
         retry=tenacity.retry_if_exception(passes),
         stop=tenacity.stop_any(enough, tenacity.stop_when_event_set(cancelled)) if cancelled else enough,
         wait=pause,
-        sleep=sleep or (cancelled.wait if cancelled else time.sleep),
+        sleep=sleep or (sleep_using_event(cancelled) if cancelled else sleep_seconds),
+        before_sleep=pausing,
         reraise=True,
     )
