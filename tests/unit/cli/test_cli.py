@@ -133,7 +133,7 @@ def test_why_shows_what_is_set_for_simulated_nodes(machine: Path, capsys: pytest
     own.write_text(OWN, encoding="utf-8")
     assert run(["-o", f"overrides={own}", "recipes", "why", "eks-training"]) is Exit.OK
     shown = capsys.readouterr().out.partition("set for simulated nodes:\n")[2].splitlines()
-    assert shown[0].startswith("  certmanager:startupapicheck.enabled=false: its hook checks ")
+    assert shown[0].startswith("  certmanager:startupapicheck.enabled=false: its hook would pass ")
     assert shown[0].endswith("  ← overrides.yaml:6")
     assert shown[-1] == f"  gpuoperator:driver.version=570.1: ours  ← {own}:2"
     assert run(["-o", f"overrides={own}", "recipes", "why", "eks-training", "--json"]) is Exit.OK
