@@ -135,7 +135,7 @@ class Pin(_Closed):
     @model_validator(mode="after")
     def _recognisable(self) -> "Pin":
         if not self.module and "probe" not in self.model_fields_set:
-            raise ValueError("names neither a probe nor a module: its version could not be told")
+            raise ValueError("names neither a probe nor a module: its version cannot be determined")
         if self.files and (not self.module or self.archives):
             raise ValueError("has files, which come from its module: it needs one, and no archives")
         if not self.package and (not self.files or self.probe or self.stamps):
@@ -270,7 +270,7 @@ def _read(file: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"is not valid YAML: {error}", where=str(file)) from error
     if not isinstance(data, dict):
-        raise SettingsError("holds no mapping", where=str(file))
+        raise SettingsError("expected a YAML mapping", where=str(file))
     return data
 
 

@@ -45,7 +45,7 @@ sets = click.option(
 constraints = click.option(
     "--constraints",
     type=click.Choice(["note", "enforce"]),
-    help="What becomes of a recipe whose constraint on the cluster's version does not hold.  [default: the setting]",
+    help="What to do if the cluster's version does not meet a constraint of the recipe.  [default: the setting]",
 )
 
 
@@ -54,8 +54,8 @@ constraints = click.option(
 @deployer
 @sets
 @constraints
-@click.option("--keep", is_flag=True, help="Leave the cluster as it ends up, and say how to reach it.")
-@click.option("--parity/--no-parity", default=True, help="Whether the objects must be those that helm would make.")
+@click.option("--keep", is_flag=True, help="Keep the cluster, and print how to connect to it.")
+@click.option("--parity/--no-parity", default=True, help="Check that the objects are those that helm would make.")
 @click.option(
     "--upgrade-from",
     metavar="RECIPE|DIRECTORY",
@@ -76,7 +76,7 @@ def run(
     reuse: bool,
     as_json: bool,
 ) -> Exit:
-    """Run RECIPE under a lane and say whether every workload is scheduled as intended."""
+    """Run RECIPE under a lane and check that every workload is scheduled as intended."""
     from harness.cells.budget import Budget
     from harness.cells.cell import new_run_id
     from harness.cli.assembly import assemble, bundler_of, sets_of, tools_of
@@ -124,7 +124,10 @@ def run(
 @click.command()
 @click.argument("recipe", shell_complete=recipe_names)
 @click.option(
-    "--output", required=True, type=click.Path(path_type=Path), help="The directory to make; absent or empty before."
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The directory to create; it must not exist, or be empty.",
 )
 @click.option("--push", is_flag=True, help="Push it to the registry that the setting `registry.address` names.")
 @deployer

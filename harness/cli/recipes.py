@@ -10,7 +10,7 @@ from harness.recipes.why import why as explain
 
 @click.group()
 def recipes() -> None:
-    """Look at recipes: what there is, what one resolves to, and why."""
+    """List recipes, show what one resolves to, and why."""
 
 
 @recipes.command("list")

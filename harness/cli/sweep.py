@@ -60,8 +60,8 @@ RESULTS_VARIABLE = "KWOK_RESULTS_FILE"
     "--retry-flaky", "retries", metavar="N", type=click.IntRange(0, 10), default=0, help="Try failed cells again."
 )
 @click.option("--results", "directory", type=click.Path(file_okay=False, path_type=Path), help="Where results go.")
-@click.option("--keep", is_flag=True, help="Leave the clusters of failed cells as they end up.")
-@click.option("--parity/--no-parity", default=True, help="Whether the objects must be those that helm would make.")
+@click.option("--keep", is_flag=True, help="Keep the clusters of failed cells.")
+@click.option("--parity/--no-parity", default=True, help="Check that the objects are those that helm would make.")
 @sets
 @constraints
 @earlier
@@ -84,7 +84,7 @@ def sweep(
     history: tuple[Path, ...],
     as_json: bool,
 ) -> Exit:
-    """Run recipes (all testable ones, where none is named) under one lane or several, and say what became of each.
+    """Run recipes (all testable ones, where none is named) under one lane or several, and report each result.
 
     Three cells of a lane in a row that end with 50 end the sweep. Results are written after every cell.
     """

@@ -23,7 +23,7 @@ Files = Mapping[str, str]  # by path below the collector's own
 _OWN = {  # beside what collectors bring
     "collectors.txt": "what became of each collector",
     "run.json": "the outcome, for scripts",
-    "run.jsonl": "what was seen and judged: `kwok-harness explain` with this directory tells it",
+    "run.jsonl": "the recording: replay it with `kwok-harness explain` and this directory",
 }
 
 

@@ -88,7 +88,7 @@ def touched(
         try:
             uses |= _before(before, now, name, uses)
         except HarnessError as error:
-            found[name] = f"what it was made of before the change cannot be told: {error.what}"
+            found[name] = f"its state before the change cannot be read: {error.what}"
             continue
         reasons = [f"{how}: {_shown(now, path)} {_fate(path)}" for path in sorted(changed) if (how := _how(uses, path))]
         if reasons:
@@ -100,13 +100,13 @@ def _promotes(now: State, path: Path, blind: bool, always: Collection[Path]) -> 
     """Why a change of `path` touches every recipe; empty where it does not."""
     shown = f"{_shown(now, path)} {_fate(path)}"
     if path == now.directory / REGISTRY:
-        return f"every recipe is made with it: {shown}"
+        return f"every recipe uses it: {shown}"
     if path == now.directory / "overlays" / f"{BASE}.yaml":
         return f"every recipe is based on it: {shown}"
     if _of_harness(now, path) or any(path.is_relative_to(each) for each in always):
         return f"the harness itself: {shown}"
     if blind and path.is_relative_to(now.root) and not path.exists():
-        return f"who used it is not known without git: {shown}"
+        return f"its users are not known without git: {shown}"
     return ""
 
 

@@ -93,7 +93,7 @@ def parse_set(text: str) -> SetOverride:
     match = _SET.fullmatch(text)
     path = tuple(step.replace("\\.", ".") for step in _DOT.split(match["path"])) if match else ()
     if match is None or not all(path):
-        raise UsageError(f"{text!r} is no override", where="--set", do="write component:path=value")
+        raise UsageError(f"{text!r} is not an override", where="--set", do="write component:path=value")
     if "[" in match["path"] or match["value"].startswith("{"):
         do = "put the list into the component's values file"
         raise UsageError(f"{text!r}: lists and their items cannot be set", where="--set", do=do)

@@ -236,7 +236,7 @@ class KindRuntime:
         (directory / _KUBECONFIG).chmod(0o600)
         node = self._ours(engine, name)
         if node is None:
-            raise ClusterError(f"kind has made no container {node_container(name)}", where=engine.name)
+            raise ClusterError(f"kind created no container {node_container(name)}", where=engine.name)
         cluster = Cluster(directory / _KUBECONFIG)
         record = record.contained(node.id, context=cluster.context_name, server=cluster.server)
         state.write(directory, record)

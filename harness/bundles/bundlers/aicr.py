@@ -59,13 +59,13 @@ class AicrBundler:
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle:
         if isinstance(find(shape), PulledShape):
             raise UsageError(
-                f"the aicr command line makes the shape {shape} only as it pushes it to a registry",
+                f"the aicr command line can make the shape {shape} only while it pushes it to a registry",
                 do="`run` the recipe under the lane, or take the built-in bundler (`bundler: builtin`)",
             )
         with replacing(directory) as fresh:
             self._bundle(recipe, ["--output", fresh.absolute()])
             if not any(fresh.iterdir()):
-                raise self._failed("bundle", "ended well, and wrote no bundle")
+                raise self._failed("bundle", "succeeded, but wrote no bundle")
             mirror_tree(fresh, shape, self.mirrors)
             read(fresh)
         return read(directory)
@@ -93,7 +93,7 @@ class AicrBundler:
             file = work / "recipe.yaml"
             self._call(work, ["recipe", *_criteria(recipe), "--output", file])
             if not file.is_file():
-                raise self._failed("recipe", "ended well, and wrote no recipe")
+                raise self._failed("recipe", "succeeded, but wrote no recipe")
             _same_recipe(recipe, Document.read(file).root().data)
             overrides = (word for override in _applicable(recipe, self._sets) for word in ("--set", override.text))
             words = ["bundle", "--recipe", file, *output, *_placement(self._placement), *overrides]
@@ -132,7 +132,7 @@ def find_aicr(setting: str, directory: Path) -> Path:
             return candidate.absolute()
     tried = f"{setting} (AICR_BIN)" if setting else f"{directory / 'dist'} and PATH"
     raise ToolError(
-        f"there is no aicr command line: tried {tried}",
+        f"aicr command line not found: tried {tried}",
         do="build it (`make build` in its repository), set AICR_BIN, or take the built-in bundler",
     )
 

@@ -35,15 +35,19 @@ def test_an_entry_has_its_reason_and_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "what", "do"),
     [
-        pytest.param("", "", "holds no mapping", "", id="empty"),
+        pytest.param("", "", "expected a YAML mapping", "", id="empty"),
         pytest.param("override: []", ":1", "unknown field 'override'", "did you mean overrides?", id="key"),
         pytest.param("overrides: {a: 1}", ":1", "must be a list", "", id="no list"),
-        pytest.param("overrides:\n  - a:x=1", ":2", "which is no mapping", "", id="no mapping"),
+        pytest.param("overrides:\n  - a:x=1", ":2", "expected a mapping", "", id="no mapping"),
         pytest.param("overrides:\n  - sets: a:x=1", ":2", "unknown field 'sets'", "did you mean set?", id="field"),
         pytest.param("overrides:\n  - set: a:x=1", ":2", "reason is missing", "", id="no reason"),
         pytest.param("overrides:\n  - reason: why", ":2", "set is missing", "", id="nothing set"),
         pytest.param(
-            "overrides:\n  - reason: why\n    set: a.x", ":3", "is no override", "write component:path=value", id="form"
+            "overrides:\n  - reason: why\n    set: a.x",
+            ":3",
+            "is not an override",
+            "write component:path=value",
+            id="form",
         ),
         pytest.param(entries("a:x=1", "a:y=1", "a:x=2"), ":6", "sets what another entry sets", "", id="twice"),
     ],
