@@ -180,6 +180,15 @@ def test_the_tiers_of_the_real_data_have_their_known_sizes(real: History) -> Non
         assert all(each.reason for each in found.left_out)
 
 
+def test_the_overrides_in_use_touch_every_recipe(ours: History) -> None:
+    """A committed file of settings or overrides that the run reads; another one at its side touches none."""
+    ours.branch().touch("deploy/overrides.yaml")
+    for name, touched in (("overrides.yaml", set(ours.catalog.testable())), ("other.yaml", set())):
+        used = (ours.top / "deploy" / name,)
+        found = changes.since("main", ours.catalog, ours.profiles, used=used, checkout=ours.top)
+        assert set(found.touched) == touched
+
+
 def test_what_others_did_on_the_base_branch_does_not_count(ours: History) -> None:
     """Compared with where the branch began: the bash harness compared with the tip, and tested others' changes."""
     ours.branch().touch("recipes/overlays/h100-eks-inference.yaml")
