@@ -42,20 +42,20 @@ def since(base: str, catalog: Catalog, profiles: Profiles, *, used: Collection[P
         raise DataError(f"is not part of the repository {repository.top}", where=str(directory), do=do)
     commit = repository.merge_base(base)
     files = repository.changed(commit)
-    what = f"{_counted(files)} committed since {commit[:12]}, where HEAD left {base}"
+    what = f"{_counted(files)} committed since {commit[:12]}, the merge base with {base}"
     always = (repository.top / WORKFLOWS, *_named_and_real(used))
     with tempfile.TemporaryDirectory(prefix="kwok-harness-") as temporary:
         now = State(catalog, profiles)
         try:
             before = _restored(repository, commit, now, Path(temporary).resolve()) if files else now
         except HarnessError as error:
-            reason = f"what recipes were made of at {commit[:12]} cannot be told: {first_line(error.what)}"
+            reason = f"the recipe data at {commit[:12]} cannot be read: {first_line(error.what)}"
             return Change(what, tuple(sorted(files)), dict.fromkeys(catalog.testable(), reason))
         return Change(what, tuple(sorted(files)), touched(now, files, before, always=always))
 
 
 def named(files: Iterable[str], catalog: Catalog, profiles: Profiles, *, used: Collection[Path]) -> Change:
-    """What the files of these names touch, relative to the current directory. One that is gone touches every recipe."""
+    """What the files of these names touch, relative to the current directory. A deleted one touches every recipe."""
     paths = {(path := Path(file).absolute()).parent.resolve() / path.name for file in files}
     always = (catalog.root.resolve() / WORKFLOWS, *_named_and_real(used))
     found = touched(State(catalog, profiles), paths, None, always=always)

@@ -1,6 +1,6 @@
 """Which recipes a change touches, and by which file: everything a recipe is made of, before the change and after it.
 
-Both, because what is gone still counts: an overlay that no longer applies, a values file that nobody reads any more.
+Both, because deleted files still count: an overlay that no longer applies, a values file that is no longer read.
 Whole paths are compared, never parts of them.
 """
 
@@ -76,7 +76,7 @@ def touched(
     """Why each recipe that is touched is: its name, and a reason that names the files.
 
     `changed` are absolute paths without symbolic links. `before` is the data without the change, None where that is
-    not known: then a file that is gone touches every recipe. What is below `always` touches every recipe too.
+    not known: then a file that was deleted touches every recipe. What is below `always` touches every recipe too.
     """
     names = now.catalog.testable()
     everywhere = [reason for path in sorted(changed) if (reason := _promotes(now, path, before is None, always))]
@@ -168,7 +168,7 @@ def _made_of(state: State, found: Resolution) -> Iterator[tuple[Path, str]]:
     yield nodes.system.file, f"system nodes {nodes.system}"
     yield nodes.accelerated.file, f"accelerated nodes {nodes.accelerated}"
     for path in nodes.further:
-        yield path, f"what clusters of {nodes.accelerated.provider} have besides"
+        yield path, f"what clusters of {nodes.accelerated.provider} have in addition"
 
 
 def _files(catalog: Catalog, component: Component) -> Iterator[tuple[Path, str]]:
@@ -217,7 +217,7 @@ def _shown(now: State, path: Path) -> str:
 
 
 def _fate(path: Path) -> str:
-    return "changed" if path.exists() or path.is_symlink() else "is gone"
+    return "changed" if path.exists() or path.is_symlink() else "was deleted"
 
 
 def _shortened(reasons: list[str]) -> str:

@@ -160,7 +160,7 @@ def _extract(download: Path, archive: Archive, program: Path, most_bytes: int) -
             found = next((m for m in tar if m.name.removeprefix("./") == archive.member), None)
             content = tar.extractfile(found) if found is not None and found.isfile() else None
             if found is None or content is None:
-                raise ToolError(f"{archive.url}: holds no file {archive.member!r}", do="correct the pin's `member`")
+                raise ToolError(f"{archive.url}: contains no file {archive.member!r}", do="correct the pin's `member`")
             if found.size > most_bytes:
                 raise ToolError(f"{archive.url}: {archive.member} is larger than {most_bytes} bytes")
             with program.open("wb") as file:

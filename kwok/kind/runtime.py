@@ -156,7 +156,7 @@ class KindRuntime:
         if container is None or owner in map(os.path.realpath, container.mounts):
             return container
         raise NotOurs(
-            f"there is a container {container.name} that the harness has not made; it was left alone",
+            f"there is a container {container.name} that the harness did not create; it was not changed",
             where=engine.name,
             do="use another name for the cluster (KWOK_CLUSTER), or remove yours: kind delete cluster --name " + name,
         )

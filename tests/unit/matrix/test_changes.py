@@ -204,7 +204,7 @@ def test_an_overlay_that_is_gone_touches_whom_it_applied_to(ours: History) -> No
     found = ours.since().touched
     assert set(found) == accelerated(ours.catalog, accelerator="h100")
     assert found["h100-eks-inference"] == (
-        "h100-any applies too (it matches accelerator h100), before the change: overlays/h100-any.yaml is gone"
+        "h100-any applies too (it matches accelerator h100), before the change: overlays/h100-any.yaml was deleted"
     )
 
 
@@ -229,7 +229,7 @@ def test_values_that_are_gone_touch_who_had_them(ours: History) -> None:
         name for name in catalog.testable() if {f"recipes/{file}" for file in others} & {*why(catalog, name).files}
     }
     assert ours.since("start").touched == dict.fromkeys(
-        users, f"values of gpu-operator, before the change: {values} is gone"
+        users, f"values of gpu-operator, before the change: {values} was deleted"
     )
     assert users
 
@@ -249,7 +249,7 @@ def test_a_file_of_a_local_chart_touches_who_installs_the_chart(ours: History) -
     ours.branch().git("rm", "--quiet", "charts/inference-server/values.yaml")
     ours.touch("charts/inference/values.yaml")
     found = ours.since().touched
-    assert found["h100-eks-inference"] == "chart of inference-server: charts/inference-server/values.yaml is gone"
+    assert found["h100-eks-inference"] == "chart of inference-server: charts/inference-server/values.yaml was deleted"
     assert "h100-eks-training" not in found
 
 
@@ -261,7 +261,7 @@ def test_data_that_was_broken_before_touches_everything(ours: History) -> None:
     ours.commit()
     found = ours.since("broken").touched
     assert set(found) == set(ours.catalog.testable())
-    assert "cannot be told" in found["h100-eks-inference"]
+    assert "cannot be read" in found["h100-eks-inference"]
 
 
 @pytest.mark.parametrize("nested", [True, False])

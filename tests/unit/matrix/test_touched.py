@@ -115,7 +115,7 @@ def test_a_file_that_is_gone_touches_every_recipe_where_git_is_not_asked(data: D
     gone = data.directory / "components" / "a" / "other.yaml"
     found = changes.named([str(gone)], now.catalog, now.profiles, used=(DEFAULT_FILE,)).touched
     assert set(found) == {"a", "b", "c"}
-    assert found["a"].startswith("its users are not known without git: components/a/other.yaml is gone")
+    assert found["a"].startswith("its users are not known without git: components/a/other.yaml was deleted")
     elsewhere = str(data.directory.parent.parent / "gone")
     assert changes.named([elsewhere], now.catalog, now.profiles, used=(DEFAULT_FILE,)).touched == {}
 
