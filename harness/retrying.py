@@ -1,32 +1,50 @@
-"""Trying again: as often as the settings say, with pauses that double."""
+"""Trying again: a bounded number of times, with pauses that double."""
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 import tenacity
-from tenacity.nap import sleep, sleep_using_event
+from tenacity.nap import sleep as sleep_seconds
+from tenacity.nap import sleep_using_event
 
-from harness.settings import Retries
+
+class Attempts(Protocol):
+    """How many attempts there are, and the seconds before the second one; each later pause is twice as long."""
+
+    @property
+    def attempts(self) -> int: ...
+
+    @property
+    def delay(self) -> float: ...
 
 
 def retrying(
-    retries: Retries,
+    attempts: Attempts,
     passes: Callable[[BaseException], bool],
     *,
     cancelled: threading.Event | None = None,
+    asked: Callable[[BaseException], float] = lambda error: 0.0,
+    sleep: Callable[[float], None] | None = None,
     pausing: Callable[[tenacity.RetryCallState], None] | None = None,
 ) -> tenacity.Retrying:
     """Calls again what raised an error of which `passes` says that it may pass; the last error is raised as it is.
 
-    Once `cancelled` is set nothing is tried again, and no pause goes on. `pausing` is told of each pause.
+    A pause lasts at least the seconds that the error `asked` for. Once `cancelled` is set nothing is tried again, and
+    no pause goes on. `sleep` pauses in place of the wall clock, and `pausing` is called before each pause.
     """
-    stop: Any = tenacity.stop_after_attempt(retries.attempts)
+    doubling = tenacity.wait_exponential(multiplier=attempts.delay)
+
+    def pause(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        return max(doubling(state), asked(error) if error else 0.0)
+
+    enough = tenacity.stop_after_attempt(attempts.attempts)
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(passes),
-        stop=stop if cancelled is None else stop | tenacity.stop_when_event_set(cancelled),
-        wait=tenacity.wait_exponential(multiplier=retries.delay),
-        sleep=sleep if cancelled is None else sleep_using_event(cancelled),
+        stop=tenacity.stop_any(enough, tenacity.stop_when_event_set(cancelled)) if cancelled else enough,
+        wait=pause,
+        sleep=sleep or (sleep_using_event(cancelled) if cancelled else sleep_seconds),
         before_sleep=pausing,
         reraise=True,
     )

@@ -159,7 +159,7 @@ class Pin(_Closed):
     @model_validator(mode="after")
     def _recognisable(self) -> "Pin":
         if not self.module and "probe" not in self.model_fields_set:
-            raise ValueError("names neither a probe nor a module: its version could not be told")
+            raise ValueError("names neither a probe nor a module: its version cannot be determined")
         if self.files and (not self.module or self.archives):
             raise ValueError("has files, which come from its module: it needs one, and no archives")
         if not self.package and (not self.files or self.probe or self.stamps):
@@ -202,6 +202,7 @@ class Settings(_Closed):
     constraints: Literal["note", "enforce"]
     webhooks: Literal["skip", "refuse"]
     mirrors: Annotated[dict[str, str], BeforeValidator(_mirrors)]
+    overrides: str
     schedulers: Literal["stand-in", "refuse"]
     empty_daemonsets: tuple[str, ...]
     nodes: Nodes
@@ -271,8 +272,9 @@ def load(
     if file != DEFAULT_FILE:
         data = _merged(data, _read(file))
     _check(data, str(file), file.parent)
-    if isinstance(data.get("mirrors"), str):  # relative to the file that names it; variables and -o are of here
-        data["mirrors"] = str((file.parent / Path(data["mirrors"]).expanduser()).absolute())
+    for key in ("mirrors", "overrides"):
+        if data[key] and isinstance(data[key], str):  # relative to the file that names it; variables and -o are of here
+            data[key] = str((file.parent / Path(data[key]).expanduser()).absolute())
     known = _scalars(data) | {"mirrors"}
     for name, text in sorted(environment.items()):
         path = _variable(name, known)
@@ -296,7 +298,7 @@ def _read(file: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"is not valid YAML: {error}", where=str(file)) from error
     if not isinstance(data, dict):
-        raise SettingsError("holds no mapping", where=str(file))
+        raise SettingsError("expected a YAML mapping", where=str(file))
     return data
 
 

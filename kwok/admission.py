@@ -121,7 +121,7 @@ def _unchanged(cluster: Cluster, kind: Kind, namespace: str, obj: dict[str, Any]
     except ApiError as error:
         return str(error)  # the account that pods run under comes a moment after the namespace
     found = made["metadata"].get("annotations") or {}
-    return "" if annotation in found else f"a {kind.kind} was let through as it was"
+    return "" if annotation in found else f"a {kind.kind} was admitted unchanged"
 
 
 def _annotated(annotation: str, value: str) -> str:

@@ -113,7 +113,7 @@ class Clusters:
         strange = self._strange(directory, record)
         if strange:
             raise NotOurs(
-                f"it was not made by the harness ({strange}); it was left alone",
+                f"it was not made by the harness ({strange}) and was not changed",
                 where=str(directory),
                 do="move it away, or use another name for the cluster",
             )

@@ -34,7 +34,7 @@ def root_application(directory: Path) -> Block:
     """The root Application of an argocd bundle: what the lane applies."""
     root = Document.read(directory / APP_OF_APPS).root()
     if root.text("kind") != "Application":
-        raise DataError("is no Application", where=root.where("kind"), do=REMAKE)
+        raise DataError("is not an Application", where=root.where("kind"), do=REMAKE)
     return root
 
 

@@ -54,7 +54,7 @@ def read_folders(directory: Path) -> Bundle:
 def recipe_document(file: Path) -> dict[str, Any]:
     root = Document.read(file).root()
     if not root.blocks("componentRefs"):
-        raise DataError("is no resolved recipe: it has no componentRefs", where=str(file), do=REMAKE)
+        raise DataError("is not a resolved recipe: it has no componentRefs", where=str(file), do=REMAKE)
     for ref in root.blocks("componentRefs"):
         ref.text("name", required=True)
         ref.text("namespace", required=True)

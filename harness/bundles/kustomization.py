@@ -15,7 +15,7 @@ def resources(directory: Path) -> tuple[str, ...]:
     """The files that make up a flux bundle, as its kustomization.yaml lists them."""
     root = Document.read(directory / KUSTOMIZATION).root()
     if root.text("kind") != "Kustomization":
-        raise DataError("is no Kustomization", where=root.where("kind"), do=REMAKE)
+        raise DataError("is not a Kustomization", where=root.where("kind"), do=REMAKE)
     return root.texts("resources")
 
 

@@ -69,7 +69,7 @@ def _objects(recipe: Recipe, component: Component, path: str, data: Mapping[str,
         if document is None:
             continue
         if not isinstance(document, dict):
-            raise DataError(f"renders something that is no object: {str(document)[:200]}", where=str(file))
+            raise DataError(f"renders something that is not an object: {str(document)[:200]}", where=str(file))
         _without_hooks(document)
         yield document
 

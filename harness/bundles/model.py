@@ -84,12 +84,16 @@ class Bundler(Protocol):
     has no use for it. Raises DataError for what is wrong with the recipe's data, HarnessError for what went wrong on
     the way; the directory is then as it was.
 
-    `sets` are the overrides that its user gave, which come after those of every simulated run.
+    `sets` are all overrides of its bundles: those of every simulated run, then those that its user gave.
     """
 
     sets: Sequence[SetOverride]
 
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle: ...
+
+    def notes(self, recipe: Recipe) -> tuple[str, ...]:
+        """What a reader must know of a bundle of `recipe`: a line for each override that changes a chart."""
+        ...
 
 
 @runtime_checkable

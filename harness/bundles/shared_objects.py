@@ -73,7 +73,7 @@ def _violation(key: _Key, before: str, release: str) -> Violation:
     shown = f"{kind}{f'.{group}' if group else ''} {f'{namespace}/' if namespace else ''}{name}"
     differ = ", and the two differ" if (group, kind) == _CRD else ""
     what = f"releases {before} and {release} both make {shown}{differ}"
-    return Violation("shared-object", f"release {release}", what, "let one of the two components make it")
+    return Violation("shared-object", f"release {release}", what, "disable it in one of the two components")
 
 
 def _key(item: Mapping[str, Any], namespace: str, wide: frozenset[tuple[str, str]]) -> _Key | None:

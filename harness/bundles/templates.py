@@ -124,7 +124,7 @@ class _Run:
         if isinstance(first, Function):
             return self._call(first.name, command[1:], dot, piped)
         if len(command) > 1:
-            raise TemplateError("arguments are given to something that is no function", self._line)
+            raise TemplateError("arguments are passed to something that is not a function", self._line)
         return self._operand(first, dot)
 
     def _operand(self, operand: Operand, dot: Any) -> Any:

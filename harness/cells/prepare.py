@@ -113,6 +113,8 @@ def prepare(
     for note in notes_of(recipe, bundler.sets):
         journal.note(note)
     with journal.phase("bundle") as phase:
+        for note in bundler.notes(recipe):
+            journal.note(note)
         bundle = bundler.make(recipe, REFERENCE, work / "bundle")
         phase.detail = f"{len(bundle.folders)} releases of {len(recipe.components)} components"
     reference, bundle = bundle, as_delivered(bundler, bundle, lane.shape)

@@ -148,4 +148,4 @@ def converged(run: Run, lane: Lane, before: Prepared, after: Prepared) -> tuple[
 
 def _never_back(judged: Judged) -> None:
     if not isinstance(judged.verdict, Passed):
-        raise VerdictFailed(f"came back after it had been pruned: {judged.verdict}")
+        raise VerdictFailed(f"reappeared after it was pruned: {judged.verdict}")

@@ -73,19 +73,19 @@ VERBS = [
     Verb(
         "down",
         "clusters:down",
-        "Take the cluster NAME (the setting `cluster` by default) down: no process and no file of it is left.",
+        "Delete the cluster NAME (the setting `cluster` by default), with its processes and files.",
     ),
     Verb("status", "clusters:status", "Show the clusters, whether they run, who uses them, and their nodes by type."),
     Verb(
         "nodes",
         "clusters:nodes",
-        "Give the cluster that is up the nodes for RECIPE's criteria, or take its nodes away.",
+        "Create the nodes for RECIPE's criteria in the running cluster, or delete its nodes.",
     ),
-    Verb("run", "cells:run", "Run RECIPE under a lane and say whether every workload is scheduled as intended."),
+    Verb("run", "cells:run", "Run RECIPE under a lane and check that every workload is scheduled as intended."),
     Verb(
         "sweep",
         "sweep:sweep",
-        "Run recipes (all testable ones, where none is named) under one lane or several, and say what became of each.",
+        "Run recipes (all testable ones, where none is named) under one lane or several, and report each result.",
     ),
     Verb(
         "health",
@@ -93,7 +93,7 @@ VERBS = [
         "Judge the health checks of COMPONENTs, or of all that have one, on the cluster that is up.",
     ),
     Verb("bundle", "cells:bundle", "Write the bundle that a lane would deliver for RECIPE; no cluster is needed."),
-    Verb("explain", "explain:explain", "Tell what happened in RUN, and judge its verdicts again."),
+    Verb("explain", "explain:explain", "Replay RUN offline, and judge its verdicts again."),
     Verb(
         "report",
         "report:report",
@@ -102,7 +102,7 @@ VERBS = [
     Verb(
         "compare",
         "compare:command",
-        "Say what broke, got fixed or got slower from OLD to NEW, each a kwok-results.json or a directory with some.",
+        "List what broke, was fixed or became slower from OLD to NEW, each a kwok-results.json or a directory.",
         settings=False,
     ),
     Verb("test", "test:test", "Run test suites of chainsaw and kuttl below each DIR, without their programs."),
@@ -119,18 +119,18 @@ VERBS = [
     Verb(
         "snapshot",
         "snapshot:snapshot",
-        "Write what a cluster's API server tells of it: the snapshot that constraints are evaluated on.",
+        "Write a snapshot of a cluster from its API server, on which constraints are evaluated.",
     ),
     Verb("agent", "agent:agent", "Run Go tests as one Job, and read their result from its log."),
-    Verb("validate", "validate:validate", "Say whether a cluster meets what a recipe asks of it."),
-    Verb("recipes", "recipes:recipes", "Look at recipes: what there is, what one resolves to, and why."),
-    Verb("matrix", "matrix:matrix", "Say which recipes run under which lanes, and why."),
-    Verb("tools", "tools:tools", "See, prepare and check the pinned tools."),
-    Verb("images", "images:images", "See, pull and move the images of the Kind runtime."),
+    Verb("validate", "validate:validate", "Check whether a cluster meets the requirements of a recipe."),
+    Verb("recipes", "recipes:recipes", "List recipes, show what one resolves to, and why."),
+    Verb("matrix", "matrix:matrix", "Select the recipes and lanes to run, with the reasons."),
+    Verb("tools", "tools:tools", "List, prepare and verify the pinned tools."),
+    Verb("images", "images:images", "List, pull and transfer the images of the Kind runtime."),
     Verb(
         "doctor",
         "doctor:doctor",
-        "Say what this machine has, what is missing, and what to do about it; exit code 10 if something is.",
+        "Check this machine, and print a remedy for everything that is missing; exit code 10 if something is.",
     ),
     Verb(
         "completion",
@@ -161,7 +161,7 @@ VERBS = [
     multiple=True,
     help="Override a setting, such as nodes.accelerated=8 or deadlines.pods=90s; also after the verb.",
 )
-@click.option("--lenient", is_flag=True, help="Leave out what recipe data of a newer format has, and say so.")
+@click.option("--lenient", is_flag=True, help="Ignore unknown fields of recipe data in a newer format, with a note.")
 @click.version_option(package_name=PROGRAM)
 @click.pass_context
 def cli(context: click.Context, file: Path | None, overrides: tuple[str, ...], lenient: bool) -> None:

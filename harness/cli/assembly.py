@@ -1,23 +1,39 @@
 """How a cell is put together from what the user said: once, for `run` and for the worker of a sweep."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Required, TypedDict, Unpack
 
 from harness.bundles.bundlers.aicr import AicrBundler, find_aicr
 from harness.bundles.bundlers.builtin import BuiltinBundler
 from harness.bundles.model import Bundler
+from harness.cells.budget import Budget
 from harness.cells.cell import Cell
 from harness.cells.lane import Lane
+from harness.cells.run import Watched
 from harness.cli.context import Context
 from harness.installers.platform import Platform
 from harness.isolation.marks import Marks
 from harness.isolation.reservation import Stay
-from harness.progress import Progress
 from harness.recipes.model import Recipe
 from harness.recipes.values import SetOverride, check_sets, parse_set
 from harness.results.journal import Journal
 from harness.settings import Settings
+
+
+class Fields(TypedDict, total=False):
+    """Fields of a Cell that its callers choose."""
+
+    bundler: Required[Bundler]
+    tools: Required[Callable[[str], Path]]
+    cancel: Required[Callable[[], None]]
+    run_id: Required[str]
+    keep: bool
+    keep_failed: bool
+    parity: bool
+    upgrade_from: Recipe | None
+    budget: Budget
+    watched: Watched
 
 
 def assemble(
@@ -30,9 +46,9 @@ def assemble(
     name: str,
     reuse: bool,
     journal: Journal,
-    **rest: Any,
+    **fields: Unpack[Fields],
 ) -> Cell:
-    """The cell of `recipe` under `lane` on the platform's cluster `name`; `rest` are further fields of Cell."""
+    """The cell of `recipe` under `lane` on the platform's cluster `name`."""
     stay = Stay(
         platform.runtime,
         Marks(platform.state),
@@ -50,7 +66,7 @@ def assemble(
         platform=platform,
         stay=stay,
         journal=journal,
-        **rest,
+        **fields,
     )
 
 
@@ -61,17 +77,17 @@ def tools_of(context: Context, lanes: Iterable[Lane]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*needed, "helm", *(name for lane in lanes for name in lane.tools), "kubectl")))
 
 
-def overrides_of(context: Context, sets: tuple[str, ...]) -> tuple[SetOverride, ...]:
+def sets_of(context: Context, sets: tuple[str, ...]) -> tuple[SetOverride, ...]:
     """What `--set` says. Raises UsageError for a component that the data does not know."""
-    overrides = tuple(parse_set(text) for text in sets)
-    check_sets(context.catalog, overrides)
-    return overrides
+    parsed = tuple(parse_set(text) for text in sets)
+    check_sets(context.catalog, parsed)
+    return parsed
 
 
-def bundler_of(context: Context, overrides: tuple[SetOverride, ...], progress: Progress) -> Bundler:
+def bundler_of(context: Context, sets: tuple[SetOverride, ...]) -> Bundler:
     """The one that the settings choose."""
-    if context.settings.bundler == "builtin":
-        return BuiltinBundler(overrides, progress=progress)
-    settings = context.settings
+    settings, overrides = context.settings, context.kwok_sets
+    if settings.bundler == "builtin":
+        return BuiltinBundler(sets, overrides=overrides)
     binary = find_aicr(settings.aicr, Path.cwd())
-    return AicrBundler(binary, overrides, progress=progress, mirrors=settings.mirrors)
+    return AicrBundler(binary, sets, overrides=overrides, mirrors=settings.mirrors)

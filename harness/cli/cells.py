@@ -1,35 +1,39 @@
-"""`run` and `bundle`: a recipe under a lane, and what would be delivered."""
+"""`run` and `bundle`: a recipe under a lane, and what would be delivered.
+
+What they do it with is imported by the functions that use it: the tab key after `run` needs the options only.
+"""
+
+from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from harness.cells.budget import Budget
-from harness.cells.cell import new_run_id
-from harness.cells.lane import Lane
-from harness.cells.prepare import REFERENCE
-from harness.cells.validate import Validating
-from harness.cli.assembly import assemble, bundler_of, overrides_of, tools_of
 from harness.cli.context import Context, as_json, recipe_names
 from harness.errors import UsageError
 from harness.exits import Exit
-from harness.isolation.marks import Marks, sweep_abandoned
-from harness.publishing.publication import packed, publication, require_reachable
-from harness.publishing.transport import Client
-from harness.recipes.model import Recipe
-from harness.results.journal import Journal
-from harness.validation.components import notes_of
-from kwok import VALIDATORS
-from lanes import LANES
 
-deployer = click.option(
-    "--deployer",
-    "-d",
-    metavar="LANE",
-    help=f"The delivery path: {', '.join(lane.name for lane in LANES)}.  [default: the setting `deployer`]",
-)
+if TYPE_CHECKING:
+    from harness.cells.lane import Lane
+    from harness.publishing.transport import Client
+    from harness.recipes.model import Recipe
+
+
+class _Lane(click.Option):
+    """Its help lists the lanes, which are imported for that."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from lanes import LANES
+
+        names = ", ".join(lane.name for lane in LANES)
+        self.help = f"The delivery path: {names}.  [default: the setting `deployer`]"
+        return super().get_help_record(ctx)
+
+
+deployer = click.option("--deployer", "-d", cls=_Lane, metavar="LANE")
 sets = click.option(
     "--set",
     "sets",
@@ -41,7 +45,7 @@ sets = click.option(
 constraints = click.option(
     "--constraints",
     type=click.Choice(["note", "enforce"]),
-    help="What becomes of a recipe whose constraint on the cluster's version does not hold.  [default: the setting]",
+    help="What to do if the cluster's version does not meet a constraint of the recipe.  [default: the setting]",
 )
 
 
@@ -50,8 +54,8 @@ constraints = click.option(
 @deployer
 @sets
 @constraints
-@click.option("--keep", is_flag=True, help="Leave the cluster as it ends up, and say how to reach it.")
-@click.option("--parity/--no-parity", default=True, help="Whether the objects must be those that helm would make.")
+@click.option("--keep", is_flag=True, help="Keep the cluster, and print how to connect to it.")
+@click.option("--parity/--no-parity", default=True, help="Check that the objects are those that helm would make.")
 @click.option("--health", is_flag=True, help="Judge the health checks of its components as well.")
 @click.option(
     "--upgrade-from",
@@ -83,15 +87,22 @@ def run(
     reuse: bool,
     as_json: bool,
 ) -> Exit:
-    """Run RECIPE under a lane and say whether every workload is scheduled as intended."""
+    """Run RECIPE under a lane and check that every workload is scheduled as intended."""
+    from harness.cells.budget import Budget
+    from harness.cells.cell import new_run_id
+    from harness.cells.validate import Validating
+    from harness.cli.assembly import assemble, bundler_of, sets_of, tools_of
+    from harness.isolation.marks import Marks, sweep_abandoned
+    from harness.results.journal import Journal
+    from kwok import VALIDATORS
+
     context.override("constraints", constraints)
     lane, budget = context.lane(deployer), Budget.of(os.environ)
-    overrides = overrides_of(context, sets)
+    bundler = bundler_of(context, sets_of(context, sets))
     resolved = context.resolved(recipe)
     validating = Validating.of(VALIDATORS, validate) if validate is not None else None
     earlier = _earlier(context, recipe, upgrade_from) if upgrade_from else None
     with context.console as console, context.toolbox as tools:
-        bundler = bundler_of(context, overrides, console)
         journal = Journal(console)
         context.settle_runtime(console)
         sweep_abandoned(context.runtime, Marks(context.platform.state), journal)
@@ -129,7 +140,10 @@ def run(
 @click.command()
 @click.argument("recipe", shell_complete=recipe_names)
 @click.option(
-    "--output", required=True, type=click.Path(path_type=Path), help="The directory to make; absent or empty before."
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The directory to create; it must not exist, or be empty.",
 )
 @click.option("--push", is_flag=True, help="Push it to where `registry.address`, or `git.remote`, says.")
 @deployer
@@ -140,11 +154,16 @@ def bundle(
     context: Context, recipe: str, output: Path, push: bool, deployer: str | None, sets: tuple[str, ...], as_json: bool
 ) -> None:
     """Write the bundle that a lane would deliver for RECIPE; no cluster is needed."""
+    from harness.cells.prepare import REFERENCE
+    from harness.cli.assembly import bundler_of, sets_of
+    from harness.publishing.publication import packed, publication, require_reachable
+    from harness.validation.components import notes_of
+
     lane = context.lane(deployer)
     store, client = lane.store, _pushing_to(context, lane) if push else None
-    bundler = bundler_of(context, overrides_of(context, sets), context.console)
+    bundler = bundler_of(context, sets_of(context, sets))
     resolved = context.resolved(recipe)
-    for note in notes_of(resolved, bundler.sets):
+    for note in (*notes_of(resolved, bundler.sets), *bundler.notes(resolved)):
         context.console.note(note)
     document: dict[str, str | bool] = {"directory": str(output)}
     if store is None:
@@ -175,7 +194,9 @@ def bundle(
 
 
 def _pushing_to(context: Context, lane: Lane) -> Client:
-    """Who pushes to where the settings say. Raises UsageError where they say nothing, or there is nothing to push."""
+    """The client of the registry or repository that the settings name. Raises UsageError where they name none, or there
+    is nothing to push.
+    """
     store, settings = lane.store, context.settings
     if store is None:
         raise UsageError(

@@ -43,7 +43,7 @@ def up(context: Context, name: str | None, recipe: str | None, as_json: bool) ->
 @click.option("--all", "everything", is_flag=True, help="Take down every cluster of this user's harness.")
 @click.pass_obj
 def down(context: Context, name: str | None, everything: bool) -> None:
-    """Take the cluster NAME (the setting `cluster` by default) down: no process and no file of it is left."""
+    """Delete the cluster NAME (the setting `cluster` by default), with its processes and files."""
     for platform in context.platforms:
         there = platform.runtime.names()
         for each in there if everything else [name or context.settings.cluster]:
@@ -65,7 +65,7 @@ def status(context: Context, as_json: bool) -> None:
     if as_json:
         context.data(rows)
     elif not rows:
-        context.console.text("no cluster is up; `kwok-harness up` makes one")
+        context.console.text("no cluster is running; `kwok-harness up` creates one")
     else:
         context.console.table(tuple(rows[0]), [tuple(str(value) for value in row.values()) for row in rows])
 
@@ -75,7 +75,7 @@ def status(context: Context, as_json: bool) -> None:
 @click.option("--delete", is_flag=True, help="Remove the simulated nodes instead.")
 @click.pass_obj
 def nodes(context: Context, recipe: str | None, delete: bool) -> None:
-    """Give the cluster that is up the nodes for RECIPE's criteria, or take its nodes away."""
+    """Create the nodes for RECIPE's criteria in the running cluster, or delete its nodes."""
     if recipe is None and not delete:
         raise UsageError("RECIPE is missing", do="kwok-harness recipes list shows them")
     with context.console, coming_up():
@@ -86,7 +86,7 @@ def nodes(context: Context, recipe: str | None, delete: bool) -> None:
             cluster = Cluster(running.kubeconfig, context=running.context)
             require_ours(cluster, running)
             delete_nodes(cluster)
-            context.console.text("the simulated nodes are gone")
+            context.console.text("the simulated nodes were deleted")
             return
         _apply(context, running, context.nodes(_criteria(context, recipe)))
 

@@ -21,7 +21,7 @@ path = click.Path(exists=True, path_type=Path)
 @as_json
 @click.pass_obj
 def command(context: Context, old: Path, new: Path, history: tuple[Path, ...], as_json: bool) -> Exit:
-    """Say what broke, got fixed or got slower from OLD to NEW, each a kwok-results.json or a directory with some.
+    """List what broke, was fixed or became slower from OLD to NEW, each a kwok-results.json or a directory.
 
     Exit code 1 when a cell that passed does not pass any more, when a cell has no verdict where it had one, or when the
     two have no verdict in common; else 0, also for what got slower.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from harness.recipes.load import Catalog
     from harness.recipes.model import Criteria, Recipe
     from harness.recipes.profiles import Profiles
+    from harness.recipes.values import SetOverride
     from harness.results.results import Results
     from harness.runtime import Runtime
     from harness.settings import Settings
@@ -122,6 +123,18 @@ class Context:
         for note in catalog.notes:
             self.console.note(note)
         return catalog
+
+    @cached_property
+    def kwok_sets(self) -> tuple[SetOverride, ...]:
+        """What every run on simulated nodes sets in charts: the overrides of the package, then those of the user's
+        file. Raises DataError for a mistake in that.
+        """
+        from harness.recipes.overrides import load, packaged
+        from harness.recipes.values import check_sets
+
+        own = load(Path(self.settings.overrides)) if self.settings.overrides else ()
+        check_sets(self.catalog, own)
+        return (*packaged(), *own)
 
     def resolved(self, recipe: str, catalog: Catalog | None = None) -> Recipe:
         """The recipe of this name, of the data that the settings name where no other is given, with its mirrors."""

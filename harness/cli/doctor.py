@@ -36,7 +36,7 @@ class Finding:
 @as_json
 @click.pass_obj
 def doctor(context: Context, as_json: bool) -> None:
-    """Say what this machine has, what is missing, and what to do about it; exit code 10 if something is."""
+    """Check this machine, and print a remedy for everything that is missing; exit code 10 if something is."""
     found = [
         _system(),
         _python(),

@@ -20,7 +20,7 @@ from harness.verdict import Verdict
 @as_json
 @click.pass_obj
 def explain(context: Context, run: str, as_json: bool) -> Exit:
-    """Tell what happened in RUN, and judge its verdicts again.
+    """Replay RUN offline, and judge its verdicts again.
 
     RUN is a run id (its last digits, which are the cluster's, will do), a run.jsonl, or a directory that holds one; the
     newest run where nothing is named. Exit code 0 when every verdict is as it was recorded, 1 when one differs: that is

@@ -15,7 +15,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def images() -> None:
-    """See, pull and move the images of the Kind runtime."""
+    """List, pull and transfer the images of the Kind runtime."""
 
 
 @images.command("list")

@@ -15,7 +15,6 @@ from harness.matrix.covering import covering, template_paths
 from harness.matrix.model import Selection, Tier, Wanted
 from harness.matrix.shards import MOST_JOBS, Shard, history, shards
 from harness.matrix.tiers import select, tier_deployers
-from harness.recipes.values import kwok_sets
 from harness.recipes.values import select as switched
 from harness.settings import DEFAULT_FILE
 from lanes import LANES, find
@@ -23,7 +22,7 @@ from lanes import LANES, find
 
 @click.command()
 @click.option("--tier", type=click.IntRange(1, 3), required=True, help="1: generic; 2: touched; 3: all testable.")
-@click.option("--base", metavar="REF", default="", help="Tier 2: what was committed since HEAD left REF.")
+@click.option("--base", metavar="REF", default="", help="Tier 2: what was committed since the merge base with REF.")
 @click.option("--changed", metavar="FILE...", multiple=True, help="Tier 2: these files, without asking git.")
 @click.argument("files", metavar="", nargs=-1)
 @click.option(
@@ -42,9 +41,9 @@ from lanes import LANES, find
     multiple=True,
     help="Results of earlier sweeps: what cells took balances the shards.",
 )
-@click.option("--why", is_flag=True, help="Say also why each of the others is left out.")
+@click.option("--why", is_flag=True, help="Also show why each other recipe is not selected.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "github"]), default="table", show_default=True)
-@click.option("--allow-empty", is_flag=True, help="A selection without cells is no failure.")
+@click.option("--allow-empty", is_flag=True, help="Accept an empty selection.")
 @click.pass_obj
 def matrix(
     context: Context,
@@ -63,7 +62,7 @@ def matrix(
     form: str,
     allow_empty: bool,
 ) -> None:
-    """Say which recipes run under which lanes, and why.
+    """Select the recipes and lanes to run, with the reasons.
 
     Tier 1 is every generic recipe under every lane, tier 2 every recipe for an accelerator that a change touches, under
     helm, tier 3 every testable recipe under every lane. What is not committed does not count for --base.
@@ -110,7 +109,7 @@ def matrix(
         what = (
             f"shard {number}/{count} has no cells" if number is not None else f"nothing is selected: {'; '.join(lines)}"
         )
-        raise HarnessError(what, do="--why says why for each recipe; --allow-empty takes it for an answer")
+        raise HarnessError(what, do="--why shows the reason for each recipe; --allow-empty accepts an empty selection")
 
 
 def _change(context: Context, tier: Tier, base: str, files: tuple[str, ...]) -> Change | None:
@@ -122,16 +121,22 @@ def _change(context: Context, tier: Tier, base: str, files: tuple[str, ...]) -> 
         raise UsageError("tier 2 is what a change touches", do="give either --base REF or --changed FILE...")
     for file in files:
         if not file or file.startswith("-"):
-            raise UsageError(f"{file!r} is no file", where="--changed")
+            raise UsageError(f"{file!r} is not a file", where="--changed")
     if base:
         return changes.since(
             base,
             context.catalog,
             context.profiles,
-            settings=context.file or DEFAULT_FILE,
+            used=_used(context),
             checkout=Path.cwd(),
         )
-    return changes.named(files, context.catalog, context.profiles, settings=context.file or DEFAULT_FILE)
+    return changes.named(files, context.catalog, context.profiles, used=_used(context))
+
+
+def _used(context: Context) -> tuple[Path, ...]:
+    """The files in use that every recipe depends on, wherever they are."""
+    overrides = context.settings.overrides
+    return (context.file or DEFAULT_FILE, *([Path(overrides)] if overrides else []))
 
 
 def _deployers(tier: Tier, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -156,7 +161,7 @@ def _cover(context: Context, full: Selection) -> tuple[Selection, str]:
     paths = {}
     for name in full.recipes:
         recipe = context.resolved(name)
-        paths[name] = template_paths(switched(recipe, kwok_sets(recipe)).recipe)
+        paths[name] = template_paths(switched(recipe, context.kwok_sets).recipe)
     cover = covering(full, paths)
     kept = f"{len(cover.selection.cells)} of {len(full.cells)} cells cover"
     return cover.selection, f"{kept} {len(full.recipes)} recipes and {len(cover.pairs)} pairs of template path and lane"

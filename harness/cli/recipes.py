@@ -10,7 +10,7 @@ from harness.recipes.why import why as explain
 
 @click.group()
 def recipes() -> None:
-    """Look at recipes: what there is, what one resolves to, and why."""
+    """List recipes, show what one resolves to, and why."""
 
 
 @recipes.command("list")
@@ -73,7 +73,7 @@ def show(context: Context, recipe: str, as_json: bool) -> None:
 @click.pass_obj
 def why(context: Context, recipe: str, as_json: bool) -> None:
     """Say why a recipe is what it is: overlays, mixins, and the file and line of each component's settings."""
-    found = explain(context.catalog, recipe)
+    found = explain(context.catalog, recipe, context.kwok_sets)
     if as_json:
         context.data(found.document())
         return
@@ -97,4 +97,7 @@ def why(context: Context, recipe: str, as_json: bool) -> None:
         if settings:
             lines.append(heading)
             lines += [f"  {each.field} = {each.value!r}  ← {', '.join(each.places)}" for each in settings]
+    if found.overrides:
+        lines.append("set for simulated nodes:")
+        lines += [f"  {each.set}: {each.reason}  ← {each.place}" for each in found.overrides]
     context.console.text("\n".join(lines))

@@ -13,7 +13,7 @@ from harness import reports
 from harness.cells.budget import Budget
 from harness.cells.cell import new_run_id
 from harness.cells.lane import Lane
-from harness.cli.assembly import overrides_of, tools_of
+from harness.cli.assembly import bundler_of, sets_of, tools_of
 from harness.cli.cells import constraints, sets
 from harness.cli.context import Context, as_json, earlier, recipe_names
 from harness.cli.worker import Order, carry_out
@@ -61,8 +61,8 @@ RESULTS_VARIABLE = "KWOK_RESULTS_FILE"
     "--retry-flaky", "retries", metavar="N", type=click.IntRange(0, 10), default=0, help="Try failed cells again."
 )
 @click.option("--results", "directory", type=click.Path(file_okay=False, path_type=Path), help="Where results go.")
-@click.option("--keep", is_flag=True, help="Leave the clusters of failed cells as they end up.")
-@click.option("--parity/--no-parity", default=True, help="Whether the objects must be those that helm would make.")
+@click.option("--keep", is_flag=True, help="Keep the clusters of failed cells.")
+@click.option("--parity/--no-parity", default=True, help="Check that the objects are those that helm would make.")
 @sets
 @constraints
 @earlier
@@ -85,13 +85,13 @@ def sweep(
     history: tuple[Path, ...],
     as_json: bool,
 ) -> Exit:
-    """Run recipes (all testable ones, where none is named) under one lane or several, and say what became of each.
+    """Run recipes (all testable ones, where none is named) under one lane or several, and report each result.
 
     Three cells of a lane in a row that end with 50 end the sweep. Results are written after every cell.
     """
     Budget.of(os.environ)
     context.override("constraints", constraints)
-    overrides_of(context, sets)
+    bundler_of(context, sets_of(context, sets))  # a mistake is one error, before the first cell
     lanes = _lanes(context, deployers)
     plan = _plan(context, _cells(keys) if keys else None, (*names, *globs), lanes, shard)
     lanes = [context.lane(name) for name in dict.fromkeys(cell.deployer for cell in plan if not cell.skipped)]

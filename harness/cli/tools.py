@@ -9,7 +9,7 @@ from harness.tools.toolbox import ToolState
 
 @click.group()
 def tools() -> None:
-    """See, prepare and check the pinned tools."""
+    """List, prepare and verify the pinned tools."""
 
 
 @tools.command("list")

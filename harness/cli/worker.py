@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.cells.budget import Budget
 from harness.cells.cell import Cell
-from harness.cli.assembly import assemble, bundler_of, overrides_of
+from harness.cli.assembly import assemble, bundler_of, sets_of
 from harness.cli.context import Context
 from harness.errors import HarnessError
 from harness.excerpts import first_line
@@ -102,7 +102,7 @@ def _cell(order: Order, telling: Telling) -> Cell:
         context.lane(task.deployer),
         name=task.cluster,
         reuse=platform.shared,
-        bundler=bundler_of(context, overrides_of(context, order.sets), telling),
+        bundler=bundler_of(context, sets_of(context, order.sets)),
         tools=order.tools.__getitem__,
         cancel=lambda: None,  # nothing is built here
         journal=Journal(telling),

@@ -223,9 +223,9 @@ def _decode(body: bytes, where: str) -> dict[str, Any]:
     try:
         answer = json.loads(body) if body else {}
     except ValueError as error:
-        raise Interrupted("the answer is not JSON", where=where) from error
+        raise Interrupted("the response is not JSON", where=where) from error
     if not isinstance(answer, dict):
-        raise ClusterError("the answer is no JSON object", where=where)
+        raise ClusterError("the response is not a JSON object", where=where)
     return answer
 
 

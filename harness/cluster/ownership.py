@@ -47,5 +47,5 @@ def _not_ours(cluster: Cluster, why: str, running: RunningCluster) -> NotOurs:
     return NotOurs(
         f"this is not the cluster {running.name!r} that the harness made: {why}; nothing was written",
         where=str(cluster.kubeconfig),
-        do=f"make it anew: kwok-harness down {running.name}; kwok-harness up {running.name}",
+        do=f"create it again: kwok-harness down {running.name}; kwok-harness up {running.name}",
     )

@@ -70,7 +70,7 @@ def read_body(response: urllib3.BaseHTTPResponse, until: float, where: str, cloc
             while chunk := response.read1(_CHUNK):
                 chunks.append(chunk)
                 if clock() > until:
-                    raise Interrupted("no complete answer in time", where=where)
+                    raise Interrupted("no complete response in time", where=where)
     except BaseException:
         response.close()
         raise

@@ -23,7 +23,7 @@ Files = Mapping[str, str]  # by path below the collector's own
 _OWN = {  # beside what collectors bring
     "collectors.txt": "what became of each collector",
     "run.json": "the outcome, for scripts",
-    "run.jsonl": "what was seen and judged: `kwok-harness explain` with this directory tells it",
+    "run.jsonl": "the recording: replay it with `kwok-harness explain` and this directory",
 }
 
 
@@ -188,7 +188,7 @@ def _one_line(error: Exception) -> str:
     """The cause of a failed collector on one line; of a command, what it said last."""
     if isinstance(error, CommandFailed) and not error.timed_out:
         said = (error.completed.stderr.strip() or error.completed.stdout.strip()).splitlines()
-        return f"exit status {error.completed.returncode}: {said[-1] if said else 'it said nothing'}"
+        return f"exit status {error.completed.returncode}: {said[-1] if said else 'no output'}"
     text = str(error).strip().splitlines()
     named = isinstance(error, HarnessError)
     return (text[0] if text else "") if named and text else f"{type(error).__name__}: {text[0] if text else ''}"

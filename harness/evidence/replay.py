@@ -137,7 +137,7 @@ def replay(path: Path) -> Replay:
         lines = file.read_bytes().splitlines(keepends=True)
     except OSError as error:
         raise UsageError(
-            f"there is no recording here: {error.strerror}",
+            f"no recording found: {error.strerror}",
             where=str(file),
             do=f"Name a {FILE}, or a kwok-debug directory that holds one.",
         ) from error
@@ -148,7 +148,7 @@ def replay(path: Path) -> Replay:
     for number, line in enumerate(lines, start=1):
         reading.line(number, line)
     if reading.replay is None:
-        raise DataError("this is not a recording: it holds no whole line", where=str(file))
+        raise DataError("this is not a recording: it has no complete line", where=str(file))
     reading.replay.truncated = truncated
     return reading.replay
 
@@ -271,7 +271,7 @@ def _outline(data: Mapping[str, str]) -> tuple[str, str, bool]:
 
 def _header(event: Mapping[str, Any]) -> Mapping[str, Any]:
     if event["event"] != "header" or event["format"] != FORMAT:
-        raise ValueError(f"its first line is no header of format {FORMAT}")
+        raise ValueError(f"its first line is not a header of format {FORMAT}")
     return {name: str(event[name]) for name in ("run", "recipe", "deployer", "cluster", "started")}
 
 

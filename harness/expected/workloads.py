@@ -80,11 +80,8 @@ def expect(
     releases: list[Rendered] = []
     for folder in bundle.folders:
         if folder.component not in entries:
-            raise DataError(
-                f"the bundle has release {folder.release} of component {folder.component}, the recipe has none such",
-                where=recipe.name,
-                do=did_you_mean(folder.component, entries),
-            )
+            what = f"release {folder.release} of component {folder.component}: the recipe has no such component"
+            raise DataError(what, where=recipe.name, do=did_you_mean(folder.component, entries))
         scheduling = declared(entries[folder.component].scheduling)
         objects = rendered[folder.release]
         releases.append(Rendered(folder.release, folder.namespace, objects, scheduling, bundle.by_argocd))

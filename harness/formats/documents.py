@@ -103,7 +103,7 @@ class Document:
     def root(self) -> "Block":
         """The top-level mapping; an empty file or anything else is an error."""
         if not isinstance(self.data, dict):
-            raise DataError("holds no mapping", where=str(self.file))
+            raise DataError("expected a YAML mapping", where=str(self.file))
         return Block(self, (), self.data)
 
 
@@ -154,7 +154,7 @@ class Block:
         items = self._list(key)
         for position, item in enumerate(items):
             if not isinstance(item, str) or not item:
-                raise DataError(f"{key} holds {item!r}, which is no text", where=self.where(key, position))
+                raise DataError(f"{key} holds {item!r}, expected text", where=self.where(key, position))
             if item in items[:position]:
                 raise DataError(f"{key} names {item!r} twice", where=self.where(key, position))
         return tuple(items)
@@ -189,7 +189,7 @@ class Block:
         items = self._list(key)
         for position, item in enumerate(items):
             if not isinstance(item, dict):
-                raise DataError(f"{key} holds {item!r}, which is no mapping", where=self.where(key, position))
+                raise DataError(f"{key} holds {item!r}, expected a mapping", where=self.where(key, position))
         return tuple(Block(self.document, (*self.path, key, position), item) for position, item in enumerate(items))
 
     def _list(self, key: str) -> list[Any]:

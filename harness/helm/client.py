@@ -236,11 +236,11 @@ def _flat(document: Any, folder: Folder) -> Iterator[dict[str, Any]]:
     kind = document.get("kind") if isinstance(document, dict) else None
     if not isinstance(document, dict) or not kind or not document.get("apiVersion"):
         raise RenderFailed(
-            f"the chart renders something that is no Kubernetes object: {str(document)[:200]}", where=_where(folder)
+            f"the chart renders something that is not a Kubernetes object: {str(document)[:200]}", where=_where(folder)
         )
     if not isinstance(kind, str) or not isinstance(document["apiVersion"], str):
         raise RenderFailed(
-            f"the chart renders an object whose kind or apiVersion is no text: {str(document)[:200]}",
+            f"the chart renders an object whose kind or apiVersion is not a string: {str(document)[:200]}",
             where=_where(folder),
         )
     if kind.endswith("List") and isinstance(document.get("items"), list):

@@ -26,17 +26,17 @@ _KNOWN = tuple(
         ),
         (
             r"no matches for kind",
-            "it makes objects of a kind that the cluster does not have",
-            "let the component depend on the one that brings the CRD",
+            "it creates objects of a kind that the cluster does not serve",
+            "add a dependency on the component that installs the CRD",
         ),
         (
             r"invalid ownership metadata|already exists",
-            "it makes an object that another release has made already, or one that was there before",
+            "it creates an object that another release has created, or that existed before",
             "two components may not share an object",
         ),
         (
             r"failed calling webhook|denied the request",
-            "an admission webhook stood in the way",
+            "an admission webhook blocked the request",
             "see the setting `webhooks`",
         ),
         (

@@ -9,6 +9,7 @@ from filelock import FileLock
 from harness.errors import ClusterError
 from harness.processes import daemons
 from harness.processes.daemons import Identity
+from harness.replacing import replace
 from harness.results.journal import Journal
 from harness.runtime import Runtime
 
@@ -44,9 +45,7 @@ class Marks:
 
     def write(self, name: str, mark: Mark) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = self._file(name).with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(mark)), encoding="utf-8")
-        fresh.replace(self._file(name))
+        replace(self._file(name), json.dumps(asdict(mark)))
 
     def remove(self, name: str) -> None:
         self._file(name).unlink(missing_ok=True)

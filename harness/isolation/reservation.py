@@ -143,5 +143,5 @@ class Stay:
             if report.clean:
                 return True
             left = "; ".join(report.remaining[:3])
-            self._journal.note(f"cluster {self.name} is taken down: what the cell left could not be removed: {left}")
+            self._journal.note(f"cluster {self.name} was deleted: objects of the cell could not be removed: {left}")
         return False

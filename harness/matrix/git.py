@@ -34,7 +34,7 @@ class Repository:
         top, shallow = answer.stdout.splitlines()
         if shallow == "true":
             do = "git fetch --unshallow; in GitHub Actions, actions/checkout with fetch-depth: 0"
-            raise DataError("is a shallow clone: what a branch has changed cannot be told", where=top, do=do)
+            raise DataError("is a shallow clone: the changes of a branch cannot be determined", where=top, do=do)
         return cls(Path(top))
 
     def merge_base(self, base: str) -> str:
@@ -42,7 +42,7 @@ class Repository:
         known = self._git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}", check=False).returncode == 0
         if not known or base.startswith("-"):
             do = f"git fetch origin {base.removeprefix('origin/')}, or actions/checkout with fetch-depth: 0"
-            raise UsageError(f"git knows no commit {base!r}", where="--base", do=do)
+            raise UsageError(f"unknown commit {base!r}", where="--base", do=do)
         common = self._git("merge-base", base, "HEAD", check=False)
         if common.returncode:
             raise UsageError(f"HEAD and {base!r} have no commit in common", where="--base")

@@ -90,11 +90,11 @@ class Wanted:
     def refuses(self, catalog: Catalog, name: str) -> str:
         """Why the recipe is not wanted; empty where it is."""
         if self.recipes and not any(fnmatchcase(name, pattern) for pattern in self.recipes):
-            return f"not asked for: it is called none of {', '.join(self.recipes)}"
+            return f"not selected: its name is none of {', '.join(self.recipes)}"
         for key, value in self.criteria.items():
             found = getattr(_criteria(catalog, name), key)
             if found != value:
-                return f"not asked for: its {key} is {found}, not {value}"
+                return f"not selected: its {key} is {found}, not {value}"
         return ""
 
     def names(self, recipe: str) -> bool:

@@ -67,7 +67,9 @@ def history(directories: Iterable[Path]) -> tuple[dict[_Key, float], list[str]]:
                 for key, seconds in _durations(json.loads(file.read_text(encoding="utf-8"))):
                     found.setdefault(key, []).append(seconds)
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-                notes.append(f"{file} is left out, it is no result of a sweep: {type(error).__name__}: {error}")
+                notes.append(
+                    f"{file} is ignored, because it is not a result of a sweep: {type(error).__name__}: {error}"
+                )
     return {key: median(seconds) for key, seconds in found.items()}, notes
 
 

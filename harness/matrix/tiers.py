@@ -61,7 +61,7 @@ def _decided(name: str, tier: Tier, generic: bool, touched: Mapping[str, str]) -
         case Tier.TOUCHED if generic:
             return "", "generic: tier 1 tests it whatever has changed"
         case _:
-            return touched.get(name, ""), "" if name in touched else "not touched: nothing that it is made of changed"
+            return touched.get(name, ""), "" if name in touched else "not touched: none of its files changed"
 
 
 def _without_nodes(catalog: Catalog, profiles: Profiles, name: str, wanted: Wanted) -> str:

@@ -1,6 +1,6 @@
 """Which recipes a change touches, and by which file: everything a recipe is made of, before the change and after it.
 
-Both, because what is gone still counts: an overlay that no longer applies, a values file that nobody reads any more.
+Both, because deleted files still count: an overlay that no longer applies, a values file that is no longer read.
 Whole paths are compared, never parts of them.
 """
 
@@ -76,7 +76,7 @@ def touched(
     """Why each recipe that is touched is: its name, and a reason that names the files.
 
     `changed` are absolute paths without symbolic links. `before` is the data without the change, None where that is
-    not known: then a file that is gone touches every recipe. What is below `always` touches every recipe too.
+    not known: then a file that was deleted touches every recipe. What is below `always` touches every recipe too.
     """
     names = now.catalog.testable()
     everywhere = [reason for path in sorted(changed) if (reason := _promotes(now, path, before is None, always))]
@@ -88,7 +88,7 @@ def touched(
         try:
             uses |= _before(before, now, name, uses)
         except HarnessError as error:
-            found[name] = f"what it was made of before the change cannot be told: {error.what}"
+            found[name] = f"its state before the change cannot be read: {error.what}"
             continue
         reasons = [f"{how}: {_shown(now, path)} {_fate(path)}" for path in sorted(changed) if (how := _how(uses, path))]
         if reasons:
@@ -100,13 +100,13 @@ def _promotes(now: State, path: Path, blind: bool, always: Collection[Path]) -> 
     """Why a change of `path` touches every recipe; empty where it does not."""
     shown = f"{_shown(now, path)} {_fate(path)}"
     if path == now.directory / REGISTRY:
-        return f"every recipe is made with it: {shown}"
+        return f"every recipe uses it: {shown}"
     if path == now.directory / "overlays" / f"{BASE}.yaml":
         return f"every recipe is based on it: {shown}"
     if _of_harness(now, path) or any(path.is_relative_to(each) for each in always):
         return f"the harness itself: {shown}"
     if blind and path.is_relative_to(now.root) and not path.exists():
-        return f"who used it is not known without git: {shown}"
+        return f"its users are not known without git: {shown}"
     return ""
 
 
@@ -168,7 +168,7 @@ def _made_of(state: State, found: Resolution) -> Iterator[tuple[Path, str]]:
     yield nodes.system.file, f"system nodes {nodes.system}"
     yield nodes.accelerated.file, f"accelerated nodes {nodes.accelerated}"
     for path in nodes.further:
-        yield path, f"what clusters of {nodes.accelerated.provider} have besides"
+        yield path, f"what clusters of {nodes.accelerated.provider} have in addition"
 
 
 def _files(catalog: Catalog, component: Component) -> Iterator[tuple[Path, str]]:
@@ -217,7 +217,7 @@ def _shown(now: State, path: Path) -> str:
 
 
 def _fate(path: Path) -> str:
-    return "changed" if path.exists() or path.is_symlink() else "is gone"
+    return "changed" if path.exists() or path.is_symlink() else "was deleted"
 
 
 def _shortened(reasons: list[str]) -> str:

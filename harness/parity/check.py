@@ -15,6 +15,7 @@ from typing import Any
 from harness.bundles.model import Bundle
 from harness.cluster.api import ApiError, Cluster, address
 from harness.errors import VerdictFailed
+from harness.excerpts import cut, some
 from harness.expected.objects import Expected, Path, expected
 from harness.objects import Kind, Object, Reference
 from harness.parity.compare import ABSENT, Difference, Judge, differences, dotted, touches
@@ -40,7 +41,7 @@ class Varying:
     held: bool
 
     def __str__(self) -> str:
-        shown = ", ".join(map(dotted, self.paths[:3])) + (", ..." if len(self.paths) > 3 else "")
+        shown = some([dotted(path) for path in self.paths], 3)
         how = "compared with the release that helm made" if self.held else "not compared"
         return f"{self.reference}: each rendering of the chart gives another {shown}: {how}"
 
@@ -91,11 +92,10 @@ class ParityReport:
         if self.equal:
             return
         found = self.lines()
-        more = (f"... and {len(found) - SHOWN} more",) if len(found) > SHOWN else ()
         count = f"{len(found)} difference{'' if len(found) == 1 else 's'}"
         what = f"{count} between what helm makes of the charts (-) and what is in the cluster (+)"
         what = what if found else "nothing was compared"
-        raise ParityBroken("\n  ".join((what, *found[:SHOWN], *more)), where="parity")
+        raise ParityBroken("\n  ".join((what, *cut(found, SHOWN))), where="parity")
 
 
 # What is expected

@@ -54,7 +54,7 @@ def free_ports(count: int, reserved: Collection[int]) -> list[int]:
             found.append(port)
     if len(found) < count:
         raise ClusterError(
-            f"there are no {count} free ports between {LOWEST} and {HIGHEST}",
+            f"fewer than {count} free ports between {LOWEST} and {HIGHEST}",
             where="127.0.0.1",
             do="see who holds them: ss -ltnp",
         )

@@ -58,7 +58,7 @@ class Catalog:
         What no known version of the format has is such a fault, unless `lenient`: then it is left out, with a note.
         """
         if not directory.is_dir():
-            raise DataError("is no recipes directory", where=str(directory), do="see `recipes` in the settings")
+            raise DataError("is not a recipes directory", where=str(directory), do="see `recipes` in the settings")
         reading = Reading(lenient)
         version, registry = load_registry(directory, reading)
         overlays = dict(_files(directory, "overlays", _overlay, reading))
@@ -188,7 +188,7 @@ def _below(directory: Path, path: str, root: Path, above: tuple[Path, ...]) -> I
 
 def _is_file(directory: Path, relative: str, where: str) -> None:
     if not inside(directory, relative, where).is_file():
-        raise DataError(f"{relative} is no file", where=where)
+        raise DataError(f"{relative} is not a file", where=where)
 
 
 def _files(
@@ -199,7 +199,7 @@ def _files(
         if file.name.startswith(".") or file.suffix == ".md":
             continue
         if file.suffix != ".yaml" or not file.is_file():
-            raise DataError("is no recipe file: only <name>.yaml belongs here", where=str(file))
+            raise DataError("is not a recipe file: only <name>.yaml is allowed here", where=str(file))
         inside(directory, f"{folder}/{file.name}", str(file))
         block = Document.read(file, reading).root().closed("apiVersion", "kind", "metadata", "spec")
         item = read(block, file, reading)

@@ -80,7 +80,9 @@ class Resources(_Closed):
     def _named(self) -> Self:
         for name in self.further:
             if not _RESOURCE.fullmatch(name):
-                raise ValueError(f"{name} is no resource: expected cpu, memory, storage, hugepages-SIZE or DOMAIN/NAME")
+                raise ValueError(
+                    f"{name} is not a resource: expected cpu, memory, storage, hugepages-SIZE or DOMAIN/NAME"
+                )
         return self
 
     @property
@@ -319,7 +321,7 @@ _REMEDY = "add a profile, name one (nodes.profile), or allow the generic one (no
 
 def _services(root: Path) -> list[str]:
     if not root.is_dir():
-        raise DataError("is no directory of profiles", where=str(root))
+        raise DataError("is not a directory of profiles", where=str(root))
     return sorted(each.name for each in root.iterdir() if each.is_dir())
 
 

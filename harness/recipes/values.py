@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import DataError, HarnessError, UsageError, did_you_mean
 from harness.formats.documents import read_values
 from harness.names import ACCELERATED, GPU_TAINT, KWOK_TAINT, NODE_TYPE_LABEL, SYSTEM
 from harness.recipes.derived_values import with_derived
@@ -47,15 +47,27 @@ KWOK_PLACEMENT = NodePlacement(
 
 @dataclass(frozen=True)
 class SetOverride:
-    """`--set component:path=value`: `component` is a name or one of its override keys, `path` its steps."""
+    """`component:path=value`: `component` is a name or one of its override keys, `path` its steps.
+
+    One of a file of overrides has the `reason` and the `place` (file:line) that it was read from; one of `--set` has
+    neither.
+    """
 
     component: str
     path: tuple[str, ...]
     value: str | int | bool | None
     text: str
+    reason: str = ""
+    place: str = ""
 
     def __str__(self) -> str:
         return self.text
+
+    def error(self, what: str, *, do: str = "") -> HarnessError:
+        """A mistake in this override: recipe data where a file has it, else a mistake on the command line."""
+        return (
+            DataError(what, where=self.place, do=do) if self.place else UsageError(what, where=f"--set {self}", do=do)
+        )
 
     @property
     def toggle(self) -> bool:
@@ -81,7 +93,7 @@ def parse_set(text: str) -> SetOverride:
     match = _SET.fullmatch(text)
     path = tuple(step.replace("\\.", ".") for step in _DOT.split(match["path"])) if match else ()
     if match is None or not all(path):
-        raise UsageError(f"{text!r} is no override", where="--set", do="write component:path=value")
+        raise UsageError(f"{text!r} is not an override", where="--set", do="write component:path=value")
     if "[" in match["path"] or match["value"].startswith("{"):
         do = "put the list into the component's values file"
         raise UsageError(f"{text!r}: lists and their items cannot be set", where="--set", do=do)
@@ -91,34 +103,12 @@ def parse_set(text: str) -> SetOverride:
     return SetOverride(match["component"], path, value, text)
 
 
-# What every KWOK run sets, as the bash harness does: a hook needs a webhook that answers, a volume of a fake node never
-# binds, admission calls to a pod without a process hang, and alert rules and alertmanager are slow and prove nothing.
-KWOK_SETS: tuple[SetOverride, ...] = tuple(
-    parse_set(text)
-    for text in (
-        "certmanager:startupapicheck.enabled=false",
-        "slinkyslurmoperator:webhook.enabled=false",
-        "slinkyslurmoperator:certManager.enabled=false",
-        "slurmcluster:controller.persistence.enabled=false",
-        "kubeprometheusstack:defaultRules.create=false",
-        "kubeprometheusstack:alertmanager.enabled=false",
-        "nodewright-customizations:enabled=false",
-        "dynamoplatform:etcd.persistence.enabled=false",
-        "dynamoplatform:nats.config.jetstream.fileStore.enabled=false",
-    )
-)
-
-
-def kwok_sets(recipe: Recipe) -> tuple[SetOverride, ...]:
-    """Those of KWOK_SETS whose component `recipe` has: `aicr` refuses the others."""
-    return tuple(s for s in KWOK_SETS if any(c.entry.answers_to(s.component) for c in recipe.components))
-
-
 @dataclass(frozen=True)
 class Selection:
     """What a run is made of: the recipe without the components that were switched off, and the overrides that apply.
 
-    `notes` has a line for each override that was left out, and for each component that was switched off.
+    `notes` has a line for each override of a file that takes effect, for each of `--set` whose component is absent, and
+    for each component that `--set` switched off.
     """
 
     recipe: Recipe
@@ -129,37 +119,44 @@ class Selection:
 def select(recipe: Recipe, sets: Sequence[SetOverride]) -> Selection:
     """Apply `component:enabled=false` and leave out the overrides of components that `recipe` does not have.
 
-    What depends on a component that is switched off takes it as provided. Raises UsageError if nothing is left.
+    What depends on a component that is switched off takes it as provided. Raises UsageError or DataError if nothing is
+    left.
     """
     notes: list[str] = []
+    last: dict[tuple[str, tuple[str, ...]], SetOverride] = {}  # by component and path: what takes effect
     kept: list[SetOverride] = []
-    toggles: dict[str, SetOverride] = {}
     for override in sets:
         component = next((c for c in recipe.components if c.entry.answers_to(override.component)), None)
-        if component is None:
-            notes.append(f"--set {override.text} left out: {recipe.name} has no component {override.component}")
-        elif override.toggle:
-            toggles[component.name] = override
-        else:
-            kept.append(override)
-    dropped = {name for name, override in toggles.items() if override.value is False}
-    notes += [f"{name} switched off by --set {toggles[name].text}" for name in sorted(dropped)]
+        if component is not None:
+            last[component.name, override.path] = override
+            kept += [] if override.toggle else [override]
+        elif not override.place:
+            notes.append(f"--set {override} left out: {recipe.name} has no component {override.component}")
+    notes += [f"set for simulated nodes: {each}: {each.reason}" for each in last.values() if each.place]
+    dropped = {name: each for (name, _), each in last.items() if each.toggle and each.value is False}
+    notes += [f"{name} switched off by --set {each}" for name, each in sorted(dropped.items()) if not each.place]
     components = tuple(
         replace(c, depends_on=tuple(needed for needed in c.depends_on if needed not in dropped))
         for c in recipe.components
         if c.name not in dropped
     )
     if not components:
-        raise UsageError(f"{recipe.name} has no component left", where="--set")
+        raise next(reversed(dropped.values())).error(f"{recipe.name} has no component left")
     return Selection(replace(recipe, components=components), tuple(kept), tuple(notes))
 
 
 def check_sets(catalog: Catalog, sets: Sequence[SetOverride]) -> None:
-    """Refuse an override whose component nothing in the catalog answers to: a typing error. Raises UsageError."""
+    """Refuse an override whose component nothing in the catalog answers to: a typing error.
+
+    Raises UsageError, or DataError for one of a file.
+    """
+    entries = catalog.registry.values()
     for override in sets:
-        if not any(entry.answers_to(override.component) for entry in catalog.registry.values()):
-            do = f"known: {', '.join(sorted(catalog.registry))}"
-            raise UsageError(f"unknown component {override.component!r}", where=f"--set {override.text}", do=do)
+        if not any(entry.answers_to(override.component) for entry in entries):
+            names = {name for entry in entries for name in (entry.name, *entry.value_override_keys)}
+            raise override.error(
+                f"unknown component {override.component!r}", do=did_you_mean(override.component, names)
+            )
 
 
 def component_values(
@@ -170,7 +167,7 @@ def component_values(
 ) -> dict[str, Any]:
     """The values of `component`: its files, `overrides`, those of `sets` that mean it, then `scheduling`.
 
-    Raises UsageError for an override whose path runs through something that is no map.
+    Raises UsageError, or DataError for an override of a file, where a path runs through something that is no map.
     """
     values: dict[str, Any] = {}
     for position, file in enumerate(values_files(recipe.data, component.name, component.values_file)):
@@ -233,7 +230,7 @@ def _set(values: dict[str, Any], override: SetOverride) -> None:
     for step in parents:
         below = values.setdefault(step, {})
         if not isinstance(below, dict):
-            raise UsageError(f"{step} is {below!r}, no map to set something in", where=f"--set {override.text}")
+            raise override.error(f"cannot set {override}: {step} is {below!r}, expected a mapping")
         values = below
     values[last] = override.value
 

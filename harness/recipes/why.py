@@ -1,5 +1,6 @@
 """Why a recipe is what it is: for people who look at a red cell and ask where a setting came from."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from harness.recipes.load import Catalog
 from harness.recipes.model import ANY, SPELLING, ComponentRef, Mixin, Overlay
 from harness.recipes.resolve import Resolution, resolution
+from harness.recipes.values import SetOverride
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,15 @@ class ComponentOrigin:
 
 
 @dataclass(frozen=True)
+class Override:
+    """`component:path=value` that runs on simulated nodes set, why, and the file:line that it is from."""
+
+    set: str
+    reason: str
+    place: str
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Everything about one recipe, printable and as plain data. Paths are relative to the data root."""
 
@@ -56,6 +67,7 @@ class Explanation:
     applied: tuple[Applied, ...]
     mixins: tuple[Used, ...]
     components: tuple[ComponentOrigin, ...]
+    overrides: tuple[Override, ...]
     files: tuple[str, ...]
     constraints: tuple[Setting, ...] = ()
     validation: tuple[Setting, ...] = ()
@@ -65,8 +77,8 @@ class Explanation:
         return asdict(self)
 
 
-def why(catalog: Catalog, name: str) -> Explanation:
-    """Explain `name`. Raises what `resolve` raises."""
+def why(catalog: Catalog, name: str, overrides: Sequence[SetOverride] = ()) -> Explanation:
+    """Explain `name`, with those of `overrides` whose component it has. Raises what `resolve` raises."""
     found = resolution(catalog, name)
     order = [component.name for component in found.recipe.components]
     return Explanation(
@@ -86,6 +98,11 @@ def why(catalog: Catalog, name: str) -> Explanation:
         ),
         components=tuple(
             ComponentOrigin(n, n in order, _settings(found.references[n], catalog)) for n in [*order, *found.disabled]
+        ),
+        overrides=tuple(
+            Override(str(each), each.reason, _short(each.place, catalog))
+            for each in overrides
+            if any(component.entry.answers_to(each.component) for component in found.recipe.components)
         ),
         files=tuple(_short(str(file), catalog) for file in found.recipe.files),
         constraints=_constraints(found, catalog),

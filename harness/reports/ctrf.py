@@ -65,7 +65,7 @@ def read(document: Mapping[str, Any]) -> Results:
     """The results that a document was made of. Raises KeyError, TypeError or ValueError where we have not made it."""
     extra = document["extra"]
     if extra["shardId"] and not re.fullmatch(r"[1-9]\d*/[1-9]\d*", extra["shardId"]):
-        raise ValueError(f"{extra['shardId']!r} is no shard such as 2/5")
+        raise ValueError(f"{extra['shardId']!r} is not a shard such as 2/5")
     return Results(
         run_id=extra["runId"],
         started=datetime.fromisoformat(extra["started"]),

@@ -67,7 +67,7 @@ def _cause(cell: CellResult) -> Cause | None:
 def counts(results: Results) -> str:
     """How many cells of each status there are, without those of which there is none."""
     counted = ", ".join(f"{number} {status.value}" for status, number in results.counted().items() if number)
-    return f"{len(results.cells)} cell{'s' * (len(results.cells) != 1)}: {counted or 'nothing was asked for'}"
+    return f"{len(results.cells)} cell{'s' * (len(results.cells) != 1)}: {counted or 'no cell was selected'}"
 
 
 def verdict(results: Results) -> str:

@@ -31,7 +31,7 @@ def read(file: Path) -> Results:
         raise DataError(f"cannot be read: {error.strerror}", where=str(file)) from error
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"is no results file of kwok-harness: {type(error).__name__}: {error}", where=str(file)
+            f"is not a results file of kwok-harness: {type(error).__name__}: {error}", where=str(file)
         ) from error
     return replace(found, cells=tuple(_with_evidence(cell, file.parent) for cell in found.cells))
 
@@ -76,7 +76,7 @@ def merge(
     if len(names) > 1:
         remarks.append(f"the results are of {len(names)} runs: {', '.join(names)}")
     order = dict.fromkeys(cell.name for run in _by_shard(runs.values()) for cell in run.cells)
-    absent = [CellResult(*cell, reason="its job has left no results") for cell in dict.fromkeys(expected)]
+    absent = [CellResult(*cell, reason="its job wrote no results") for cell in dict.fromkeys(expected)]
     merged = Results(
         run_id=names[-1],
         started=min(run.started for run in runs.values()),
@@ -94,7 +94,7 @@ def _files(directories: Iterable[Path], leave_out: Path | None) -> list[Path]:
         below = [place] if place.is_file() else sorted(place.rglob(RESULTS_FILE))
         kept = [file.resolve() for file in below if not leave_out or not file.resolve().is_relative_to(leave_out)]
         if not kept:
-            raise DataError(f"there is no {RESULTS_FILE} at or below it", where=str(place))
+            raise DataError(f"no {RESULTS_FILE} at or below it", where=str(place))
         found.update(dict.fromkeys(kept))
     return list(found)
 
@@ -138,7 +138,7 @@ def _missing(shards: Iterable[str]) -> list[str]:
         if absent := [f"{number}/{total}" for number in range(1, total + 1) if number not in numbers]:
             have = "has" if len(absent) == 1 else "have"
             shard = "shard" if len(absent) == 1 else "shards"
-            reasons.append(f"{shard} {', '.join(absent)} {have} left no results")
+            reasons.append(f"{shard} {', '.join(absent)} {have} no results")
     return reasons
 
 

@@ -261,7 +261,7 @@ class Sweep:
         self._take_turn(None, 0.0)  # who listens by now
         for running in self._running.values():
             running.worker.signal(number)
-        self.view.note(f"{self._why_not()}: {len(self._running)} cells are told to end")
+        self.view.note(f"{self._why_not()}: {len(self._running)} cells are being terminated")
         while self._running and (left := at - time.monotonic()) > 0:
             self._take_turn(None, left)
         for running in self._running.values():

@@ -123,7 +123,7 @@ class Worker(Generic[T, R]):
         code = self._process.exitcode
         if code is not None and code < 0:
             return f"its process was ended by {signal.Signals(-code).name}"
-        return f"its process ended with {code} and said nothing"
+        return f"its process ended with {code} and wrote no result"
 
 
 def ready(waited: Sequence[Any], timeout: float) -> list[Any]:

@@ -18,17 +18,9 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from tenacity import (
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_when_event_set,
-    wait_exponential,
-    wait_random,
-)
-
 from harness.deadline import MONOTONIC, Clock, Deadline
 from harness.errors import SettingsError, ToolError
+from harness.retrying import retrying
 from harness.settings import Archive, Pin
 
 MOST_BYTES = 512 * 2**20  # the largest release file of the field, a Kubernetes server bundle, is below this
@@ -89,14 +81,8 @@ def fetch(
     def pause(seconds: float) -> None:
         clock.wait(cancelled, seconds)
 
-    retrying = Retrying(
-        retry=retry_if_exception_type(_Passing),
-        stop=stop_after_attempt(patience.attempts) | stop_when_event_set(cancelled),
-        wait=wait_exponential(multiplier=patience.delay) + wait_random(0, patience.delay / 10),
-        sleep=pause,
-        reraise=True,
-    )
-    digest = retrying(_download, archive.url, download, patience, deadline, cancelled)
+    again = retrying(patience, lambda error: isinstance(error, _Passing), cancelled=cancelled, sleep=pause)
+    digest = again(_download, archive.url, download, patience, deadline, cancelled)
     if digest != archive.sha256:
         raise ToolError(
             f"{archive.url}: wrong checksum: sha256 is {digest}, settings say {archive.sha256}; nothing was unpacked",
@@ -174,7 +160,7 @@ def _extract(download: Path, archive: Archive, program: Path, most_bytes: int) -
             found = next((m for m in tar if m.name.removeprefix("./") == archive.member), None)
             content = tar.extractfile(found) if found is not None and found.isfile() else None
             if found is None or content is None:
-                raise ToolError(f"{archive.url}: holds no file {archive.member!r}", do="correct the pin's `member`")
+                raise ToolError(f"{archive.url}: contains no file {archive.member!r}", do="correct the pin's `member`")
             if found.size > most_bytes:
                 raise ToolError(f"{archive.url}: {archive.member} is larger than {most_bytes} bytes")
             with program.open("wb") as file:

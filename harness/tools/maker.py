@@ -195,7 +195,7 @@ class Maker:
         """The program and how it was had. None where no way worked; `tried` then says why."""
         state = self._look_in_cache(name, tried)
         if state.path is not None:
-            return state.path, "from cache: another run made it"
+            return state.path, "from cache: built by another run"
         for way in self._ways(name, tried):
             started = time.monotonic()
             try:
@@ -230,7 +230,7 @@ class Maker:
         lines = [f"{place}: {error.what}".replace("\n", "\n    ") for place, error in met]
         remedies = dict.fromkeys(error.do for _, error in met if error.do)
         return ToolError(
-            f"version {version} cannot be had; tried in this order\n  " + "\n  ".join(lines),
+            f"version {version} is not available; tried in this order\n  " + "\n  ".join(lines),
             where=f"tool {name}",
             do="\n  ".join([*remedies, f"{'or ' if remedies else ''}put {name} {version} on PATH"]),
         )

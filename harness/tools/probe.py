@@ -31,10 +31,10 @@ def mismatch(
     except commands.CommandMissing as error:
         return error.what
     except commands.CommandFailed as error:
-        return f"did not say its version within {PROBE_SECONDS:g} s" if error.timed_out else error.what
+        return f"did not print its version within {PROBE_SECONDS:g} s" if error.timed_out else error.what
     said = (done.stdout + done.stderr).strip()
     if done.returncode != 0:
-        return f"ended with status {done.returncode} when asked for its version: {_first_line(said)}"
+        return f"ended with status {done.returncode} when it was run for its version: {_first_line(said)}"
     return "" if mentions(said, version) else f"says {_first_line(said)!r}, not {version}"
 
 

@@ -198,7 +198,7 @@ class Toolchain:
                 raise ToolError(error.what, do="correct settings tools.go (KWOK_TOOLS_GO), or PATH") from error
             said = re.search(r"\bgo(\d+\.\d+\S*)", done.stdout)
             if said is None:
-                raise ToolError(f"{command} does not say which Go it is: {done.stdout.strip()[:100]!r}")
+                raise ToolError(f"{command} did not print its version: {done.stdout.strip()[:100]!r}")
             self._versions[command] = said[1]
         return self._versions[command]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import DataError, did_you_mean
 from harness.recipes.model import ANY, CRITERIA, Component, ComponentValidation, Criteria, Recipe
-from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, component_values, kwok_sets, select
+from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, component_values, select
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,15 @@ Function = Callable[[Component, Bundling], Finding]
 
 
 def of_recipe(recipe: Recipe, sets: Sequence[SetOverride] = ()) -> Bundling:
-    """The bundling of a run: with the overrides and the placement of every simulated one."""
-    overrides = (*kwok_sets(recipe), *sets)
-    selection = select(recipe, overrides)
+    """The bundling of a run: with all its overrides, and the placement of every simulated run."""
+    selection = select(recipe, sets)
     there = {each.name for each in selection.recipe.components}
     off = tuple(each.name for each in recipe.components if each.name not in there)
     metadata = recipe.document()["metadata"]
     return Bundling(selection.recipe, selection.sets, off, metadata=metadata)
 
 
-def notes_of(recipe: Recipe, sets: Sequence[SetOverride] = ()) -> tuple[str, ...]:
+def notes_of(recipe: Recipe, sets: Sequence[SetOverride]) -> tuple[str, ...]:
     """Validate the components of a run's bundle; raises what `validate_components` raises."""
     if not any(component.entry.validations for component in recipe.components):
         return ()

@@ -60,7 +60,7 @@ def read(file: Path) -> tuple[Entry, ...]:
         raise ImageFileError(f"cannot be read: {_why(error)}", where=str(file)) from error
     except (tarfile.TarError, KeyError, TypeError, ValueError) as error:
         raise ImageFileError(
-            "is no file of images of the harness, or not all of it", where=str(file), do=_REMEDY
+            "is not a file of images of the harness, or is truncated", where=str(file), do=_REMEDY
         ) from error
 
 

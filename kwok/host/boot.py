@@ -28,9 +28,9 @@ def controllers_work(objects: Objects) -> Verdict:
     """The API server has made its own namespace, and the controller manager the account that pods run under."""
     marker_namespace = OWNER_MARKER[0]
     if objects.get(NAMESPACES, "", marker_namespace) is None:
-        return Waiting("the API server has not made it yet", f"Namespace {marker_namespace}")
+        return Waiting("the API server has not created it yet", f"Namespace {marker_namespace}")
     if objects.get(SERVICE_ACCOUNTS, "default", "default") is None:
-        return Waiting("the controller manager has not made it yet", "ServiceAccount default/default")
+        return Waiting("the controller manager has not created it yet", "ServiceAccount default/default")
     return Passed("the API server and the controller manager work")
 
 
@@ -54,7 +54,7 @@ class Boot:
         """Wait for the API server. Raises ComponentDied, or ClusterError at the deadline."""
         while not cluster.healthy(min(_LOOK_SECONDS, self._deadline.remaining)):
             self._look(serving=False)
-            self._expect("kube-apiserver", "it does not say ready")
+            self._expect("kube-apiserver", "it is not ready")
 
     def until_working(self, cluster: Cluster) -> None:
         """Wait for the controllers, and see that every component runs. Raises as `until_serving` does."""

@@ -126,7 +126,7 @@ class HostRuntime:
         directory = self._clusters.directory(name)
 
         def start_again(component: str) -> Identity:
-            progress.step(_TASK, f"{component} had ended: starting it again")
+            progress.step(_TASK, f"{component} exited: restarting it")
             return launch.start_again(kwokctl, self._clusters.home, name, component)
 
         try:

@@ -34,7 +34,7 @@ def furnish_cluster(
 ) -> None:
     """Make of a fresh Kind cluster one that simulates, and wait until all of it is ready. Raises ClusterError."""
     if not cluster.healthy(deadline.within(_SERVING_SECONDS).remaining):
-        raise ClusterError("kind has made the cluster, but its API server does not answer", where=cluster.server)
+        raise ClusterError("kind created the cluster, but its API server does not answer", where=cluster.server)
     # The network of the real pods begins with the node's range, which nobody hands out here.
     cluster.patch_merge(NODES, "", node, {"spec": {"podCIDR": REAL_POD_RANGE, "podCIDRs": [REAL_POD_RANGE]}})
     fence.pin(cluster)
@@ -75,7 +75,7 @@ def everything_ready(objects: Objects) -> Verdict:
         if why := _missing(daemonset, len(real), "desiredNumberScheduled", "numberAvailable"):
             return Waiting(why, _subject("DaemonSet", daemonset))
     if objects.get(SERVICE_ACCOUNTS, "default", "default") is None:
-        return Waiting("the controller manager has not made it yet", "ServiceAccount default/default")
+        return Waiting("the controller manager has not created it yet", "ServiceAccount default/default")
     return Passed("the real node and all that runs on it are ready")
 
 

@@ -84,7 +84,7 @@ def _leaks(cluster: Cluster, kind: Kind, obj: dict[str, Any]) -> str:
         return str(error)  # the account that pods run under comes a moment after the namespace
     spec = made["spec"]["template"]["spec"] if kind == DAEMONSETS else made["spec"]
     key, value = KWOK_NODE_LABEL
-    return "" if spec.get("nodeSelector", {}).get(key) == value else f"a {kind.kind} was let through as it was"
+    return "" if spec.get("nodeSelector", {}).get(key) == value else f"a {kind.kind} was admitted unchanged"
 
 
 def _probe_pod() -> dict[str, Any]:

@@ -23,7 +23,7 @@ def load(
     for tag in tags.values():
         image = engine.image(tag)
         if image is None:
-            raise ClusterError("the image is gone again", where=tag, do="kwok-harness images pull")
+            raise ClusterError("the image disappeared", where=tag, do="kwok-harness images pull")
         if loaded.get(tag) != image.id:
             wanted[tag] = image.id
     if not wanted:

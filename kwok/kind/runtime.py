@@ -156,7 +156,7 @@ class KindRuntime:
         if container is None or owner in map(os.path.realpath, container.mounts):
             return container
         raise NotOurs(
-            f"there is a container {container.name} that the harness has not made; it was left alone",
+            f"there is a container {container.name} that the harness did not create; it was not changed",
             where=engine.name,
             do="use another name for the cluster (KWOK_CLUSTER), or remove yours: kind delete cluster --name " + name,
         )
@@ -236,7 +236,7 @@ class KindRuntime:
         (directory / _KUBECONFIG).chmod(0o600)
         node = self._ours(engine, name)
         if node is None:
-            raise ClusterError(f"kind has made no container {node_container(name)}", where=engine.name)
+            raise ClusterError(f"kind created no container {node_container(name)}", where=engine.name)
         cluster = Cluster(directory / _KUBECONFIG)
         record = record.contained(node.id, context=cluster.context_name, server=cluster.server)
         state.write(directory, record)

@@ -100,7 +100,7 @@ def broken(bundle: Bundle, template: str) -> Folder:
         ("{{ if }}\n", r"tuning/templates/sysctl\.yaml:1\): missing value for if"),
         ("a: b: c\n", r"YAML parse error on tuning/templates/sysctl\.yaml"),
         ("{{ fail `choose a driver` }}", r"tuning/templates/sysctl\.yaml:1:\d+\): choose a driver"),
-        ("a: b\n", "renders something that is no Kubernetes object"),
+        ("a: b\n", "renders something that is not a Kubernetes object"),
     ],
 )
 def test_a_chart_that_does_not_render_is_one_clear_error(helm: Helm, bundle: Bundle, template: str, what: str) -> None:

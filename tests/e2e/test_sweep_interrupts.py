@@ -159,5 +159,5 @@ def test_a_worker_that_dies_is_a_failed_cell(tmp_path: Path) -> None:
     warm_up("harness.sweeps.workers", "harness.sweeps.sweep", "pytest")  # what every worker would import
     heard = Heard()
     results = sweep(tmp_path, heard, count=3, dies=True).carry_out()
-    assert [cell.why for cell in results.cells] == ["the cell died: its process ended with 9 and said nothing"] * 3
+    assert [cell.why for cell in results.cells] == ["the cell died: its process ended with 9 and wrote no result"] * 3
     assert results.exit is Exit.FAILURE

@@ -93,7 +93,7 @@ def test_the_wheel_has_the_three_packages_and_nothing_else(installed: Installed)
     ours = {name for name in names if name.partition("/")[0] in PACKAGES}
     assert ours == {name for package in PACKAGES for name in tracked(package)}
     assert {name.partition("/")[0] for name in names - ours} == {installed.wheel.name.rsplit("-", 3)[0] + ".dist-info"}
-    assert {f"{package}/py.typed" for package in PACKAGES} | {"harness/settings.yaml"} <= ours
+    assert {f"{package}/py.typed" for package in PACKAGES} | {"harness/settings.yaml", "kwok/overrides.yaml"} <= ours
 
 
 def test_the_sdist_has_what_a_build_needs_and_no_tests(installed: Installed) -> None:

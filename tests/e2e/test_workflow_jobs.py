@@ -261,14 +261,14 @@ def test_the_summary_is_red_when_a_job_has_not_ended_well(summary: Summary, resu
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        ([sweep(cell(recipe="a"))], "its job has left no results"),
+        ([sweep(cell(recipe="a"))], "its job wrote no results"),
         ([sweep(cell(recipe="a")), sweep(cell(Exit.FAILURE, "b", reason="no pods"))], "no pods"),
         ([], "kwok-jobs"),
     ],
     ids=["absent", "failed", "nothing"],
 )
 def test_the_summary_is_red_when_a_cell_is_not_green(summary: Summary, found: list[Results], said: str) -> None:
-    """Or not there: a job that ended well and left no results has shown nothing."""
+    """Or not there: a job that ended well and wrote no results has shown nothing."""
     runner = summary(needs(), *found)
     assert runner.status == "failure"
     assert runner.step("report").code

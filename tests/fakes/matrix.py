@@ -81,4 +81,4 @@ class History:
         return Profiles(self.top / "profiles", OURS / "profiles")
 
     def since(self, base: str = "main") -> Change:
-        return changes.since(base, self.catalog, self.profiles, settings=DEFAULT_FILE, checkout=self.top)
+        return changes.since(base, self.catalog, self.profiles, used=(DEFAULT_FILE,), checkout=self.top)

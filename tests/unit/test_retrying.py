@@ -23,13 +23,22 @@ class Failing:
 @pytest.mark.parametrize(("error", "calls"), [(OSError("x"), 3), (ValueError("x"), 1)])
 def test_only_what_may_pass_is_tried_again(error: Exception, calls: int) -> None:
     """And the error is raised as it is; pauses double."""
-    again, work, pauses = retrying(RETRIES, lambda found: isinstance(found, OSError)), Failing(error), list[float]()
-    again.sleep = pauses.append
+    work, pauses = Failing(error), list[float]()
+    again = retrying(RETRIES, lambda found: isinstance(found, OSError), sleep=pauses.append)
     with pytest.raises(type(error)) as caught:
         again(work)
     assert caught.value is error
     assert work.calls == calls
     assert pauses == [2.0, 4.0][: calls - 1]
+
+
+def test_a_pause_is_at_least_as_long_as_the_error_asks_for() -> None:
+    """A server may name a time; where it names a shorter one, pauses double all the same."""
+    work, pauses = Failing(OSError("x")), list[float]()
+    again = retrying(RETRIES, lambda _: True, asked=lambda _: 3.0, sleep=pauses.append)
+    with pytest.raises(OSError, match="x"):
+        again(work)
+    assert pauses == [3.0, 4.0]
 
 
 def test_what_is_cancelled_is_not_tried_again() -> None:

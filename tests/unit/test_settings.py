@@ -193,6 +193,16 @@ def test_mirrors_may_be_a_file_of_their_own(file: Path, below: bool, monkeypatch
     assert settings.load(file, environment={}, overrides={"mirrors": "mirrors.yaml"}).mirrors != MIRRORS
 
 
+def test_the_path_of_overrides_is_relative_to_who_names_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a settings file it is beside that file, wherever the harness runs; a variable and -o are as they are typed."""
+    monkeypatch.chdir("/")
+    change(file, "overrides", "ours.yaml")
+    assert settings.load(file, environment={}).overrides == str(file.parent / "ours.yaml")
+    assert settings.load(file, environment={"KWOK_OVERRIDES": "x.yaml"}).overrides == "x.yaml"
+    assert settings.load(file, environment={}, overrides={"overrides": "y.yaml"}).overrides == "y.yaml"
+    assert settings.load(environment={}).overrides == ""
+
+
 @pytest.mark.parametrize(("text", "what"), [(None, "cannot be read"), ("[a]", "mapping"), ("a: 1", "mirrors.a")])
 def test_a_file_of_mirrors_that_holds_none_is_one_error(file: Path, text: str | None, what: str) -> None:
     """What is wrong with it, and where it was named."""

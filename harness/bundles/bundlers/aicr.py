@@ -26,15 +26,16 @@ from harness.errors import DataError, HarnessError, ToolError, UsageError
 from harness.formats.documents import Document
 from harness.processes import commands
 from harness.processes.commands import CommandFailed
-from harness.progress import Progress, Silent
 from harness.recipes.model import Recipe, switched_off
-from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, kwok_sets, select
+from harness.recipes.overrides import packaged
+from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, SetOverride, select
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class AicrBundler:
-    """A PushingBundler. `sets` come after those of every simulated run and win; `placement` says where pods go.
+    """A PushingBundler. `sets` come after `overrides` (those of the package by default) and win over them; `placement`
+    says where pods go.
 
     `mirrors` are applied to what it makes on disk. `timeout` is in seconds, for each of the two calls.
     """
@@ -44,16 +45,15 @@ class AicrBundler:
         binary: Path,
         sets: Sequence[SetOverride] = (),
         placement: NodePlacement = KWOK_PLACEMENT,
-        progress: Progress | None = None,
         *,
+        overrides: Sequence[SetOverride] | None = None,
         mirrors: Mapping[str, str] | None = None,
         timeout: float = 300.0,
     ) -> None:
         self.mirrors = mirrors or {}
         self._binary = binary.absolute()  # the calls run elsewhere
-        self.sets: Sequence[SetOverride] = tuple(sets)
+        self.sets: Sequence[SetOverride] = (*(packaged() if overrides is None else overrides), *sets)
         self._placement = placement
-        self._progress = progress or Silent()
         self._timeout = timeout
 
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle:
@@ -67,16 +67,16 @@ class AicrBundler:
         with replacing(directory) as fresh:
             self._bundle(recipe, [*words, "--output", fresh.absolute()])
             if not any(fresh.iterdir()):
-                raise self._failed("bundle", "ended well, and wrote no bundle")
+                raise self._failed("bundle", "succeeded, but wrote no bundle")
             mirror_tree(fresh, shape, self.mirrors)
             read(fresh, shape)
         return read(directory, shape)
 
     def _only_pushed(self, shape: str) -> UsageError:
         return UsageError(
-            f"the aicr command line makes the shape {shape} only as it pushes it to a registry",
-            do="push it, and it is written from there (`bundle RECIPE --deployer LANE --output DIR --push -o "
-            "registry.address=registry.example.com/team`); or take the built-in bundler (`bundler: builtin`)",
+            f"the aicr command line can make the shape {shape} only while it pushes it to a registry",
+            do="push it, which also writes it to the directory (`bundle RECIPE --deployer LANE --output DIR --push "
+            "-o registry.address=registry.example.com/team`); or take the built-in bundler (`bundler: builtin`)",
         )
 
     def push(self, recipe: Recipe, shape: str, target: Target, address: Target) -> None:
@@ -92,19 +92,19 @@ class AicrBundler:
         unnamed = isinstance(form, PulledShape) and not form.names_releases
         return flux_name(folder.namespace, folder.release) if unnamed else folder.release
 
+    def notes(self, recipe: Recipe) -> tuple[str, ...]:
+        return select(recipe, self.sets).notes
+
     def _bundle(self, recipe: Recipe, output: Sequence[str | Path]) -> None:
         """Have the recipe resolved, see that it is the one that was named, and have it bundled to `output`."""
-        sets = (*kwok_sets(recipe), *self.sets)
         with tempfile.TemporaryDirectory(prefix="aicr-") as name:
             work = Path(name)
             file = work / "recipe.yaml"
             self._call(work, ["recipe", *_criteria(recipe), "--output", file])
             if not file.is_file():
-                raise self._failed("recipe", "ended well, and wrote no recipe")
+                raise self._failed("recipe", "succeeded, but wrote no recipe")
             _same_recipe(recipe, Document.read(file).root().data)
-            for note in select(recipe, sets).notes:
-                self._progress.note(note)
-            overrides = (word for override in _applicable(recipe, sets) for word in ("--set", override.text))
+            overrides = (word for override in _applicable(recipe, self.sets) for word in ("--set", override.text))
             words = ["bundle", "--recipe", file, *output, *_placement(self._placement), *overrides]
             self._call(work, words)
 
@@ -141,7 +141,7 @@ def find_aicr(setting: str, directory: Path) -> Path:
             return candidate.absolute()
     tried = f"{setting} (AICR_BIN)" if setting else f"{directory / 'dist'} and PATH"
     raise ToolError(
-        f"there is no aicr command line: tried {tried}",
+        f"aicr command line not found: tried {tried}",
         do="build it (`make build` in its repository), set AICR_BIN, or take the built-in bundler",
     )
 

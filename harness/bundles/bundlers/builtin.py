@@ -16,37 +16,39 @@ from harness.bundles.read import read
 from harness.bundles.shape import PulledShape
 from harness.bundles.shapes import find
 from harness.errors import DataError, HarnessError, UsageError
-from harness.progress import Progress, Silent
 from harness.recipes.model import Recipe
-from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, Selection, SetOverride, kwok_sets, select
+from harness.recipes.overrides import packaged
+from harness.recipes.values import KWOK_PLACEMENT, NodePlacement, Selection, SetOverride, select
 
 
 class BuiltinBundler:
-    """A Bundler. `sets` come after those of every simulated run and win over them; `placement` says where pods go."""
+    """A Bundler. `sets` come after `overrides` (those of the package by default) and win over them; `placement` says
+    where pods go.
+    """
 
     def __init__(
         self,
         sets: Sequence[SetOverride] = (),
         placement: NodePlacement = KWOK_PLACEMENT,
-        progress: Progress | None = None,
+        *,
+        overrides: Sequence[SetOverride] | None = None,
     ) -> None:
-        self.sets: Sequence[SetOverride] = tuple(sets)
+        self.sets: Sequence[SetOverride] = (*(packaged() if overrides is None else overrides), *sets)
         self._placement = placement
-        self._progress = progress or Silent()
 
     def make(self, recipe: Recipe, shape: str, directory: Path, target: Target | None = None) -> Bundle:
         find(shape)
-        selection = select(recipe, (*kwok_sets(recipe), *self.sets))
-        for note in selection.notes:
-            self._progress.note(note)
         try:
-            files = self._files(selection, shape, target)
+            files = self._files(select(recipe, self.sets), shape, target)
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}", where=str(error.filename)) from error
         with replacing(directory) as fresh:
             _write(fresh, {**files, "checksums.txt": _checksums(files)})
             read(fresh, shape)
         return read(directory, shape)
+
+    def notes(self, recipe: Recipe) -> tuple[str, ...]:
+        return select(recipe, self.sets).notes
 
     def _files(self, selection: Selection, shape: str, target: Target | None) -> dict[str, bytes]:
         written = find(shape)

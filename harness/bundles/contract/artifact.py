@@ -33,7 +33,7 @@ def layer_root(it: Delivered) -> Iterator[Finding]:
         with tarfile.open(fileobj=io.BytesIO(it.layer)) as archive:
             names = [PurePosixPath(name) for name in archive.getnames()]
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        yield "layer", f"is no tar archive: {error}"
+        yield "layer", f"is not a tar archive: {error}"
         return
     root = PurePosixPath(it.target.name if it.shape.is_chart else ".")
     if root / it.shape.entry not in names:
@@ -64,7 +64,7 @@ def single_layer(it: Delivered) -> Iterator[Finding]:
 
 def semver_tag(it: Delivered) -> Iterator[Finding]:
     if not _SEMVER.fullmatch(it.target.tag):
-        yield f"{it.target.repository}:{it.target.tag}", "has a tag that is no SemVer, which Helm does not see"
+        yield f"{it.target.repository}:{it.target.tag}", "has a tag that is not SemVer, which Helm ignores"
 
 
 def chart_version(it: Delivered) -> Iterator[Finding]:
@@ -72,7 +72,7 @@ def chart_version(it: Delivered) -> Iterator[Finding]:
     annotated = (it.manifest.get("annotations") or {}).get("org.opencontainers.image.version")
     version = annotated or Document.read(it.directory / "Chart.yaml").root().text("version")
     if not _SEMVER.fullmatch(version):
-        yield "Chart.yaml", f"has version {version!r}, which is no SemVer: Helm refuses the chart"
+        yield "Chart.yaml", f"has version {version!r}, which is not SemVer: Helm rejects the chart"
 
 
 def chart_name(it: Delivered) -> Iterator[Finding]:

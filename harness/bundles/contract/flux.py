@@ -43,7 +43,10 @@ def _copies(it: Delivered) -> Iterator[tuple[Block, Block]]:
 def chart_directory(it: Delivered) -> Iterator[Finding]:
     for _, copy in _copies(it):
         if not copy.text("to").removeprefix("@artifact").strip("/"):
-            yield copy.where("to"), f"copies a chart to {copy.text('to')}, and helm-controller wants it in a directory"
+            yield (
+                copy.where("to"),
+                f"copies a chart to {copy.text('to')}, but helm-controller expects it in a directory",
+            )
 
 
 def depends_on(it: Delivered) -> Iterator[Finding]:

@@ -58,7 +58,7 @@ def _parse(address: str, where: str, error: type[HarnessError]) -> SplitResult:
         raise error(
             "an address has credentials in it, which would end up in bundles and logs",
             where=where,
-            do="take them out: charts come from repositories that ask for none",
+            do="remove them, and use repositories that need no credentials",
         )
     if (
         parts.scheme not in _SCHEMES

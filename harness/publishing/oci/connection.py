@@ -21,11 +21,9 @@ from urllib.parse import urljoin, urlsplit
 import oras.container
 import oras.provider
 import requests
-import tenacity
 from oras.auth.token import TokenAuth
 from oras.auth.utils import authHeader, parse_auth_header
 from oras.utils.request import append_url_params
-from tenacity.nap import sleep_using_event
 
 from harness.errors import SettingsError
 from harness.formats.addresses import _is_loopback, on_this_machine
@@ -33,6 +31,7 @@ from harness.formats.media_types import MANIFEST
 from harness.publishing.oci.artifact import digest_of
 from harness.publishing.oci.credentials import Credentials
 from harness.publishing.oci.errors import AccessRefused, DigestMismatch, NoConnection, RegistryError, transient
+from harness.retrying import retrying
 from harness.settings import Retries
 
 CONNECT_SECONDS = 5.0
@@ -87,20 +86,11 @@ class Connection(oras.provider.Registry):
         """Do `work`, several times where that may help; pauses double, or are as long as the registry asks for (up to
         LONGEST_PAUSE). Raises the last error.
         """
-        doubling = tenacity.wait_exponential(multiplier=self._retries.delay)
 
-        def pause(state: tenacity.RetryCallState) -> float:
-            error = state.outcome.exception() if state.outcome else None
-            return max(doubling(state), min(getattr(error, "after", 0.0), LONGEST_PAUSE))
+        def asked(error: BaseException) -> float:
+            return min(getattr(error, "after", 0.0), LONGEST_PAUSE)
 
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(transient),
-            stop=tenacity.stop_after_attempt(self._retries.attempts) | tenacity.stop_when_event_set(self._cancelled),
-            wait=pause,
-            sleep=sleep_using_event(self._cancelled),
-            reraise=True,
-        )
-        return retrying(work, *args, **kwargs)
+        return retrying(self._retries, transient, cancelled=self._cancelled, asked=asked)(work, *args, **kwargs)
 
     def container(self, repository: str, reference: str = "") -> oras.container.Container:
         """An artifact as oras names it: with the host, for which it would take a path's first step that has a dot."""

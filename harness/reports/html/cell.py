@@ -46,7 +46,7 @@ def detail(cell: CellResult, around: tuple[CellResult | None, CellResult | None]
         aria_labelledby=f"{identity(cell)}-title",
     )
     if cell.outcome is None:
-        made.append(element("pre", cell.reason or "no reason is known", class_="reason"))
+        made.append(element("pre", cell.reason or "reason unknown", class_="reason"))
     else:
         made.extend(_told(cell.outcome, directory))
     return made

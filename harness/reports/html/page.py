@@ -85,7 +85,7 @@ def _problem(problem: Problem) -> ET.Element:
         "li",
         element("span", f"{SYMBOLS[problem.status]} {kind}", class_=f"badge {_class(problem.status)}"),
         element("code", problem.cause.subject) if problem.cause and problem.cause.subject else None,
-        element("p", problem.message or "no reason is known", class_="message"),
+        element("p", problem.message or "reason unknown", class_="message"),
         element("p", *links, class_="cells"),
     )
 

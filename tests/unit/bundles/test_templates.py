@@ -101,7 +101,7 @@ WRONG = {
     "not closed": ("a\n\n{{ .x", 3, "an action is not closed"),
     "empty": ("{{ }}", 1, "missing value"),
     "piped into a value": ("{{ 1 | 2 }}", 1, "only a function"),
-    "argument of a value": ("{{ .Values 1 }}", 1, "no function"),
+    "argument of a value": ("{{ .Values 1 }}", 1, "not a function"),
     "variable": ("{{ $x }}", 1, "undefined variable $x"),
     "parenthesis": ("{{ (1 }}", 1, "not closed"),
     "define": ('{{ define "x" }}{{ end }}', 1, "define is not known"),

@@ -115,6 +115,9 @@ class World:
         class Bundler:
             sets: tuple[Any, ...] = ()
 
+            def notes(self, recipe: object) -> tuple[str, ...]:
+                return ("set for simulated nodes: a:x=1: a reason",)
+
             def make(self, recipe: object, shape: str, directory: Path) -> Bundle:
                 world.make()
                 directory.mkdir()

@@ -124,5 +124,5 @@ def test_an_upgrade_that_changes_nothing_is_refused(tmp_path: Path) -> None:
 def test_what_comes_back_fails_at_once() -> None:
     """It was seen to be gone, so whoever makes it again will do so for ever."""
     _never_back(Judged(Objects({}), Passed("gone"), 0.0))
-    with pytest.raises(VerdictFailed, match=r"came back after it had been pruned: Deployment a/d: is still there"):
+    with pytest.raises(VerdictFailed, match=r"reappeared after it was pruned: Deployment a/d: is still there"):
         _never_back(Judged(Objects({}), Waiting("is still there", "Deployment a/d"), 1.0))

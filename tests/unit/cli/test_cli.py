@@ -138,6 +138,62 @@ def test_checks_and_constraints_are_traced_to_their_overlay(capsys: pytest.Captu
     assert yaml.safe_load(shown)["kind"] == "RecipeResult"
 
 
+OWN = "overrides:\n  - set: gpuoperator:driver.version=570.1\n    reason: ours\n"
+
+
+def test_why_shows_what_is_set_for_simulated_nodes(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each override with its reason and place: those of the package, then those of the user's file."""
+    own = machine / "own.yaml"
+    own.write_text(OWN, encoding="utf-8")
+    assert run(["-o", f"overrides={own}", "recipes", "why", "eks-training"]) is Exit.OK
+    shown = capsys.readouterr().out.partition("set for simulated nodes:\n")[2].splitlines()
+    assert shown[0].startswith("  certmanager:startupapicheck.enabled=false: its hook would pass ")
+    assert shown[0].endswith("  ← overrides.yaml:6")
+    assert shown[-1] == f"  gpuoperator:driver.version=570.1: ours  ← {own}:2"
+    assert run(["-o", f"overrides={own}", "recipes", "why", "eks-training", "--json"]) is Exit.OK
+    document = json.loads(capsys.readouterr().out)
+    assert document["overrides"][-1] == {
+        "set": "gpuoperator:driver.version=570.1",
+        "reason": "ours",
+        "place": f"{own}:2",
+    }
+
+
+def test_a_users_overrides_reach_the_bundle_and_the_notes(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After the package's, before `--set`; what takes effect is said."""
+    own = machine / "own.yaml"
+    own.write_text(OWN, encoding="utf-8")
+    words = ["-o", f"overrides={own}", "bundle", "eks-training", "--output"]
+    assert run([*words, str(machine / "out")]) is Exit.OK
+    assert "set for simulated nodes: gpuoperator:driver.version=570.1: ours" in capsys.readouterr().err
+    [values] = (machine / "out").glob("*-gpu-operator/values.yaml")
+    assert "570.1" in values.read_text(encoding="utf-8")
+    assert run([*words, str(machine / "again"), "--set", "gpuoperator:driver.version=580.2"]) is Exit.OK
+    [values] = (machine / "again").glob("*-gpu-operator/values.yaml")
+    assert "580.2" in values.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("verb", [["bundle", "eks-training", "--output", "out"], ["recipes", "why", "eks-training"]])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            OWN.replace("gpuoperator", "gpuoperatr"),
+            "own.yaml:2: unknown component 'gpuoperatr'\n  did you mean",
+        ),
+        (OWN.replace("reason", "raeson"), "own.yaml:3: unknown field 'raeson'\n  did you mean reason?"),
+    ],
+)
+def test_a_mistake_in_a_users_overrides_is_one_error(
+    machine: Path, verb: list[str], text: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """File, line and the nearest name; exit code 10 before anything is made."""
+    own = machine / "own.yaml"
+    own.write_text(text, encoding="utf-8")
+    assert run(["-o", f"overrides={own}", *verb]) is Exit.SETTINGS
+    assert message in capsys.readouterr().err
+
+
 def test_a_bundle_can_be_made_without_a_cluster(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`bundle` needs neither tools nor a cluster, and lists the releases in order."""
     assert run(["bundle", "eks-training", "--output", str(machine / "out"), "--json"]) is Exit.OK

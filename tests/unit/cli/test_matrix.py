@@ -36,7 +36,7 @@ def test_why_says_it_of_what_is_left_out_too(capsys: pytest.CaptureFixture[str])
     """One line for each recipe that does not run."""
     assert run(["matrix", "--tier", "2", "--changed", str(CHANGED), "--why"]) is Exit.OK
     shown = capsys.readouterr().out
-    assert "h100-eks-inference                 all       not touched: nothing that it is made of changed" in shown
+    assert "h100-eks-inference                 all       not touched: none of its files changed" in shown
     assert "eks-training                       all       generic: tier 1 tests it whatever has changed" in shown
 
 
@@ -170,7 +170,7 @@ def test_several_files_may_follow_changed(capsys: pytest.CaptureFixture[str]) ->
         (["--tier", "2", "--base", "main", "--changed", "x"], "either --base REF or --changed FILE..."),
         (["--tier", "1", "--base", "main"], "does not depend on what has changed"),
         (["--tier", "1", "eks"], "unexpected 'eks'"),
-        (["--tier", "2", "--changed", "--format", "json"], "'--format' is no file"),
+        (["--tier", "2", "--changed", "--format", "json"], "'--format' is not a file"),
         (["--tier", "1", "--shard", "1"], "there is no shard 1"),
         (["--tier", "1", "--shards", "2", "--shard", "3"], "there is no shard 3 of 2"),
         (["--tier", "1", "--shards", "257"], "from 1 to 256"),

@@ -34,7 +34,7 @@ def test_what_is_missing_is_told_by_the_exit_code(capsys: pytest.CaptureFixture[
     """A shard without results, and the code of a job that was stopped."""
     reports.write(sweep(cell(), shard="1/2"), Path("one"))
     assert run(["report", "one"]) is Exit.FAILURE
-    assert "shard 2/2 has left no results" in capsys.readouterr().out
+    assert "shard 2/2 has no results" in capsys.readouterr().out
     reports.write(sweep(not_run(), shard="2/2", stopped=Exit.SYNC_DEADLINE, reason="three strikes"), Path("two"))
     assert run(["report", "one", "two"]) is Exit.SYNC_DEADLINE
 
@@ -101,7 +101,7 @@ def test_cells_of_the_matrix_that_are_in_no_results_are_not_green(capsys: pytest
     asked = '{"include":[{"shard":"1/2","cells":"a/helm b/flux-oci"}]}'
     assert run(["report", "one", "--matrix", '{"include":[{"cells":"a/helm"}]}', "--matrix", ""]) is Exit.OK
     assert run(["report", "one", "--matrix", '{"include":[]}', "--matrix", asked]) is Exit.FAILURE
-    assert "its job has left no results" in capsys.readouterr().out
+    assert "its job wrote no results" in capsys.readouterr().out
     tests = json.loads(Path("kwok-report/kwok-results.json").read_text())["results"]["tests"]
     assert [(test["name"], test["status"]) for test in tests] == [
         ("kwok/a/helm", "passed"),

@@ -71,6 +71,19 @@ def test_the_tab_key_after_the_program_imports_no_verb() -> None:
     assert not modules & HEAVY
 
 
+@pytest.mark.parametrize("verb", ["run", "bundle"])
+def test_the_tab_key_after_a_verb_imports_its_options_and_the_recipes(verb: str) -> None:
+    """The names of recipes need settings and recipe data, and nothing that a cell is made with."""
+    words = {"COMP_WORDS": f"kwok-harness {verb} ", "COMP_CWORD": "2", "_KWOK_HARNESS_COMPLETE": "bash_complete"}
+    modules = imported([], words)
+    assert {name.split(".")[1] for name in ours(modules) if name.startswith("harness.")} <= {
+        *("__main__", "cli", "errors", "excerpts", "exits", "formats", "names", "objects", "processes", "recipes"),
+        "settings",
+    }
+    assert "harness.recipes.load" in modules
+    assert not modules & (HEAVY - {"pydantic", "yaml"})
+
+
 def test_a_verb_without_a_cluster_imports_no_client_of_one() -> None:
     """`run --help`, and the tab key after `run`, do without the libraries for Kubernetes."""
     assert "kubernetes" not in imported(["run", "--help"])

@@ -683,13 +683,13 @@ def test_a_line_that_was_cut_off_is_tolerated_at_the_end(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"", "holds no whole line"),
-        (b'{"event":"header"', "holds no whole line"),
+        (b"", "has no complete line"),
+        (b'{"event":"header"', "has no complete line"),
         (b"hello\n", "this is not a recording"),
         (b"\xff\xfe\x00\n", "this is not a recording"),
         (b"[1]\n", "this is not a recording"),
-        (b'{"event":"header","format":99}\n', "no header of format 1"),
-        (b'{"event":"task","at":1}\n', "no header of format 1"),
+        (b'{"event":"header","format":99}\n', "not a header of format 1"),
+        (b'{"event":"task","at":1}\n', "not a header of format 1"),
     ],
 )
 def test_a_file_that_is_no_recording_is_one_clear_error(text: bytes, message: str, path: Path) -> None:

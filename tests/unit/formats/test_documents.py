@@ -44,8 +44,8 @@ REFUSED = {
     "number as key twice": ("a:\n  1: x\n  '1': y\n", 3, "duplicate key '1', first on line 2"),
     "null as key": ("a:\n  ~: x\n", 2, "not text"),
     "list as key": ("? [a]\n: x\n", 1, "not text"),
-    "no mapping": ("- a\n", 0, "holds no mapping"),
-    "empty": ("", 0, "holds no mapping"),
+    "no mapping": ("- a\n", 0, "expected a YAML mapping"),
+    "empty": ("", 0, "expected a YAML mapping"),
     "a number with 5000 digits": (f"a: {'1' * 5000}\n", 1, "not a number"),
 }
 
@@ -184,13 +184,13 @@ WRONG = {
     "text": ("text", "v: 1.20\n", 'write v: "1.2"'),
     "text from a list": ("text", "v: [a]\n", "must be text"),
     "texts": ("texts", "v: text\n", "must be a list"),
-    "texts with a number": ("texts", "v:\n  - a\n  - 2\n", "no text"),
+    "texts with a number": ("texts", "v:\n  - a\n  - 2\n", "expected text"),
     "texts twice": ("texts", "v:\n  - a\n  - a\n", "names 'a' twice"),
     "flag": ("flag", 'v: "true"\n', "must be true or false"),
     "integer": ("integer", "v: true\n", "must be a whole number"),
     "negative": ("integer", "v: -1\n", "must be a whole number"),
     "block": ("block", "v: text\n", "must be a mapping"),
-    "blocks": ("blocks", "v:\n  - text\n", "no mapping"),
+    "blocks": ("blocks", "v:\n  - text\n", "expected a mapping"),
 }
 
 

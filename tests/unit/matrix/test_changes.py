@@ -180,6 +180,15 @@ def test_the_tiers_of_the_real_data_have_their_known_sizes(real: History) -> Non
         assert all(each.reason for each in found.left_out)
 
 
+def test_the_overrides_in_use_touch_every_recipe(ours: History) -> None:
+    """A committed file of settings or overrides that the run reads; another one at its side touches none."""
+    ours.branch().touch("deploy/overrides.yaml")
+    for name, touched in (("overrides.yaml", set(ours.catalog.testable())), ("other.yaml", set())):
+        used = (ours.top / "deploy" / name,)
+        found = changes.since("main", ours.catalog, ours.profiles, used=used, checkout=ours.top)
+        assert set(found.touched) == touched
+
+
 def test_what_others_did_on_the_base_branch_does_not_count(ours: History) -> None:
     """Compared with where the branch began: the bash harness compared with the tip, and tested others' changes."""
     ours.branch().touch("recipes/overlays/gb200-eks-training.yaml")
@@ -195,7 +204,7 @@ def test_an_overlay_that_is_gone_touches_whom_it_applied_to(ours: History) -> No
     found = ours.since().touched
     assert set(found) == accelerated(ours.catalog, accelerator="h100")
     assert found["h100-eks-inference"] == (
-        "h100-any applies too (it matches accelerator h100), before the change: overlays/h100-any.yaml is gone"
+        "h100-any applies too (it matches accelerator h100), before the change: overlays/h100-any.yaml was deleted"
     )
 
 
@@ -220,7 +229,7 @@ def test_values_that_are_gone_touch_who_had_them(ours: History) -> None:
         name for name in catalog.testable() if {f"recipes/{file}" for file in others} & {*why(catalog, name).files}
     }
     assert ours.since("start").touched == dict.fromkeys(
-        users, f"values of gpu-operator, before the change: {values} is gone"
+        users, f"values of gpu-operator, before the change: {values} was deleted"
     )
     assert users
 
@@ -240,7 +249,7 @@ def test_a_file_of_a_local_chart_touches_who_installs_the_chart(ours: History) -
     ours.branch().git("rm", "--quiet", "charts/inference-server/values.yaml")
     ours.touch("charts/inference/values.yaml")
     found = ours.since().touched
-    assert found["h100-eks-inference"] == "chart of inference-server: charts/inference-server/values.yaml is gone"
+    assert found["h100-eks-inference"] == "chart of inference-server: charts/inference-server/values.yaml was deleted"
     assert "h100-eks-training" not in found
 
 
@@ -252,7 +261,7 @@ def test_data_that_was_broken_before_touches_everything(ours: History) -> None:
     ours.commit()
     found = ours.since("broken").touched
     assert set(found) == set(ours.catalog.testable())
-    assert "cannot be told" in found["h100-eks-inference"]
+    assert "cannot be read" in found["h100-eks-inference"]
 
 
 @pytest.mark.parametrize("nested", [True, False])
@@ -270,7 +279,7 @@ def test_data_may_lie_anywhere_in_its_repository(nested: bool, tmp_path: Path) -
     (root / "recipes/overlays/h100-any.yaml").unlink()
     history.commit()
     catalog, profiles = Catalog.load(root / "recipes"), Profiles(root / "profiles", OURS / "profiles")
-    found = changes.since("main", catalog, profiles, settings=DEFAULT_FILE, checkout=history.top).touched
+    found = changes.since("main", catalog, profiles, used=(DEFAULT_FILE,), checkout=history.top).touched
     if nested:
         assert set(found) == accelerated(catalog, accelerator="h100")
     else:  # the charts are not in its history, so what recipes were made of cannot be told
@@ -293,7 +302,7 @@ def test_data_outside_the_repository_is_told(ours: History) -> None:
         shutil.copytree(ours.top / name, ours.top / "copied" / name)
     catalog = Catalog.load(ours.top / "copied" / "recipes")
     with pytest.raises(DataError, match="is not part of the repository"):
-        changes.since("main", catalog, ours.profiles, settings=DEFAULT_FILE, checkout=ours.top)
+        changes.since("main", catalog, ours.profiles, used=(DEFAULT_FILE,), checkout=ours.top)
 
 
 def test_recipes_of_the_package_are_not_those_of_a_checkout(ours: History) -> None:
@@ -301,7 +310,7 @@ def test_recipes_of_the_package_are_not_those_of_a_checkout(ours: History) -> No
     ours.branch()
     catalog = Catalog.load(OURS / "recipes")
     with pytest.raises(DataError, match="is not part of the repository") as caught:
-        changes.since("main", catalog, ours.profiles, settings=DEFAULT_FILE, checkout=ours.top / "charts")
+        changes.since("main", catalog, ours.profiles, used=(DEFAULT_FILE,), checkout=ours.top / "charts")
     assert "-o recipes=" in caught.value.do
 
 
@@ -317,7 +326,7 @@ def test_the_harness_of_the_checkout_counts_and_not_the_one_that_runs(tmp_path: 
 
     def touched(path: str) -> set[str]:
         history.branch().touch(path)
-        found = changes.since("main", catalog, profiles, settings=DEFAULT_FILE, checkout=tmp_path / "kwok")
+        found = changes.since("main", catalog, profiles, used=(DEFAULT_FILE,), checkout=tmp_path / "kwok")
         return set(found.touched)
 
     assert touched("harness/settings.yaml") == touched("lanes/helm.py") == set(catalog.testable())

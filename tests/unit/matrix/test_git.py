@@ -72,7 +72,7 @@ def test_a_shallow_clone_says_what_to_fetch(history: History, tmp_path: Path) ->
 @pytest.mark.parametrize("base", ["origin/nowhere", "--all", "main:old name", "old name", "0" * 40, ""])
 def test_a_base_that_is_no_commit_is_a_usage_error(history: History, base: str) -> None:
     """An unknown name, an option, a file, a commit that is not there: 64."""
-    with pytest.raises(UsageError, match="knows no commit") as raised:
+    with pytest.raises(UsageError, match="unknown commit") as raised:
         Repository.around(history.top).merge_base(base)
     assert raised.value.exit is Exit.USAGE
     assert "git fetch origin" in raised.value.do

@@ -48,7 +48,7 @@ def test_each_recipe_that_does_not_run_has_a_reason() -> None:
         in generic
     )
     assert LeftOut("eks", "", "generic: tier 1 tests it whatever has changed") in touched
-    assert LeftOut("h100-eks-training", "", "not touched: nothing that it is made of changed") in touched
+    assert LeftOut("h100-eks-training", "", "not touched: none of its files changed") in touched
 
 
 def test_a_recipe_without_nodes_is_left_out_of_a_sweep(data: Data) -> None:
@@ -84,9 +84,9 @@ def test_names_and_criteria_narrow_a_selection() -> None:
         "h100-eks-ubuntu-training-kubeflow",
     )
     reasons = {each.recipe: each.reason for each in found.left_out}
-    assert reasons["aks"] == "not asked for: it is called none of h100-*, eks"
-    assert reasons["eks"] == "not asked for: its accelerator is any, not h100"
-    assert reasons["h100-aks-training"] == "not asked for: its service is aks, not eks"
+    assert reasons["aks"] == "not selected: its name is none of h100-*, eks"
+    assert reasons["eks"] == "not selected: its accelerator is any, not h100"
+    assert reasons["h100-aks-training"] == "not selected: its service is aks, not eks"
 
 
 @pytest.mark.parametrize(

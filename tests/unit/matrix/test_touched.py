@@ -73,6 +73,7 @@ def test_what_completes_a_cluster_touches_its_recipes(tmp_path: Path, path: str)
     [
         "harness/cells/cell.py",
         "kwok/nodes.py",
+        "kwok/overrides.yaml",
         "kwok/wrappers/helm/go.mod",
         "lanes/helm.py",
         "harness/settings.yaml",
@@ -94,31 +95,36 @@ def test_samples_pages_and_tests_promote_nothing(data: Data, path: str) -> None:
     assert touched(now, {ROOT / path}, now) == {}
 
 
-def test_the_settings_in_use_promote_all(data: Data, tmp_path: Path) -> None:
-    """Wherever that file is, also when files are named: it decides about nodes, deadlines and what is excused."""
-    settings = tmp_path / "our-settings.yaml"
-    settings.write_text("")
+@pytest.mark.parametrize("linked", [False, True], ids=["a file", "a symbolic link"])
+def test_the_files_in_use_promote_all(data: Data, tmp_path: Path, linked: bool) -> None:
+    """Settings and overrides, wherever they are, also when files are named, by the name in use and by their own."""
+    file, used = tmp_path / "our-overrides.yaml", tmp_path / "in-use.yaml"
+    file.write_text("")
+    used = used if linked else file
+    if linked:
+        used.symlink_to(file)
     now = state(data)
-    found = changes.named([str(settings)], now.catalog, now.profiles, settings=settings)
-    assert set(found.touched) == {"a", "b", "c"}
+    for name in (file, used):
+        found = changes.named([str(name)], now.catalog, now.profiles, used=(DEFAULT_FILE, used))
+        assert set(found.touched) == {"a", "b", "c"}
 
 
 def test_a_file_that_is_gone_touches_every_recipe_where_git_is_not_asked(data: Data) -> None:
     """Who used it cannot be known; outside the data it means nothing."""
     now = state(data)
     gone = data.directory / "components" / "a" / "other.yaml"
-    found = changes.named([str(gone)], now.catalog, now.profiles, settings=DEFAULT_FILE).touched
+    found = changes.named([str(gone)], now.catalog, now.profiles, used=(DEFAULT_FILE,)).touched
     assert set(found) == {"a", "b", "c"}
-    assert found["a"].startswith("who used it is not known without git: components/a/other.yaml is gone")
+    assert found["a"].startswith("its users are not known without git: components/a/other.yaml was deleted")
     elsewhere = str(data.directory.parent.parent / "gone")
-    assert changes.named([elsewhere], now.catalog, now.profiles, settings=DEFAULT_FILE).touched == {}
+    assert changes.named([elsewhere], now.catalog, now.profiles, used=(DEFAULT_FILE,)).touched == {}
 
 
 def test_names_are_relative_to_the_current_directory(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a shell completes them, by whatever way."""
     monkeypatch.chdir(data.directory / "components")
     now = state(data)
-    found = changes.named(["../overlays/../overlays/a.yaml"], now.catalog, now.profiles, settings=DEFAULT_FILE)
+    found = changes.named(["../overlays/../overlays/a.yaml"], now.catalog, now.profiles, used=(DEFAULT_FILE,))
     assert found.touched == {"a": "its own overlay: overlays/a.yaml changed"}
     assert found.what == "1 file named"
 

@@ -234,7 +234,7 @@ def test_what_the_built_in_bundler_makes_is_ready_before_there_is_a_registry(
 def test_the_command_line_makes_no_pulled_shape_on_disk(tmp_path: Path, answer: Path, fake: FakeRegistry) -> None:
     """With a directory for output it writes a bundle for Git: to ask for one is a mistake of use."""
     bundler = AicrBundler(StandIn(tmp_path, answer).binary)
-    with pytest.raises(UsageError, match="only as it pushes") as caught:
+    with pytest.raises(UsageError, match="only while it pushes") as caught:
         packed(bundler, small(), "flux", "flux-oci", reference(tmp_path), here(fake), tmp_path / "out")
     assert "bundler: builtin" in caught.value.do
 

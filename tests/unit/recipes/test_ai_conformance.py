@@ -15,8 +15,8 @@ from harness.assertions.tree import compile_tree
 from harness.exits import Exit
 from harness.formats.documents import Document
 from harness.recipes.load import Catalog
+from harness.recipes.overrides import packaged
 from harness.recipes.resolve import resolve
-from harness.recipes.values import KWOK_SETS
 from harness.settings import ROOT
 from tests.conformance.ai_conformance import (
     CLUSTER,
@@ -95,7 +95,7 @@ def test_alertmanager_alone_is_left_out_on_simulated_clusters() -> None:
     """The values for them name what every simulated run switches off of the stack, and nothing else is left out."""
     values = Document.read(SUITE / "simulated.yaml").data
     assert values == {"components": {"kube-prometheus-stack": {"alertmanager": {"enabled": False}}}}
-    assert "kubeprometheusstack:alertmanager.enabled=false" in {override.text for override in KWOK_SETS}
+    assert "kubeprometheusstack:alertmanager.enabled=false" in {override.text for override in packaged()}
     without = {folder.name for folder in FOLDERS if LEFT_OUT in asserted(folder, values)}
     assert without == {"kube-prometheus-stack", OFF_IN_THE_RECIPE}
     assert asserted(CLUSTER / "kube-prometheus-stack", values).count(LEFT_OUT) == 1

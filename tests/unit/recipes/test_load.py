@@ -61,7 +61,7 @@ BROKEN: dict[str, tuple[Callable[[Data], object], str, str]] = {
     "check of a phase that is no text": (
         overlay({"validation": {"deployment": {"checks": [1]}}}),
         "overlays/x.yaml:9",
-        "checks holds 1, which is no text",
+        "checks holds 1, expected text",
     ),
     "constraint of a phase without a value": (
         overlay({"validation": {"deployment": {"constraints": [{"name": "k"}]}}}),
@@ -125,7 +125,7 @@ BROKEN: dict[str, tuple[Callable[[Data], object], str, str]] = {
     "manifest that is a directory": (
         overlay({"componentRefs": [{"name": "a", "manifestFiles": ["manifests"]}]}),
         "overlays/x.yaml:8",
-        "manifests is no file",
+        "manifests is not a file",
     ),
     "manifest outside": (
         overlay({"componentRefs": [{"name": "a", "manifestFiles": ["../outside.yaml"]}]}),
@@ -145,7 +145,7 @@ BROKEN: dict[str, tuple[Callable[[Data], object], str, str]] = {
     "values file that is a list": (
         lambda data: (data.file("v.yaml", "- a\n"), overlay({"componentRefs": [ref("a", valuesFile="v.yaml")]})(data)),
         "v.yaml",
-        "holds no mapping",
+        "expected a YAML mapping",
     ),
     "base values that are broken": (
         lambda data: (
@@ -164,8 +164,8 @@ BROKEN: dict[str, tuple[Callable[[Data], object], str, str]] = {
         "circle: x → y → z → x",
     ),
     "base of base": (lambda data: data.overlay("base", {"base": "base"}), "overlays/base.yaml", "circle: base → base"),
-    "other file type": (text("overlays/x.yml", HEAD), "overlays/x.yml", "is no recipe file"),
-    "folder among overlays": (text("overlays/deep/x.yaml", HEAD), "overlays/deep", "is no recipe file"),
+    "other file type": (text("overlays/x.yml", HEAD), "overlays/x.yml", "is not a recipe file"),
+    "folder among overlays": (text("overlays/deep/x.yaml", HEAD), "overlays/deep", "is not a recipe file"),
     "registry without kind of component": (registry({"name": "a"}), "registry.yaml:4", "one of helm, kustomize"),
     "registry with two kinds": (
         registry({"name": "a", **HELM, "kustomize": {}}),
@@ -247,7 +247,7 @@ def test_every_overlay_is_refused_without_base(tmp_path: Path) -> None:
 def test_a_directory_that_is_none_is_refused(tmp_path: Path, path: str) -> None:
     """Pointing the settings at something else is said plainly."""
     Data(tmp_path, "a")
-    with pytest.raises(DataError, match="is no recipes directory"):
+    with pytest.raises(DataError, match="is not a recipes directory"):
         Catalog.load(tmp_path / path)
 
 

@@ -192,7 +192,7 @@ def put_in(value: Any, *path: str) -> Edit:
         (put_in("mips", "spec", "arch"), "spec.arch"),
         (put_in(4, "spec", "resources", "cpu"), "spec.resources.cpu"),
         (put_in("lots", "spec", "resources", "memory"), "spec.resources.memory"),
-        (put_in("8", "spec", "resources", "efa"), "efa is no resource"),
+        (put_in("8", "spec", "resources", "efa"), "efa is not a resource"),
         (put_in("many", "spec", "resources", "rdma/hca"), "spec.resources.rdma/hca"),
         (put_in({"zone": "not a label"}, "spec", "labels"), "spec.labels.zone"),
         (put_in([{"key": "gpu", "effect": "Never"}], "spec", "taints"), "spec.taints.0.effect"),

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from harness.recipes.load import Catalog
+from harness.recipes.overrides import packaged
 from harness.recipes.resolve import resolve
-from harness.recipes.values import KWOK_PLACEMENT, KWOK_SETS, component_values, kwok_sets, select
+from harness.recipes.values import KWOK_PLACEMENT, component_values, select
 from harness.recipes.why import why
 from tests.fakes.recipes import REAL, REFERENCES, needs_real_data
 
@@ -111,7 +112,7 @@ def test_the_values_of_every_component_are_the_references(catalog: Catalog, name
     }
     ours = {}
     for component in recipe.components:
-        values = component_values(recipe, component, KWOK_SETS, KWOK_PLACEMENT)
+        values = component_values(recipe, component, packaged(), KWOK_PLACEMENT)
         ours[component.name] = values
         if component.chart and component.manifest_files:
             ours[f"{component.name}-post"] = values
@@ -125,7 +126,7 @@ def test_every_recipe_resolves_with_values(catalog: Catalog) -> None:
         assert recipe.applied[0] == "base"
         assert recipe.applied[-1] == name
         assert {component.name for component in recipe.components} == set(recipe.document()["deploymentOrder"])
-        chosen = select(recipe, kwok_sets(recipe))
+        chosen = select(recipe, packaged())
         for component in chosen.recipe.components:
             assert all(needed in recipe.document()["deploymentOrder"] for needed in component.depends_on)
             component_values(chosen.recipe, component, chosen.sets)

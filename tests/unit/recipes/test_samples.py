@@ -3,8 +3,9 @@
 import pytest
 
 from harness.recipes.load import Catalog, local_chart
+from harness.recipes.overrides import packaged
 from harness.recipes.resolve import resolve
-from harness.recipes.values import component_values, kwok_sets
+from harness.recipes.values import component_values
 from harness.settings import ROOT
 
 SAMPLES = ROOT / "kwok" / "recipes"
@@ -31,4 +32,4 @@ def test_every_sample_resolves_to_local_charts_and_manifests(catalog: Catalog) -
         recipe = resolve(catalog, name)
         for component in recipe.components:
             assert not component.chart or local_chart(component.source, component.chart, catalog.root)
-            component_values(recipe, component, kwok_sets(recipe))
+            component_values(recipe, component, packaged())

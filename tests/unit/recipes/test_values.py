@@ -13,11 +13,9 @@ from harness.recipes.model import Recipe
 from harness.recipes.resolve import resolve
 from harness.recipes.values import (
     KWOK_PLACEMENT,
-    KWOK_SETS,
     NodePlacement,
     check_sets,
     component_values,
-    kwok_sets,
     merge,
     parse_set,
     select,
@@ -101,7 +99,7 @@ def test_a_component_answers_to_its_override_keys(tmp_path: Path) -> None:
 
 def test_a_path_through_a_scalar_is_refused(tmp_path: Path) -> None:
     """--set cannot silently replace a value by a map."""
-    with pytest.raises(UsageError, match="base is 1, no map"):
+    with pytest.raises(UsageError, match="base is 1, expected a mapping"):
         values(tmp_path, ("a:base.x=1",), valuesFile="components/a/values.yaml")
 
 
@@ -194,16 +192,6 @@ def test_a_recipe_cannot_be_switched_off_altogether(tmp_path: Path) -> None:
     """No component left is an error, not an empty run."""
     with pytest.raises(UsageError, match="no component left"):
         select(recipe(tmp_path, ref("a")), [parse_set("a:enabled=false")])
-
-
-def test_kwok_runs_set_only_what_the_recipe_has(tmp_path: Path) -> None:
-    """Of the overrides of KWOK runs those of present components are taken, by their other names too."""
-    found = recipe(tmp_path, ref("a"), ref("b"), valueOverrideKeys=["certmanager", "slurmcluster"])
-    assert [str(override) for override in kwok_sets(found)] == [
-        "certmanager:startupapicheck.enabled=false",
-        "slurmcluster:controller.persistence.enabled=false",
-    ]
-    assert len(KWOK_SETS) == 9
 
 
 FAKE = {"key": "kwok.x-k8s.io/node", "operator": "Equal", "value": "fake", "effect": "NoSchedule"}

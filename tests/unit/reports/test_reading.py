@@ -44,7 +44,7 @@ def test_a_shard_that_never_reported_is_named_and_not_green(tmp_path: Path) -> N
     shards = [sweep(cell(recipe=f"r{number}"), shard=f"{number}/5") for number in (1, 4)]
     result = merged(tmp_path, *shards).results
     assert result.exit is Exit.FAILURE
-    assert result.reason == "shards 2/5, 3/5, 5/5 have left no results"
+    assert result.reason == "shards 2/5, 3/5, 5/5 have no results"
 
 
 def test_a_file_that_cannot_be_read_is_named_and_not_green(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no kwok-results\.json"):
         reports.merge([tmp_path])
     (tmp_path / "kwok-results.json").write_text("[]")
-    with pytest.raises(DataError, match="is no results file"):
+    with pytest.raises(DataError, match="is not a results file"):
         reports.merge([tmp_path])
 
 

@@ -262,14 +262,14 @@ def test_a_member_that_is_no_file_is_refused(tmp_path: Path, kind: bytes) -> Non
     link = tarfile.TarInfo("frob")
     link.type, link.linkname = kind, "/etc/hostname"
     body = tar(link=link)
-    with serving(content(body)) as server, pytest.raises(ToolError, match="holds no file 'frob'"):
+    with serving(content(body)) as server, pytest.raises(ToolError, match="contains no file 'frob'"):
         fetch(tmp_path, server, body, member="frob")
 
 
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (tar(other=PROGRAM), "holds no file 'frob'"),
+        (tar(other=PROGRAM), "contains no file 'frob'"),
         (b"no tar at all", "is not a readable archive"),
         (tar(frob=PROGRAM)[:60], "is not a readable archive"),
         (gzip.compress(b"no tar"), "is not a readable archive"),

@@ -413,7 +413,7 @@ def test_two_toolboxes_in_one_process_share_one_build(bench: Bench) -> None:
     assert len({box.path("frob") for box in boxes}) == 1
     assert len(bench.builds) == 1
     assert ("tool frob", "waiting for another run that builds it") in bench.progress.said("step")
-    assert ("tool frob", "from cache: another run made it") in bench.progress.said("finished")
+    assert ("tool frob", "from cache: built by another run") in bench.progress.said("finished")
 
 
 def test_one_toolbox_builds_one_tool_at_a_time(bench: Bench) -> None:

@@ -12,6 +12,7 @@ from harness.errors import DataError
 from harness.exits import Exit
 from harness.recipes.load import Catalog
 from harness.recipes.model import ComponentValidation, Criteria, Recipe
+from harness.recipes.overrides import packaged
 from harness.recipes.resolve import resolve
 from harness.recipes.values import NodePlacement, parse_set
 from harness.validation.component_checks import FUNCTIONS
@@ -343,7 +344,7 @@ def test_every_real_recipe_passes_its_components_validations(directory: Path) ->
     assert named
     assert named <= set(FUNCTIONS)
     for name in catalog.testable():
-        assert validate_components(of_recipe(resolve(catalog, name))) == ()
+        assert validate_components(of_recipe(resolve(catalog, name), packaged())) == ()
 
 
 def test_a_bundle_is_refused_by_a_validation_of_severity_error(

@@ -70,10 +70,10 @@ def test_overrides_are_passed_only_for_components_of_the_recipe(tmp_path: Path, 
     ("before", "what"),
     [
         pytest.param("sys.exit('no such criteria')", "aicr recipe failed: (?s:.*)no such criteria", id="recipe fails"),
-        pytest.param("sys.exit(0)", "aicr recipe ended well, and wrote no recipe", id="recipe silent"),
+        pytest.param("sys.exit(0)", "aicr recipe succeeded, but wrote no recipe", id="recipe silent"),
         pytest.param("time.sleep(60)", "aicr recipe failed: .*not done after 1 s", id="recipe hangs"),
         pytest.param("verb == 'bundle' and sys.exit('boom')", "aicr bundle failed: (?s:.*)boom", id="bundle fails"),
-        pytest.param("verb == 'bundle' and sys.exit(0)", "ended well, and wrote no bundle", id="bundle silent"),
+        pytest.param("verb == 'bundle' and sys.exit(0)", "succeeded, but wrote no bundle", id="bundle silent"),
         pytest.param(
             "verb == 'bundle' and time.sleep(60)", "aicr bundle failed: .*not done after 1", id="bundle hangs"
         ),

@@ -83,9 +83,9 @@ def layer(*names: str) -> bytes:
             "argocd-helm", layer(f"{NAME}/Chart.yaml", "README.md"), "more than the directory", id="beside it"
         ),
         pytest.param("argocd-helm", layer("other/Chart.yaml"), "but other/Chart.yaml", id="other name"),
-        pytest.param("argocd", b"no tar", "is no tar archive", id="no tar"),
-        pytest.param("argocd", gzip.compress(b"x" * 2000), "is no tar archive", id="no tar in gzip"),
-        pytest.param("argocd", layer("app-of-apps.yaml")[:40], "is no tar archive", id="cut off"),
+        pytest.param("argocd", b"no tar", "is not a tar archive", id="no tar"),
+        pytest.param("argocd", gzip.compress(b"x" * 2000), "is not a tar archive", id="no tar in gzip"),
+        pytest.param("argocd", layer("app-of-apps.yaml")[:40], "is not a tar archive", id="cut off"),
     ],
 )
 def test_what_a_layer_may_look_like(shape: str, blob: bytes, says: str) -> None:

@@ -75,7 +75,7 @@ def test_a_cluster_of_which_all_is_there_is_ready() -> None:
         ({"deployments": [deployment("kwok-controller", updated=0)]}, "Deployment kube-system/kwok-controller", "0 of"),
         ({"daemonsets": [daemonset(desired=0)]}, "DaemonSet kube-system/kube-proxy", "1 of 1"),
         ({"daemonsets": [daemonset(available=0)]}, "DaemonSet kube-system/kube-proxy", "0 of 1"),
-        ({"accounts": []}, "ServiceAccount default/default", "has not made it yet"),
+        ({"accounts": []}, "ServiceAccount default/default", "has not created it yet"),
     ],
 )
 def test_what_is_missing_is_waited_for_by_name(changed: dict[str, Any], subject: str, reason: str) -> None:

@@ -77,5 +77,5 @@ def test_the_fence_is_waited_for(error: ApiError | None) -> None:
 
 def test_a_fence_that_never_comes_is_an_error() -> None:
     """Workloads on the real node would be a wrong verdict."""
-    with pytest.raises(ClusterError, match="a Pod was let through as it was"):
+    with pytest.raises(ClusterError, match="a Pod was admitted unchanged"):
         fence.until_in_force(Server(9_999), Deadline.after(0))  # type: ignore[arg-type]

@@ -149,7 +149,7 @@ def test_a_node_that_we_have_not_made_is_left_alone(has_directory: bool, home: P
     if has_directory:
         recorded(runtime)
     for act in (runtime.down, lambda name: runtime.up(name, Silent())):
-        with pytest.raises(NotOurs, match="one-control-plane that the harness has not made"):
+        with pytest.raises(NotOurs, match="one-control-plane that the harness did not create"):
             act("one")
     assert engine.removed == []
     assert runtime._clusters.exists("one") == has_directory
