@@ -28,6 +28,8 @@ def expanded(value: Any, place: Place, problems: Problems, *, objects: bool) -> 
         return []
     items = value.get("items")
     if isinstance(items, list) and value.get("kind") and value.get("apiVersion"):
+        if not items:
+            problems.error("the list has no items", str(place))
         return [document for item in items for document in expanded(item, place, problems, objects=objects)]
     for field in ("apiVersion", "kind") if objects else ():
         if not isinstance(value.get(field), str) or not value[field]:

@@ -165,3 +165,27 @@ spec:
     assert cluster.get(CONFIGMAPS, "interrupted", "made") is None
     namespace = cluster.get(NAMESPACES, "", "interrupted")
     assert namespace is None or namespace["metadata"].get("deletionTimestamp")
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
+    """Whatever `finally` does; no program of the suite outlives it."""
+    (tmp_path / "chainsaw-test.yaml").write_text(
+        """apiVersion: chainsaw.kyverno.io/v1alpha1
+kind: Test
+metadata: {name: long}
+spec:
+  steps:
+  - try: [{script: {content: touch begun; sleep 300, timeout: 10m}}]
+    finally: [{script: {content: echo $$ > finally; exec sleep 300, timeout: 10m}}]
+"""
+    )
+    command = [sys.executable, "-m", "harness", "test", str(tmp_path), "--no-cluster", "--allow-scripts"]
+    child = subprocess.Popen(command, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.DEVNULL)
+    for file in ("begun", "finally"):
+        until = time.monotonic() + 60
+        while not (tmp_path / file).exists() or (file == "finally" and not (tmp_path / file).read_text()):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=10) == 130
+    assert not Path(f"/proc/{(tmp_path / 'finally').read_text().strip()}").exists()

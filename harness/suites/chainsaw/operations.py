@@ -125,9 +125,8 @@ def _documents(fields: Fields, folder: Path, *, trees: bool = False, other: str 
         fields.wrong(f"{' and '.join(choices)} exclude each other" if choices else f"{names} is missing")
         return Documents()
     if choices == ["resource"]:
-        value = fields.mapping("resource")
-        found = objects.expanded(value, fields.place("resource"), fields.problems, objects=not trees) if value else []
-        return Documents(tuple(found))
+        value = fields.anything("resource")
+        return Documents(tuple(objects.expanded(value, fields.place("resource"), fields.problems, objects=not trees)))
     if choices != ["file"]:
         return Documents()
     name = fields.text("file", required=True)

@@ -5,14 +5,13 @@ from harness.suites.record import Status
 
 
 class OperationFailed(HarnessError):
-    """It came out otherwise than the suite says; `output` is what a program wrote, `notes` are for people."""
+    """It came out otherwise than the suite says; `output` is what a program wrote."""
 
     status = Status.FAILED
 
-    def __init__(self, what: str, *, output: str = "", notes: tuple[str, ...] = ()) -> None:
+    def __init__(self, what: str, *, output: str = "") -> None:
         super().__init__(what)
         self.output = output
-        self.notes = notes
 
 
 class NotJudged(OperationFailed):

@@ -71,6 +71,18 @@ def made(client: Client, item: Mapping[str, Any], *, timeout: float) -> dict[str
         raise
 
 
+def require(client: Client, name: str) -> None:
+    """Raises OperationFailed where it is not there: an error would hold of nothing. Who may not look is believed."""
+    try:
+        there_ = client.get(NAMESPACES, "", name)
+    except ApiError as error:
+        if error.status == 403:
+            return
+        raise
+    if there_ is None:
+        raise OperationFailed(f"namespace {name} is not there, and nothing is made on a cluster that is only read")
+
+
 def with_account(client: Client, namespace: str, situation: Situation) -> None:
     """Wait for the default ServiceAccount, without which no pod is admitted. Raises OperationFailed."""
     key = (namespace, "default")

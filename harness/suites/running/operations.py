@@ -98,6 +98,8 @@ class _Performing:
             return self._stopped(begun)
         except HarnessError as error:
             self._failed(begun, error)
+        if not self._done.records:  # nothing passes because nothing was there
+            self._record(begun, Status.ERROR, "the operation had nothing to look at")
         return self._done
 
     def _stopped(self, begun: float) -> Performed:
@@ -260,10 +262,10 @@ class _Performing:
         self._record(begun, status, said, output=output, proof=proof)
 
     def _failed(self, begun: float, error: HarnessError, document: Document | None = None) -> None:
-        status, output, notes = Status.ERROR, "", ()  # type: Status, str, tuple[str, ...]
+        status, output = Status.ERROR, ""
         if isinstance(error, OperationFailed):
-            status, output, notes = error.status, error.output, error.notes
-        self._record(begun, status, _text(error), document=document, output=output, notes=notes)
+            status, output = error.status, error.output
+        self._record(begun, status, _text(error), document=document, output=output)
 
     def _record(
         self,

@@ -8,6 +8,7 @@ from harness.assertions.candidates import Judgement, Standing
 from harness.assertions.errors import EvaluationFailed, ExpressionInvalid
 from harness.deadline import Deadline
 from harness.errors import HarnessError
+from harness.excerpts import first_line
 from harness.gates.assertions import KindServed
 from harness.gates.rounds import Member, Together
 from harness.objects import Kind, Object, Objects
@@ -172,7 +173,7 @@ class _Round:
             except NotJudged:
                 raise
             except OperationFailed as failed:
-                return f"{program.words or program.content}: {failed.what}"
+                return f"{first_line(program.words or program.content)}: {failed.what}"
         return ""
 
     def _look(self, whole: Together) -> None:

@@ -216,7 +216,7 @@ class _Tests:
             return not_run(case, Status.SKIPPED, f"{NOT_BEGUN}: a test had failed before (failFast)")
         if self._situation.deadline.expired:
             return not_run(case, Status.FAILED, f"{NOT_BEGUN}: the time budget of the run is used up")
-        task = f"test {case.test.name}" + (f" {case.number}" if _several(self._suite, case.test) else "")
+        task = f"test {case.shown}" + (f" {case.number}" if _several(self._suite, case.test) else "")
         self._progress.started(task, str(case.test.folder))
         record = tests.run(case, self._scope, self._situation)
         if record.status.red:

@@ -50,14 +50,22 @@ class Created:
 
 @dataclass
 class Journal:
-    """What a run did to objects that were there before. May be called from any thread."""
+    """What a run made, and what it did to objects that were there before. May be called from any thread."""
 
     changed: dict[str, None] = field(default_factory=dict)
+    _made: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, name: str) -> None:
+    def made(self, item: Mapping[str, Any]) -> None:
         with self._lock:
-            self.changed[name] = None
+            self._made.add(str(item["metadata"].get("uid")))
+
+    def wrote(self, before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> None:
+        """Remembers `name` where the object was somebody else's, and is not as it was."""
+        versions = [item["metadata"].get("resourceVersion") for item in (before, after)]
+        with self._lock:
+            if versions[0] != versions[1] and str(before["metadata"].get("uid")) not in self._made:
+                self.changed[name] = None
 
 
 @dataclass

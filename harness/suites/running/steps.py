@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from harness.errors import HarnessError
-from harness.suites.model import Block, ClusterReference, Language, Operation, Step
+from harness.suites.model import Block, ClusterReference, Language, Operation, Program, Step, Write
 from harness.suites.record import OperationRecord, Status, StepRecord, worst
 from harness.suites.running.deletes import remove
 from harness.suites.running.failures import OperationFailed
@@ -29,7 +29,14 @@ class StepRun:
     interrupted: bool
 
 
-def run_step(step: Step, number: int, catch: Iterable[Operation], scope: Scope, situation: Situation) -> StepRun:
+def run_step(
+    step: Step,
+    number: int,
+    catch: Iterable[Operation],
+    scope: Scope,
+    situation: Situation,
+    language: Language = Language.CHAINSAW,
+) -> StepRun:
     """`catch` are the operations of configuration and test, which come before those of the step."""
     begun, name = time.time(), step.name or f"step {number}"
     records: list[OperationRecord] = []
@@ -40,6 +47,8 @@ def run_step(step: Step, number: int, catch: Iterable[Operation], scope: Scope, 
         failed, ends, message = True, True, f"bindings of the step: {error}"
     outputs = scope
     for position, operation in enumerate(step.try_ if not ends else (), start=1):
+        if ends and not isinstance(operation.action, Write):
+            continue
         done = perform(operation, position, Block.TRY, outputs, situation)
         records += done.records
         outputs = outputs.with_(**done.outputs)
@@ -47,7 +56,9 @@ def run_step(step: Step, number: int, catch: Iterable[Operation], scope: Scope, 
         failed = failed or done.failed
         if interrupted or (done.failed and not operation.continue_on_error):
             ends = True
-            break
+            # Where a command fails kuttl applies the objects of the step all the same.
+            if interrupted or language is Language.CHAINSAW or not isinstance(operation.action, Program):
+                break
     if failed and not interrupted:
         for position, operation in enumerate((*catch, *step.catch), start=1):
             done = perform(operation, position, Block.CATCH, outputs, situation)

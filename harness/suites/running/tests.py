@@ -32,6 +32,11 @@ class Case:
     scenario: Scenario | None = None
     scenario_number: int = 1
 
+    @property
+    def shown(self) -> str:
+        """How it is called while it runs: with its folder, where that is wished."""
+        return f"{self.folder}[{self.test.name}]" if self.suite.full_name else self.test.name
+
 
 def not_run(case: Case, status: Status, why: str) -> TestRecord:
     """The record of a test that was not begun."""
@@ -86,7 +91,7 @@ class _Run:
                 for number, step in enumerate(self._test.steps, start=1):
                     situation = situation_of(step, self._situation)
                     scope = self._scope.under(step.engine, template=step.template)
-                    finished = run_step(step, number, self._catch, scope, situation)
+                    finished = run_step(step, number, self._catch, scope, situation, self._test.language)
                     done.append(finished)
                     self._steps.append(finished.record)
                     if finished.ends_test or finished.interrupted:
@@ -144,10 +149,13 @@ class _Run:
         shown = Direct(client)
         self._scope = self._scope.with_(client=shown, config=shown)
         wanted = namespaces.wanted(self._test, self._suite, self._scope)
-        if situation.options.read_only or client.read_only:
-            self._settle(wanted or "default")
-            return
         test, suite = self._test, self._suite
+        if situation.options.read_only or client.read_only:
+            if test.language is Language.KUTTL:
+                wanted = suite.namespace  # that of the test is one to be made, where none is given
+            self._settle(wanted or "default")
+            namespaces.require(client, self._situation.namespace)
+            return
         template, engine = test.namespace_template, test.namespace_engine or test.engine
         if template is None:
             template, engine = suite.namespace_template, suite.namespace_engine
@@ -198,12 +206,11 @@ class _Run:
 
 def _recorded(case: Case, status: Status, begun: float, **fields: Any) -> TestRecord:
     test = case.test
-    name = f"{case.folder}[{test.name}]" if case.suite.full_name else test.name
     scenario = ""
     if case.scenario is not None:
         scenario = case.scenario.name or str(case.scenario_number)
     return TestRecord(
-        name,
+        test.name,
         case.folder,
         test.language,
         status,

@@ -126,6 +126,8 @@ def _create_now(
     done = client.create(kind, item, dry_run=action.dry_run, timeout=deadline.remaining)
     if kind.kind == "CustomResourceDefinition":
         client.forget()
+    if not action.dry_run:
+        situation.journal.made(done)
     if not action.dry_run and not situation.skip_delete:
         situation.created.append(Created(client, kind, done, situation.propagation))
     return done, "created" + (" (dry run)" if action.dry_run else "")
@@ -133,10 +135,8 @@ def _create_now(
 
 def _changed(before: Object, after: Object, kind: Kind, situation: Situation, action: Write) -> Object:
     """Note an object that was there before the suite, and is not as it was."""
-    versions = [item["metadata"].get("resourceVersion") for item in (before, after)]
-    ours = any(made.item["metadata"].get("uid") == before["metadata"].get("uid") for made in situation.created)
-    if versions[0] != versions[1] and not ours and not action.dry_run:
-        situation.journal.note(f"{named(kind, after)} ({action.verb})")
+    if not action.dry_run:
+        situation.journal.wrote(before, after, f"{named(kind, after)} ({action.verb})")
     return after
 
 

@@ -13,7 +13,7 @@ from harness.errors import ClusterError, DataError, HarnessError, UsageError
 from harness.evidence import recordings
 from harness.evidence.replay import replay
 from harness.exits import Exit
-from harness.objects import CONFIGMAPS
+from harness.objects import CONFIGMAPS, NAMESPACES
 from tests.fakes.api import FakeApi
 from tests.fakes.suite_runs import HEAD, KINDS, serve, steps
 
@@ -134,12 +134,14 @@ def test_a_pipe_and_a_huge_file_are_refused() -> None:
 def test_a_foreign_cluster_is_read_and_only_written_to_where_that_is_allowed(api: FakeApi) -> None:
     """--read-only sends nothing; without it, and without --allow-writes, nothing is begun."""
     api.put(CONFIGMAPS, {"metadata": {"name": "m"}, "data": {"a": "1"}}, namespace="ns")
+    api.put(NAMESPACES, {"metadata": {"name": "ns"}})
     suite(steps(f"assert: {{resource: {MAP}}}"))
     foreign = ["--kubeconfig", "kubeconfig", "--context", "fake"]
     assert run("test", "suite", *foreign, "--read-only")[0] is Exit.OK
     with pytest.raises(UsageError, match="was not made by the harness"):
         run("test", "suite", *foreign)
     assert api.bodies == []
+    suite(steps(f"apply: {{resource: {MAP}}}"))
     assert run("test", "suite", *foreign, "--allow-writes")[0] is Exit.OK
     assert api.bodies != []
 

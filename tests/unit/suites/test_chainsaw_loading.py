@@ -71,6 +71,18 @@ REFUSED = {
         "the object has no kind",
         "",
     ),
+    "an empty object": (
+        "spec:\n  steps:\n  - try:\n    - apply: {resource: {}}\n",
+        8,
+        "the object has no apiVersion",
+        "",
+    ),
+    "an empty list": (
+        "spec:\n  steps:\n  - try:\n    - assert: {resource: {apiVersion: v1, kind: List, items: []}}\n",
+        8,
+        "the list has no items",
+        "",
+    ),
     "logs of nothing": ("spec:\n  steps:\n  - try:\n    - podLogs: {}\n", 8, "needs a name or a selector", ""),
     "name and selector": (
         "spec:\n  steps:\n  - try:\n    - events: {name: a, selector: b=c}\n",
@@ -323,7 +335,8 @@ def test_tests_are_chosen_by_labels_names_and_shards(tmp_path: Path) -> None:
 def test_the_loading_corpus_is_accepted_and_refused_as_stated() -> None:
     """Tests, step templates, configurations, resources and values, by the corpus's own index."""
     expected = yaml.safe_load((CORPUS / "expected.yaml").read_text())
-    for section in ("test", "step-template", "config", "commands/test-config", "resource", "values"):
+    sections = ("test", "step-template", "config", "commands/test-config", "commands/lint", "resource", "values")
+    for section in sections:
         for name, outcome in expected[f"loading/{section}"].items():
             if name == "merge" or outcome.startswith("refused where"):
                 continue
@@ -336,7 +349,7 @@ def test_the_loading_corpus_is_accepted_and_refused_as_stated() -> None:
 
 def _read_as(section: str, file: Path, problems: Problems) -> None:
     match section:
-        case "test":
+        case "test" | "commands/lint" if file.parent.name == "test":
             tests.read(file, problems)
         case "step-template":
             for document in documents(file, problems):
@@ -347,6 +360,14 @@ def _read_as(section: str, file: Path, problems: Problems) -> None:
             values.read([file], problems)
         case _:
             configuration.read(file, problems)
+
+
+@corpus
+def test_a_file_of_two_step_templates_is_refused_where_it_is_used(tmp_path: Path) -> None:
+    """By itself it is fine."""
+    template = CORPUS / "loading" / "step-template" / "multiple.yaml"
+    _, problems = read(tmp_path, HEAD + f"spec:\n  steps:\n  - use: {{template: {template}}}\n")
+    assert [problem.what for problem in problems.errors] == ["expected one StepTemplate, got several"]
 
 
 @corpus

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import UsageError
 from harness.evidence.recorder import Recorder
 from harness.evidence.replay import replay
-from harness.objects import CONFIGMAPS, SERVICE_ACCOUNTS
+from harness.objects import CONFIGMAPS, NAMESPACES, SERVICE_ACCOUNTS
 from harness.reports.suites import telling
 from harness.suites import kuttl
 from harness.suites.load import load
@@ -146,6 +146,15 @@ def test_what_a_test_made_is_deleted_in_reverse(api: FakeApi, suites: Suites) ->
     assert gone == ["c", "b", "a", "ns"]
 
 
+def test_what_a_suite_made_itself_is_not_listed_as_changed(suites: Suites) -> None:
+    """An object of an earlier step that a later one patches, kept or not."""
+    patch = f"  - try: [{{patch: {{resource: {LIST_A.replace('}}', ', labels: {a: b}}}')}}}}}]\n"
+    for kept in (False, True):
+        record = suites.run(steps(f"apply: {{resource: {LIST_A}}}") + patch, suite={"skip_delete": kept})
+        assert record.tests[0].status is Status.PASSED
+        assert record.left_changed == ()
+
+
 def test_skip_delete_keeps_objects_and_runs_cleanup(api: FakeApi, suites: Suites) -> None:
     """The nearest that says so decides."""
     spec = steps(f"apply: {{resource: {LIST_A}}}") + f"    cleanup: [{{{say('cleanup')}}}]\n"
@@ -275,12 +284,26 @@ def test_what_is_not_allowed_is_refused_before_anything_runs(
 def test_reading_a_foreign_cluster_is_allowed(api: FakeApi, suites: Suites) -> None:
     """Asserts and errors, in a namespace that is there; nothing is written, not even a namespace."""
     api.put(CONFIGMAPS, {"metadata": {"name": "a"}}, namespace="ns")
+    api.put(NAMESPACES, {"metadata": {"name": "ns"}})
     suites.options = replace(suites.options, read_only=True)
     suite = suites.loaded(steps(f"assert: {{resource: {LIST_A}}}"))
     refuse(suite, suites.options, foreign="theirs")
     [test] = suites.of(suite).tests
     assert test.status is Status.PASSED
     assert api.bodies == []
+
+
+def test_a_namespace_that_is_not_there_is_no_place_to_find_nothing_in(api: FakeApi, suites: Suites) -> None:
+    """On a cluster that is only read it is not made, and an error would hold of nothing; kuttl's random one neither."""
+    suites.options = replace(suites.options, read_only=True)
+    [test] = suites.run(steps(f"error: {{resource: {LIST_A}}}")).tests
+    assert test.status is Status.ERROR
+    assert "namespace ns is not there" in test.steps[0].operations[0].message
+    api.put(NAMESPACES, {"metadata": {"name": "default"}})
+    place = kuttl_suite(suites.folder, {"00-errors.yaml": "apiVersion: v1\nkind: Pod\n"})
+    (place / "kuttl-test.yaml").unlink()
+    [test] = suites.of(replace(kuttl.load(place), namespace="")).tests
+    assert (test.namespace, test.status) == ("default", Status.PASSED)
 
 
 def test_another_cluster_is_only_read_unless_its_context_is_named(api: FakeApi, suites: Suites) -> None:
@@ -442,6 +465,25 @@ def test_kuttls_failure_names_the_document_that_did_not_hold(api: FakeApi, suite
     [step] = kuttl_steps(suites.of(kuttl.load(place)))
     assert [each.status for each in step.operations] == [Status.PASSED, Status.FAILED]
     assert ".data.x: value mismatch, expected: 1 != actual: 2" in step.operations[1].message
+
+
+def test_kuttl_applies_objects_though_a_command_failed(api: FakeApi, suites: Suites) -> None:
+    """The other commands are not run, the round is not judged, and the step has failed."""
+    api.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="ns")
+    place = kuttl_suite(
+        suites.folder,
+        {
+            "00-make.yaml": "apiVersion: kuttl.dev/v1beta1\nkind: TestStep\n"
+            "commands: [{script: exit 1}, {script: 'true'}]\n---\n"
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+            "00-errors.yaml": "apiVersion: v1\nkind: Pod\n",
+        },
+    )
+    [step] = kuttl_steps(suites.of(kuttl.load(place)))
+    assert [(each.kind, each.status) for each in step.operations] == [
+        ("script", Status.FAILED),
+        ("apply", Status.PASSED),
+    ]
 
 
 def test_folders_of_both_languages_run_in_one_go(api: FakeApi, suites: Suites) -> None:

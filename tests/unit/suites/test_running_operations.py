@@ -281,6 +281,13 @@ def test_an_assert_about_nothing_that_can_change_fails_at_once(suites: Suites) -
     assert statuses(suites, "assert: {timeout: 1h, resource: {($namespace): other}}") == [Status.FAILED]
 
 
+def test_an_empty_tree_is_judged_and_does_not_hold(suites: Suites) -> None:
+    """Of nothing, `{}` wants something; it is not an operation without anything to do."""
+    [record] = suites.operations(steps("assert: {timeout: 1h, resource: {}}"))
+    assert record.status is Status.FAILED
+    assert "must not be null" in record.message
+
+
 def test_many_elements_and_patterns_that_explode_are_bounded(api: FakeApi, suites: Suites) -> None:
     """10,000 elements are judged; a pattern that would take for ever is."""
     api.put(CONFIGMAPS, {"metadata": {"name": "m"}, "list": [{"n": n} for n in range(10_000)]}, namespace="ns")
