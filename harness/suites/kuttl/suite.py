@@ -73,7 +73,7 @@ class _Settings:
 
 
 def is_kuttl(directory: Path) -> bool:
-    """Whether a folder is one of kuttl's: it has a suite file, or a test in it has a document or a template of kuttl."""
+    """Whether a folder is one of kuttl's: it has a suite file, or a step in it has a document or template of kuttl."""
     return (directory / FILE).is_file() or any(map(_is_kuttls, _numbered(directory)))
 
 
