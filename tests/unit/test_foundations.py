@@ -34,7 +34,8 @@ def test_only_main_exits() -> None:
             name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if name in {"sys.exit", "os._exit", "exit", "quit", "SystemExit"}:
                 offenders.add(file.relative_to(ROOT).as_posix())
-    assert offenders <= {"harness/__main__.py"}
+    programs = {"harness/validators/__main__.py", "harness/processes/limits.py"}  # carried out by processes of their own
+    assert offenders <= {"harness/__main__.py", *programs}
 
 
 def test_an_error_says_what_where_and_what_to_do() -> None:
