@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from harness.cells.cell import new_run_id
 from harness.cli.connecting import Connected, connect, context_option, kubeconfig_option
 from harness.cli.context import Context
 from harness.cli.durations import DURATION
+from harness.cli.suite_results import asked_for, show, verdict, write_reports
 from harness.errors import Terminated, UsageError
 from harness.evidence import recorder as recording
 from harness.evidence import recordings
@@ -24,20 +24,19 @@ from harness.exits import Exit
 from harness.processes.commands import stop_children
 from harness.processes.signals import handed
 from harness.processes.threads import Background
-from harness.reports.suites import Format, telling, write
+from harness.reports.suites import Format, telling
 from harness.suites import kuttl
 from harness.suites.chainsaw import values
 from harness.suites.kuttl.templates import HelmTemplates
 from harness.suites.load import Overrides, Selection, load
 from harness.suites.model import Language, Suite, Timeouts
 from harness.suites.problems import Problems
-from harness.suites.record import RunRecord, Status, TestRecord
+from harness.suites.record import RunRecord
 from harness.suites.running.clients import Client
 from harness.suites.running.nodes import simulated
 from harness.suites.running.options import NO_LIMIT, RunOptions
 from harness.suites.running.refusals import refuse
 from harness.suites.running.run import Run
-from harness.suites.running.tests import NOT_BEGUN
 
 LANGUAGES, REPORTS = [each.value for each in Language], [each.value for each in Format]
 COMPATIBLE = ("strict", "chainsaw", "kuttl")  # kuttl's asserts have Go's types in any case
@@ -120,7 +119,10 @@ def test(context: Context, /, places: tuple[Path, ...], **said: Any) -> Exit:
     for suite in suites:
         refuse(suite, options(connected), foreign=foreign)
     record, code = _run(context, suites, connected, options(connected))
-    _report(context, suites, record, said)
+    show(context, record)
+    wanted = [([Format(each)], said["report_path"], said["report_name"], "step") for each in said["reports"]]
+    write_reports(context, record, [*wanted, *asked_for(suites)])
+    verdict(context, record)
     if code is not None:
         return code
     if said["compat"] in ("chainsaw", "kuttl"):
@@ -263,52 +265,3 @@ def _recording(context: Context, connected: Connected | None) -> Iterator[tuple[
             yield recorder, keep
         finally:
             recorder.close()
-
-
-def _report(context: Context, suites: list[Suite], record: RunRecord, said: dict[str, Any]) -> None:
-    console = context.console
-    for test_ in record.tests:
-        for text in _of_test(test_):
-            console.text(text)
-    for why, count in Counter(each.message for each in record.tests if each.message.startswith(NOT_BEGUN)).items():
-        console.text(f"{count} {'test' if count == 1 else 'tests'} {why}")
-    for changed in record.left_changed:
-        console.text(f"was there before, and is not as it was: {changed}")
-    wanted = [([Format(each)], said["report_path"], said["report_name"], "step") for each in said["reports"]]
-    for suite in suites:
-        if suite.report is not None and suite.report.format:
-            granularity = suite.report.granularity or "step"
-            wanted.append(([_format(suite)], suite.report.path, suite.report.name, granularity))
-    for formats, path, name, granularity in wanted:
-        for file in write(record, path, formats, name, granularity):
-            console.note(f"report: {file}")
-    if count := record.count(Status.SIMULATED):
-        held = "test holds" if count == 1 else "tests hold"
-        console.text(f"note: {count} {held} on simulated nodes only, where nothing runs: no proof of execution")
-    word = "PASSED" if telling.green(record) else "FAILED"
-    why = "the run was interrupted" if record.interrupted else record.error
-    console.text(f"{word} {telling.counts(record)}" + (f"; {why}" if why else ""))
-
-
-def _of_test(record: TestRecord) -> Iterator[str]:
-    """What is not simply green, with what is known of it."""
-    if record.message and record.status is not Status.PASSED and not record.message.startswith(NOT_BEGUN):
-        yield f"{telling.SYMBOLS[record.status]} {record.name}: {record.message}"
-    for step in record.steps:
-        if step.message:
-            yield f"{telling.SYMBOLS[step.status]} {record.name}, {step.name}: {step.message}"
-        for operation in step.operations:
-            if operation.status.red or operation.status is Status.SKIPPED:
-                where = f"{operation.place}: " if operation.place else ""
-                title = f"{record.name}, {step.name}, {operation.block} {operation.kind}: {operation.status}"
-                facts = "\n".join(telling.facts(operation))
-                parts = (f"{telling.SYMBOLS[operation.status]} {where}{title}", telling.told(operation), facts)
-                yield "\n".join(filter(None, (*parts, operation.output)))
-
-
-def _format(suite: Suite) -> Format:
-    assert suite.report is not None  # noqa: S101 - asked before
-    form = suite.report.format
-    if suite.language is Language.KUTTL:
-        return Format.KUTTL_XML if form.lower() == "xml" else Format.KUTTL_JSON
-    return Format.JUNIT_TEST if form == "XML" else Format(form)
