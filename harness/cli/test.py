@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from harness.processes.threads import Background
 from harness.reports.suites import Format, telling
 from harness.suites import kuttl
 from harness.suites.chainsaw import values
+from harness.suites.chainsaw.operations import PROPAGATIONS
 from harness.suites.kuttl.templates import HelmTemplates
 from harness.suites.load import Overrides, Selection, load
-from harness.suites.model import Language, Suite, Timeouts
+from harness.suites.model import ClusterReference, Language, Suite, Timeouts
 from harness.suites.problems import Problems
 from harness.suites.record import RunRecord
 from harness.suites.running.clients import Client
@@ -71,6 +73,7 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         click.option("--env", "names", multiple=True, metavar="NAME", help="Pass on a variable of the environment."),
         click.option("--template-var", multiple=True, metavar="NAME=VALUE", help="A variable for templates of kuttl."),
         click.option("--test-run-labels", default="", metavar="NAME=VALUE,...", help="Labels of the run, for kuttl."),
+        click.option("--cluster", "clusters", multiple=True, metavar="NAME=FILE[:CONTEXT]", help="Another cluster."),
         click.option("-n", "--namespace", help="One namespace for all tests, made where it is missing."),
         # what they may do
         click.option("--allow-scripts", is_flag=True, help="Run commands and scripts of the suites on this machine."),
@@ -81,6 +84,9 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         click.option("--parallel", type=click.IntRange(min=1), help="How many tests at once."),
         click.option("--fail-fast", is_flag=True, help="Begin no new test after a failure."),
         click.option("--skip-delete", is_flag=True, help="Leave objects and namespaces of the tests in the cluster."),
+        click.option("--deletion-propagation-policy", "propagation", type=click.Choice(PROPAGATIONS)),
+        click.option("--force-termination-grace-period", "grace_period", type=DURATION, help="Of pods that are made."),
+        click.option("--template/--no-template", default=None, help="Whether expressions in objects are evaluated."),
         click.option("--cleanup-delay", type=DURATION, help="How long to wait before cleaning up after a test."),
         click.option("--budget", type=DURATION, default=None, help="How long the whole run may take."),
         click.option("--test-budget", type=DURATION, default=None, help="How long each test may take."),
@@ -157,6 +163,9 @@ def _loaded(
         namespace=said["namespace"],
         skip_delete=said["skip_delete"] or None,
         delay_before_cleanup=said["cleanup_delay"],
+        propagation=said["propagation"],
+        grace_period=said["grace_period"],
+        template=said["template"],
         timeouts=Timeouts(*times),
     )
     variables = {name: os.environ[name] for name in (*PASSED_ON, *said["names"]) if name in os.environ}
@@ -182,6 +191,8 @@ def _loaded(
     )
     problems.found = list(dict.fromkeys(problems.found))
     problems.require()
+    clusters = {name: _cluster(place) for name, place in _pairs(said["clusters"], "--cluster").items()}
+    suites = [replace(suite, clusters={**suite.clusters, **clusters}) for suite in suites]
 
     def options(connected: Connected | None) -> RunOptions:
         return RunOptions(
@@ -207,6 +218,12 @@ def _pairs(texts: tuple[str, ...] | list[str], option: str) -> dict[str, str]:
         if "=" not in text:
             raise UsageError(f"{text!r} is not NAME=VALUE", where=option)
     return {name: value for name, _, value in (text.partition("=") for text in texts)}
+
+
+def _cluster(place: str) -> ClusterReference:
+    """A kubeconfig, relative to the working directory, and a context of it after a colon."""
+    file, _, name = place.partition(":")
+    return ClusterReference(str(Path(file).resolve()), name)
 
 
 def _has_templates(places: tuple[Path, ...]) -> bool:
