@@ -15,7 +15,7 @@ from tests.e2e.short_recipes import shorten
 
 pytestmark = pytest.mark.e2e
 
-RELEASES = {"base": ["cert-manager"], "eks": ["nfd"], "eks-training": ["gpu-operator"]}
+RELEASES = {"base": ["cert-manager", "nfd"], "eks": [], "eks-training": ["gpu-operator"]}
 
 
 @pytest.fixture
