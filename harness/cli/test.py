@@ -3,9 +3,9 @@
 import os
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from harness.cells.cell import new_run_id
 from harness.cli.connecting import Connected, connect, context_option, kubeconfig_option
 from harness.cli.context import Context
 from harness.cli.durations import DURATION
+from harness.cli.suite_results import asked_for, show, verdict, write_reports
 from harness.errors import Terminated, UsageError
 from harness.evidence import recorder as recording
 from harness.evidence import recordings
@@ -24,20 +25,20 @@ from harness.exits import Exit
 from harness.processes.commands import stop_children
 from harness.processes.signals import handed
 from harness.processes.threads import Background
-from harness.reports.suites import Format, telling, write
+from harness.reports.suites import Format, telling
 from harness.suites import kuttl
 from harness.suites.chainsaw import values
+from harness.suites.chainsaw.operations import PROPAGATIONS
 from harness.suites.kuttl.templates import HelmTemplates
 from harness.suites.load import Overrides, Selection, load
-from harness.suites.model import Language, Suite, Timeouts
+from harness.suites.model import ClusterReference, Language, Suite, Timeouts
 from harness.suites.problems import Problems
-from harness.suites.record import RunRecord, Status, TestRecord
+from harness.suites.record import RunRecord
 from harness.suites.running.clients import Client
 from harness.suites.running.nodes import simulated
 from harness.suites.running.options import NO_LIMIT, RunOptions
 from harness.suites.running.refusals import refuse
 from harness.suites.running.run import Run
-from harness.suites.running.tests import NOT_BEGUN
 
 LANGUAGES, REPORTS = [each.value for each in Language], [each.value for each in Format]
 COMPATIBLE = ("strict", "chainsaw", "kuttl")  # kuttl's asserts have Go's types in any case
@@ -72,6 +73,7 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         click.option("--env", "names", multiple=True, metavar="NAME", help="Pass on a variable of the environment."),
         click.option("--template-var", multiple=True, metavar="NAME=VALUE", help="A variable for templates of kuttl."),
         click.option("--test-run-labels", default="", metavar="NAME=VALUE,...", help="Labels of the run, for kuttl."),
+        click.option("--cluster", "clusters", multiple=True, metavar="NAME=FILE[:CONTEXT]", help="Another cluster."),
         click.option("-n", "--namespace", help="One namespace for all tests, made where it is missing."),
         # what they may do
         click.option("--allow-scripts", is_flag=True, help="Run commands and scripts of the suites on this machine."),
@@ -82,6 +84,9 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         click.option("--parallel", type=click.IntRange(min=1), help="How many tests at once."),
         click.option("--fail-fast", is_flag=True, help="Begin no new test after a failure."),
         click.option("--skip-delete", is_flag=True, help="Leave objects and namespaces of the tests in the cluster."),
+        click.option("--deletion-propagation-policy", "propagation", type=click.Choice(PROPAGATIONS)),
+        click.option("--force-termination-grace-period", "grace_period", type=DURATION, help="Of pods that are made."),
+        click.option("--template/--no-template", default=None, help="Whether expressions in objects are evaluated."),
         click.option("--cleanup-delay", type=DURATION, help="How long to wait before cleaning up after a test."),
         click.option("--budget", type=DURATION, default=None, help="How long the whole run may take."),
         click.option("--test-budget", type=DURATION, default=None, help="How long each test may take."),
@@ -120,7 +125,10 @@ def test(context: Context, /, places: tuple[Path, ...], **said: Any) -> Exit:
     for suite in suites:
         refuse(suite, options(connected), foreign=foreign)
     record, code = _run(context, suites, connected, options(connected))
-    _report(context, suites, record, said)
+    show(context, record)
+    wanted = [([Format(each)], said["report_path"], said["report_name"], "step") for each in said["reports"]]
+    write_reports(context, record, [*wanted, *asked_for(suites)])
+    verdict(context, record)
     if code is not None:
         return code
     if said["compat"] in ("chainsaw", "kuttl"):
@@ -155,6 +163,9 @@ def _loaded(
         namespace=said["namespace"],
         skip_delete=said["skip_delete"] or None,
         delay_before_cleanup=said["cleanup_delay"],
+        propagation=said["propagation"],
+        grace_period=said["grace_period"],
+        template=said["template"],
         timeouts=Timeouts(*times),
     )
     variables = {name: os.environ[name] for name in (*PASSED_ON, *said["names"]) if name in os.environ}
@@ -180,6 +191,8 @@ def _loaded(
     )
     problems.found = list(dict.fromkeys(problems.found))
     problems.require()
+    clusters = {name: _cluster(place) for name, place in _pairs(said["clusters"], "--cluster").items()}
+    suites = [replace(suite, clusters={**suite.clusters, **clusters}) for suite in suites]
 
     def options(connected: Connected | None) -> RunOptions:
         return RunOptions(
@@ -205,6 +218,12 @@ def _pairs(texts: tuple[str, ...] | list[str], option: str) -> dict[str, str]:
         if "=" not in text:
             raise UsageError(f"{text!r} is not NAME=VALUE", where=option)
     return {name: value for name, _, value in (text.partition("=") for text in texts)}
+
+
+def _cluster(place: str) -> ClusterReference:
+    """A kubeconfig, relative to the working directory, and a context of it after a colon."""
+    file, _, name = place.partition(":")
+    return ClusterReference(str(Path(file).resolve()), name)
 
 
 def _has_templates(places: tuple[Path, ...]) -> bool:
@@ -263,52 +282,3 @@ def _recording(context: Context, connected: Connected | None) -> Iterator[tuple[
             yield recorder, keep
         finally:
             recorder.close()
-
-
-def _report(context: Context, suites: list[Suite], record: RunRecord, said: dict[str, Any]) -> None:
-    console = context.console
-    for test_ in record.tests:
-        for text in _of_test(test_):
-            console.text(text)
-    for why, count in Counter(each.message for each in record.tests if each.message.startswith(NOT_BEGUN)).items():
-        console.text(f"{count} {'test' if count == 1 else 'tests'} {why}")
-    for changed in record.left_changed:
-        console.text(f"was there before, and is not as it was: {changed}")
-    wanted = [([Format(each)], said["report_path"], said["report_name"], "step") for each in said["reports"]]
-    for suite in suites:
-        if suite.report is not None and suite.report.format:
-            granularity = suite.report.granularity or "step"
-            wanted.append(([_format(suite)], suite.report.path, suite.report.name, granularity))
-    for formats, path, name, granularity in wanted:
-        for file in write(record, path, formats, name, granularity):
-            console.note(f"report: {file}")
-    if count := record.count(Status.SIMULATED):
-        held = "test holds" if count == 1 else "tests hold"
-        console.text(f"note: {count} {held} on simulated nodes only, where nothing runs: no proof of execution")
-    word = "PASSED" if telling.green(record) else "FAILED"
-    why = "the run was interrupted" if record.interrupted else record.error
-    console.text(f"{word} {telling.counts(record)}" + (f"; {why}" if why else ""))
-
-
-def _of_test(record: TestRecord) -> Iterator[str]:
-    """What is not simply green, with what is known of it."""
-    if record.message and record.status is not Status.PASSED and not record.message.startswith(NOT_BEGUN):
-        yield f"{telling.SYMBOLS[record.status]} {record.name}: {record.message}"
-    for step in record.steps:
-        if step.message:
-            yield f"{telling.SYMBOLS[step.status]} {record.name}, {step.name}: {step.message}"
-        for operation in step.operations:
-            if operation.status.red or operation.status is Status.SKIPPED:
-                where = f"{operation.place}: " if operation.place else ""
-                title = f"{record.name}, {step.name}, {operation.block} {operation.kind}: {operation.status}"
-                facts = "\n".join(telling.facts(operation))
-                parts = (f"{telling.SYMBOLS[operation.status]} {where}{title}", telling.told(operation), facts)
-                yield "\n".join(filter(None, (*parts, operation.output)))
-
-
-def _format(suite: Suite) -> Format:
-    assert suite.report is not None  # noqa: S101 - asked before
-    form = suite.report.format
-    if suite.language is Language.KUTTL:
-        return Format.KUTTL_XML if form.lower() == "xml" else Format.KUTTL_JSON
-    return Format.JUNIT_TEST if form == "XML" else Format(form)

@@ -15,8 +15,9 @@ from harness.exits import Exit
 from harness.gates.flux import sources
 from harness.installers.argocd import configuration as argocd_configuration
 from harness.objects import DEPLOYMENTS, Kind
-from harness.publishing.oci.registry import Artifact, Published, pack_chart, pack_directory
+from harness.publishing.oci.registry import Artifact, pack_chart, pack_directory
 from harness.publishing.publication import Pushed
+from harness.publishing.transport import Published
 from harness.results.outcome import Outcome
 from lanes import find
 from tests.e2e.consumers import Pusher

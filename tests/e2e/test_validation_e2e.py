@@ -25,7 +25,7 @@ from harness.objects import (
 )
 from harness.progress import Silent
 from harness.recipes.profiles import Profiles
-from harness.settings import Settings
+from harness.settings import load
 from harness.validation.capture import capture
 from harness.validation.checks.catalog import Catalog, Rule
 from harness.validation.declared import Declared
@@ -42,12 +42,13 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def cluster(runtime: HostRuntime, settings: Settings) -> Cluster:
+def cluster(runtime: HostRuntime) -> Cluster:
     """A host cluster with two GPU nodes, and a GPU operator of a known version."""
     running = runtime.up("validation", Silent())
     found = Cluster(running.kubeconfig, context=running.context)
     profiles = Profiles(SAMPLES.parent / "profiles", SAMPLES.parent / "profiles", "", True)
-    plan = NodePlan.of(profiles.of("eks", "h100"), replace(settings.nodes, accelerated=2, system=1))
+    few = load(environment={}, overrides={"nodes.accelerated": "2", "nodes.system": "1"})
+    plan = NodePlan.of(profiles.of("eks", "h100"), few.nodes)
     apply_nodes(found, simulated_objects(plan), Deadline.after(60), Silent())
     found.apply(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "gpu-operator"}})
     labels = {"app": "gpu-operator"}

@@ -73,11 +73,23 @@ class _Settings:
 
 
 def is_kuttl(directory: Path) -> bool:
-    """Whether a folder is one of kuttl's: it has a suite file, or a test below it has a document of kuttl."""
-    if (directory / FILE).is_file():
-        return True
-    files = (file for file in directory.glob("*/*.yaml") if names.parse(file) and file.is_file())
-    return any(b"kuttl.dev/" in file.read_bytes()[:100_000] for file in files)
+    """Whether a folder is one of kuttl's: it has a suite file, or a step in it has a document or template of kuttl."""
+    return (directory / FILE).is_file() or any(map(_is_kuttls, _numbered(directory)))
+
+
+def _numbered(directory: Path) -> Iterator[Path]:
+    """The files of steps below a folder of tests, those in folders of steps among them."""
+    for path in directory.glob("*/*"):
+        named = names.parse(path)
+        if named is not None and named.number is not None:
+            yield from path.glob("*.yaml") if path.is_dir() else (path,)
+
+
+def _is_kuttls(file: Path) -> bool:
+    named = names.parse(file)
+    if named is None or not file.is_file():
+        return False
+    return named.template or b"kuttl.dev/" in file.read_bytes()[:100_000]
 
 
 def load(directory: Path, options: Options, problems: Problems) -> Suite:

@@ -146,6 +146,34 @@ def test_a_foreign_cluster_is_read_and_only_written_to_where_that_is_allowed(api
     assert api.bodies != []
 
 
+def test_options_win_over_the_configuration(api: FakeApi) -> None:
+    """How objects are deleted, grace periods, templates."""
+    Path("config.yaml").write_text(
+        "apiVersion: chainsaw.kyverno.io/v1alpha2\nkind: Configuration\n"
+        "spec: {deletion: {propagation: Background}, templating: {enabled: true}}\n"
+    )
+    pod = "{apiVersion: v1, kind: Pod, metadata: {name: p, annotations: {a: (b)}}}"
+    suite(steps(f"apply: {{resource: {pod}}}"))
+    options = ["--deletion-propagation-policy", "Orphan", "--force-termination-grace-period", "3s", "--no-template"]
+    foreign = ["--kubeconfig", "kubeconfig", "--context", "fake", "--allow-writes"]
+    assert run("test", "suite", "--config", "config.yaml", *options, *foreign)[0] is Exit.OK
+    [made] = [body for verb, path, _, body in api.bodies if verb == "POST" and path.endswith("/pods")]
+    assert (made["metadata"]["annotations"], made["spec"]) == ({"a": "(b)"}, {"terminationGracePeriodSeconds": 3})
+    [gone] = [body for verb, path, _, body in api.bodies if verb == "DELETE" and path.endswith("/pods/p")]
+    assert gone["propagationPolicy"] == "Orphan"
+
+
+def test_a_cluster_of_the_command_line_is_known_by_its_name(api: FakeApi) -> None:
+    """To be read by a suite that names it; its kubeconfig is relative to the working directory."""
+    api.put(CONFIGMAPS, {"metadata": {"name": "m"}, "data": {"a": "1"}}, namespace="default")
+    suite(f"spec: {{cluster: other, steps: [{{try: [{{assert: {{resource: {MAP}}}}}]}}]}}\n")
+    api.put(NAMESPACES, {"metadata": {"name": "default"}})
+    assert run("test", "suite", "--no-cluster", "--cluster", "other=kubeconfig:fake")[0] is Exit.OK
+    assert api.bodies == []
+    with pytest.raises(UsageError, match="NAME=VALUE"):
+        run("test", "suite", "--no-cluster", "--cluster", "kubeconfig")
+
+
 def test_assert_judges_objects_of_a_file_or_of_stdin() -> None:
     """Holds: 0; does not: 1, with the lines and the diff of chainsaw."""
     Path("tree").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a: '1'}\n")

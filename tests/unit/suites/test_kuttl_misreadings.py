@@ -264,3 +264,20 @@ def test_each_run_has_a_namespace_of_its_own(tmp_path: Path) -> None:
     assert first.startswith("kuttl-")
     assert first != second
     assert kuttl.load(folder, Options(namespace="mine")).tests[0].namespace == "mine"
+
+
+@pytest.mark.parametrize(
+    ("files", "answer"),
+    [
+        ({"00-a.yaml": STEP}, True),
+        ({"00-a.gotmpl.yaml": POD}, True),
+        ({"00-a/assert.yaml": ASSERT}, True),
+        ({"00-a.yaml": POD}, False),
+        ({"a.yaml": STEP}, False),
+    ],
+)
+def test_a_folder_of_kuttl_is_known_by_what_only_kuttl_has(tmp_path: Path, files: dict[str, str], answer: bool) -> None:
+    """A document of kuttl or a template in a file of a step; numbered manifests alone are chainsaw's too."""
+    assert kuttl.is_kuttl(written(tmp_path, files)) is answer
+    (tmp_path / "kuttl-test.yaml").write_text(SUITE)
+    assert kuttl.is_kuttl(tmp_path)
