@@ -33,7 +33,7 @@ def agent() -> None:
 @agent.command()
 @which_agent
 @click.option("--test-package", required=True, help="The package; the program is its last element with .test.")
-@click.option("--test-pattern", default="", help="Which tests, as `go test -run` takes them.")
+@click.option("--test-pattern", default="", help="The tests to run, as a pattern of `go test -run`.")
 @click.option("--expected-tests", default=0, help="How many have to run.  [default: any number]")
 @click.option("--snapshot-config-map", required=True, metavar="NAME", help="Holds snapshot.yaml.")
 @click.option("--recipe-config-map", required=True, metavar="NAME", help="Holds recipe.yaml.")
@@ -71,7 +71,7 @@ def deploy(
     made = Agent(connecting(context, kubeconfig, cluster_context)(), config)
     made.deploy()
     if not wait:
-        context.console.text(f"Job {namespace}/{job_name} was made")
+        context.console.text(f"Job {namespace}/{job_name} was created")
         return Exit.OK
     made.wait_for_pod_ready()
     made.stream_logs(context.console.note)
@@ -114,7 +114,7 @@ def cleanup(
 ) -> None:
     """Take away its Job and its permissions."""
     _agent(context, kubeconfig, cluster_context, namespace, job_name).cleanup()
-    context.console.text(f"Job {namespace}/{job_name} and its permissions are gone")
+    context.console.text(f"Job {namespace}/{job_name} and its permissions were deleted")
 
 
 def _agent(

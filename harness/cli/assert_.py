@@ -37,7 +37,9 @@ Judge = Callable[[Document], str]  # why a tree does not hold, empty where it do
     metavar="OBJECTS",
     help="Objects instead of a cluster; - is stdin.",
 )
-@click.option("--timeout", type=DURATION, default="30s", show_default=True, help="For each tree; 0s is no limit.")
+@click.option(
+    "--timeout", type=DURATION, default="30s", show_default=True, help="The time limit for each tree; 0s means none."
+)
 @click.option("-n", "--namespace", default="default", show_default=True)
 @click.option("--compat", type=click.Choice(["strict"]), help="Compare types of Go, as chainsaw does.")
 @kubeconfig_option
@@ -88,7 +90,7 @@ def _read(file: Path, problems: Problems) -> list[Document]:
         for yaml in Yaml.read_all(place.file, sys.stdin.read()):
             found += objects.expanded(yaml.data, place, problems, objects=False)
         if not found:
-            raise DataError("there is no document", where="stdin")
+            raise DataError("contains no document", where="stdin")
     return found
 
 

@@ -49,7 +49,7 @@ def connect(context: Context, kubeconfig: Path | None, name: str | None) -> Conn
         require_ours(cluster, running)
         return Connected(cluster, running)
     if not kubeconfig.is_file():
-        raise UsageError("there is no such file", where=f"--kubeconfig {kubeconfig}")
+        raise UsageError("file not found", where=f"--kubeconfig {kubeconfig}")
     for running in _ours(context):
         if running.kubeconfig.resolve() == kubeconfig.resolve() and name in (None, running.context):
             cluster = Cluster(running.kubeconfig, context=running.context)

@@ -73,7 +73,7 @@ def _checks(recipe: Recipe, names: tuple[str, ...]) -> Mapping[str, tuple[Health
     for name in names:
         if name not in known:
             disabled = any(component.name == name for component in recipe.disabled)
-            what = "is switched off in" if disabled else "is no component of"
+            what = "is switched off in" if disabled else "is not a component of"
             raise UsageError(f"{name} {what} {recipe.name}", do="" if disabled else did_you_mean(name, known))
     checks = {name: checks_of(recipe, known[name]) for name in names or known}
     if without := [name for name in names if not checks[name]]:

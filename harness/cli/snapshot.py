@@ -17,7 +17,7 @@ from harness.validation.measurements import Snapshot
 
 
 @click.command()
-@click.option("--output", metavar="FILE|cm://NAMESPACE/NAME", help="Where it goes.  [default: stdout]")
+@click.option("--output", metavar="FILE|cm://NAMESPACE/NAME", help="The destination.  [default: stdout]")
 @which_cluster
 @click.option(
     "--machine/--no-machine",
@@ -28,7 +28,7 @@ from harness.validation.measurements import Snapshot
 def snapshot(
     context: Context, output: str | None, kubeconfig: Path | None, cluster_context: str | None, machine: bool | None
 ) -> None:
-    """Write what a cluster's API server tells of it: the snapshot that constraints are evaluated on."""
+    """Write a snapshot of a cluster from its API server, on which constraints are evaluated."""
     connect = connecting(context, kubeconfig, cluster_context)
     if output and output.startswith(sources.SCHEME):
         sources.configmap_at(output)
@@ -47,7 +47,7 @@ def _with_machine(context: Context, taken: Snapshot, cluster: Cluster, wanted: b
     name = node_of(cluster.list(NODES).items)
     if wanted is False or (wanted is None and not name):
         if wanted is None:
-            why = "this machine is no node of the cluster (--machine takes them all the same)"
+            why = "this machine is not a node of the cluster (--machine includes them anyway)"
             context.console.note(f"OS and SystemD are left out: {why}")
         return taken
     metadata = {**taken.metadata, "machine": name or "not a node of the cluster"}

@@ -31,9 +31,7 @@ from kwok import VALIDATORS
     "--phase", "words", multiple=True, help="deployment, conformance, performance or all; repeatable.  [default: all]"
 )
 @click.option("--fail-fast", is_flag=True, help="Skip the phases after the first that did not pass.")
-@click.option(
-    "--fail-on-error", type=bool, default=True, show_default=True, help="Whether a red phase ends with code 1."
-)
+@click.option("--fail-on-error", type=bool, default=True, show_default=True, help="Exit with code 1 if a phase fails.")
 @click.option("--no-cluster", is_flag=True, help="Evaluate the constraints alone; every check is skipped.")
 @click.option(
     "--data",
@@ -74,7 +72,7 @@ def validate(
     kubeconfig: Path | None,
     cluster_context: str | None,
 ) -> Exit:
-    """Say whether a cluster meets what a recipe asks of it."""
+    """Check whether a cluster meets the requirements of a recipe."""
     selected = phases.select(words)
     connect = connecting(context, kubeconfig, cluster_context)
     validation = Validation(
@@ -155,7 +153,7 @@ def _keep(context: Context, report: Report, output: Path | None, evidence: Path 
     if evidence is not None:
         files = write_evidence(report, evidence)
         if len(files) == 1:
-            context.console.note(f"no requirement was evaluated: {evidence} holds the summary alone")
+            context.console.note(f"no requirement was evaluated: {evidence} contains only the summary")
 
 
 def _show(context: Context, report: Report, fail_on_error: bool) -> Exit:

@@ -101,7 +101,7 @@ class Context:
         if self.unjudged:
             where = "not judged here" if self.real_nodes else "needs a real node"
             told = "; ".join(filter(None, (f"{where}: " + "; ".join(self.unjudged), told)))
-        return f"what was looked at is as it should be; {told}" if told else ""
+        return f"everything that was checked is correct; {told}" if told else ""
 
     def needs_real_node(self, part: str) -> None:
         """Note a part that only a node that runs something can show."""
@@ -177,7 +177,7 @@ def in_pod(environment: Mapping[str, str], account: Path = ACCOUNT) -> Path:
     """A kubeconfig of the pod's own ServiceAccount. Raises HarnessError outside of a pod."""
     host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
     if not host or not (account / "token").is_file():
-        raise HarnessError("there is neither KUBECONFIG nor a ServiceAccount of a pod")
+        raise HarnessError("neither KUBECONFIG nor the ServiceAccount of a pod was found")
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     document = {
         "apiVersion": "v1",

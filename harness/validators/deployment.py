@@ -45,7 +45,9 @@ def gpu_operator_version(context: Context) -> None:
         context.absent("no Deployment of the GPU operator was found", GPU_OPERATOR)
     version, source = version_of(operator)
     if not version:
-        context.fail(f"the version of Deployment {named([operator])} cannot be told: it has neither a label nor a tag")
+        context.fail(
+            f"the version of Deployment {named([operator])} cannot be determined: no version label and no image tag"
+        )
     try:
         holds = Expression.parse(wanted).holds(version)
     except ExpressionError as error:
@@ -84,7 +86,7 @@ def expected_resources(context: Context) -> None:
         lines = "\n".join(line.removeprefix("!") for line in issues)
         context.fail(f"expected resource check failed: {len(issues)} issue(s):\n{lines}")
     if not looked:
-        context.skip("nothing to look at: no component of the recipe has expectedResources")
+        context.skip("nothing to check: no component of the recipe has expectedResources")
     if unlooked:
         context.unlooked.append(f"not looked at: the health checks of {', '.join(unlooked)}")
     if not context.real_nodes:
@@ -177,9 +179,9 @@ def _state(context: Context, kind: Kind, name: str, key: str, wanted: str) -> It
         yield f"{kind.kind} {name}: {state}"
     elif state is None and not context.real_nodes:
         context.needs_real_node(f"that {kind.kind} {name} is {wanted} (its controller does not run)")
-        yield f"{kind.kind} {name}: there, and no controller has written its status"
+        yield f"{kind.kind} {name}: exists, but no controller has written its status"
     else:
-        yield f"!{kind.kind} {name}: is {state or 'without a state'}, not {wanted}"
+        yield f"!{kind.kind} {name}: expected {wanted}, got {state or 'no state'}"
 
 
 def _allocatable(node: Object) -> dict[str, Any]:

@@ -70,9 +70,7 @@ def reference(block: Block, problems: Problems) -> ObjectReference:
         raise DataError("labels: expected texts", where=block.where("labels"), do="put the values into quotes")
     name = block.text("name")
     if name and labels:
-        problems.error(
-            "kuttl ignores labels where there is a name", block.where("labels"), "write the name or the labels"
-        )
+        problems.error("kuttl ignores labels if a name is given", block.where("labels"), "write the name or the labels")
     return ObjectReference(
         block.text("apiVersion", required=True),
         block.text("kind", required=True),
@@ -126,7 +124,7 @@ def _look_at_words(block: Block, words: str, problems: Problems, environment: Ma
     except ValueError as error:
         raise DataError(f"command does not split into words: {error}", where=where) from error
     if not split:
-        raise DataError("command has no words", where=where)
+        raise DataError("command is empty", where=where)
     for found in _VARIABLE.finditer(words):
         name = found[1] if found[1] is not None else found[2]
         if name is not None and name not in _GIVEN and name not in environment:

@@ -99,7 +99,7 @@ class _Performing:
         except HarnessError as error:
             self._failed(begun, error)
         if not self._done.records:  # nothing passes because nothing was there
-            self._record(begun, Status.ERROR, "the operation had nothing to look at")
+            self._record(begun, Status.ERROR, "the operation found no object to inspect")
         return self._done
 
     def _stopped(self, begun: float) -> Performed:

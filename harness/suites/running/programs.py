@@ -75,7 +75,7 @@ def _run(program: Program, client: Client | None, scope: Scope, situation: Situa
     variables.setdefault("NAMESPACE", situation.namespace)
     folder = situation.folder / program.work_directory
     if not folder.is_dir():
-        raise NotJudged(f"workDir {program.work_directory}: there is no such folder in {situation.folder}")
+        raise NotJudged(f"workDir {program.work_directory}: folder not found in {situation.folder}")
     with _place(client, situation) as (home, kubeconfig):
         variables |= {"HOME": str(home), "TMPDIR": str(home)}
         if kubeconfig is not None:
@@ -122,7 +122,7 @@ def _argv(program: Program, variables: Mapping[str, str], situation: Situation) 
         given = any(word in ("-n", "--namespace") or word.startswith("--namespace=") for word in words)
         added = ["--namespace", situation.namespace] if program.namespaced and not given else []
         if not words:
-            raise NotJudged(f"{program.words!r}: there is no program in it")
+            raise NotJudged(f"{program.words!r}: no program is given")
         return (*words, *added)
     if program.verb == "script":
         return (program.shell, *program.shell_arguments, program.content)

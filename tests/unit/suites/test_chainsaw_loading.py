@@ -116,7 +116,7 @@ REFUSED = {
         "",
     ),
     "another version": (None, 1, "expected a Test of chainsaw.kyverno.io/v1alpha1, got a Test of v1", ""),
-    "no document": ("", 0, "there is no document in the file", ""),
+    "no document": ("", 0, "contains no document", ""),
     "broken YAML": ("spec: [\n", 6, "not valid YAML", ""),
 }
 

@@ -206,7 +206,7 @@ def test_fail_fast_begins_no_new_test(nowhere: Suites) -> None:
     bad, good = (f"spec:\n  steps: [{{try: [{{script: {{content: '{text}'}}}}]}}]\n" for text in ("exit 1", "true"))
     record = nowhere.run(many(bad, good), suite={"fail_fast": True, "parallel": 1}, head="")
     assert [test.status for test in record.tests] == [Status.FAILED, Status.SKIPPED]
-    assert record.tests[1].message == "not begun: a test had failed before (failFast)"
+    assert record.tests[1].message == "not begun: an earlier test failed (failFast)"
 
 
 def test_tests_are_repeated(nowhere: Suites) -> None:

@@ -164,7 +164,7 @@ def test_an_unknown_kind_of_a_group_that_is_built_in_is_told_at_once(suites: Sui
     for verb in ("apply", "assert", "error"):
         [record] = suites.operations(steps(f"{verb}: {{timeout: 1h, resource: {wrong}}}"))
         assert record.status.red
-        assert "the server does not know the kind Deploymnt of apps/v1" in record.message
+        assert "the server does not serve the kind Deploymnt of apps/v1" in record.message
         assert "did you mean Deployment?" in record.message
 
 

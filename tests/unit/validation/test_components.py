@@ -218,7 +218,7 @@ OWNED = "CheckDriverOwnershipCoherence"
         ({}, {"nvidiaDriverRoot": ""}, "", ["nvidiaDriverRoot is '', expected an absolute path"]),
         ({"driver": {"enabled": False}}, {"nvidiaDriverRoot": "/"}, "", []),
         ({"driver": {"enabled": False}}, {}, "", []),
-        ({"driver": {"enabled": False}}, {"nvidiaDriverRoot": "/run/nvidia/driver"}, "", ["which then holds nothing"]),
+        ({"driver": {"enabled": False}}, {"nvidiaDriverRoot": "/run/nvidia/driver"}, "", ["which is then empty"]),
     ],
 )
 def test_the_drivers_owner_and_its_places_go_together(

@@ -264,7 +264,7 @@ def test_what_a_recipe_deploys_may_not_be_skipped_because_it_is_absent(
     [
         ("nccl-all-reduce-bw", {}, {}, "has no constraint nccl-all-reduce-bw"),
         ("nccl-all-reduce-bw-net", {"nccl-all-reduce-bw": ">= 1"}, {}, "has no constraint nccl-all-reduce-bw-net"),
-        ("nccl-all-reduce-bw", {"nccl-all-reduce-bw": ">= 300"}, {"accelerator": "l40s"}, "there is no variant"),
+        ("nccl-all-reduce-bw", {"nccl-all-reduce-bw": ">= 300"}, {"accelerator": "l40s"}, "has no variant"),
         ("nccl-all-reduce-bw", {"nccl-all-reduce-bw": ">= 300"}, {}, "needs a real GPU: 8 GPUs on 1 simulated nodes"),
         ("inference-perf", {}, {}, "neither a constraint inference-throughput"),
         ("inference-perf", {"inference-throughput": ">= 5000"}, {}, "needs a real GPU"),
