@@ -102,7 +102,7 @@ BAD = {
     "reads and writes": (GOOD, ["--allow-writes", "--read-only"], UsageError, "exclude each other"),
     "a shard of nothing": (GOOD, ["--no-cluster", "--shard-index", "1"], UsageError, "needs --shard-count"),
     "a context of nothing": (GOOD, ["--context", "x"], UsageError, "add --kubeconfig"),
-    "no kubeconfig": (GOOD, ["--kubeconfig", "nope", "--context", "x"], UsageError, "there is no such file"),
+    "no kubeconfig": (GOOD, ["--kubeconfig", "nope", "--context", "x"], UsageError, "file not found"),
     "a foreign cluster without its context": (GOOD, ["--kubeconfig", "kubeconfig"], UsageError, "context is missing"),
     "no cluster": (GOOD, ["-"], ClusterError, "is not up"),
 }

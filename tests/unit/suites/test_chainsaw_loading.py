@@ -39,7 +39,7 @@ REFUSED = {
     "assert in catch": (
         "spec:\n  steps:\n  - try: []\n    catch:\n    - assert: {}\n",
         9,
-        "assert may only stand in try",
+        "assert is only allowed in try",
         "",
     ),
     "continueOnError in finally": (

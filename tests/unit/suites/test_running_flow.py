@@ -298,7 +298,7 @@ def test_a_namespace_that_is_not_there_is_no_place_to_find_nothing_in(api: FakeA
     suites.options = replace(suites.options, read_only=True)
     [test] = suites.run(steps(f"error: {{resource: {LIST_A}}}")).tests
     assert test.status is Status.ERROR
-    assert "namespace ns is not there" in test.steps[0].operations[0].message
+    assert "namespace ns not found" in test.steps[0].operations[0].message
     api.put(NAMESPACES, {"metadata": {"name": "default"}})
     place = kuttl_suite(suites.folder, {"00-errors.yaml": "apiVersion: v1\nkind: Pod\n"})
     (place / "kuttl-test.yaml").unlink()

@@ -84,7 +84,7 @@ LIMIT = {"Deployment.gpu-operator.version": ">= v25.10.0"}
         ({"image": "nvcr.io:443/x/gpu-operator:v25.10.0-ubi9"}, ""),
         ({"metadata": {"annotations": {"nvidia.com/gpu-operator-version": "v26.1.0"}}}, ""),
         ({"image": "nvcr.io/x/gpu-operator:v24.6.0"}, "expected >= v25.10.0, got v24.6.0"),
-        ({"image": "nvcr.io:443/x/gpu-operator@sha256:00"}, "cannot be told"),
+        ({"image": "nvcr.io:443/x/gpu-operator@sha256:00"}, "cannot be determined"),
         ({"image": "nvcr.io/x/gpu-operator:latest"}, "[INVALID_REQUEST] Deployment.gpu-operator.version"),
     ],
 )

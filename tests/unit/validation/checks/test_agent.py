@@ -109,7 +109,7 @@ def test_a_result_is_read_from_the_log_and_outlives_the_job(api: FakeApi, tmp_pa
     made.keep_result("r1", "deployment", result)
     made.keep_result("r1", "conformance", made.get_result())
     assert made.passed_phases("r1") == ["conformance", "deployment"]
-    with pytest.raises(DataError, match="there is no run r2"):
+    with pytest.raises(DataError, match="run r2 cannot be resumed"):
         made.passed_phases("r2")
 
 
