@@ -90,6 +90,7 @@ def _run(program: Program, client: Client | None, scope: Scope, situation: Situa
     folder = situation.folder / program.work_directory
     if not folder.is_dir():
         raise NotJudged(f"workDir {program.work_directory}: folder not found in {situation.folder}")
+    seconds = min(timeout or situation.options.run_budget, situation.deadline.remaining)
     with _place(client, situation) as (home, kubeconfig):
         variables |= {"HOME": str(home), "TMPDIR": str(home)}
         if kubeconfig is not None:
@@ -101,7 +102,7 @@ def _run(program: Program, client: Client | None, scope: Scope, situation: Situa
         try:
             done = commands.run(
                 (found or argv[0], *argv[1:]),
-                timeout=max(0.05, situation.within(timeout).remaining),
+                timeout=max(0.05, seconds),
                 env=variables,
                 cwd=folder,
                 check=False,
@@ -110,8 +111,8 @@ def _run(program: Program, client: Client | None, scope: Scope, situation: Situa
         except commands.CommandFailed as failed:
             if situation.cancelled.is_set():
                 raise Cancelled("interrupted") from failed
-            exceeded = timeout if failed.timed_out else None
-            stopped = f"signal: killed (not done after {exceeded:g} s)" if exceeded else failed.what
+            exceeded = seconds if failed.timed_out else None
+            stopped = f"signal: killed (not done after {exceeded:g} s)" if exceeded is not None else failed.what
             return Ended(argv, failed.completed.stdout, failed.completed.stderr, stopped, exceeded)
         except commands.CommandMissing as missing:
             return Ended(argv, "", "", missing.what)

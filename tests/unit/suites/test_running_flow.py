@@ -514,6 +514,16 @@ def test_a_failed_command_of_kuttl_has_kuttls_words(
     assert output in operation.output
 
 
+def test_a_command_of_kuttl_without_a_limit_is_ended_by_the_budget(api: FakeApi, suites: Suites) -> None:
+    """The limit that is told is that of the test."""
+    suites.options = replace(suites.options, test_budget=1.0)
+    api.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="ns")
+    text = "apiVersion: kuttl.dev/v1beta1\nkind: TestStep\ncommands: [{script: 'sleep 30', timeout: -1}]\n"
+    [step] = kuttl_steps(suites.of(kuttl.load(kuttl_suite(suites.folder, {"00-make.yaml": text}))))
+    message = 'command "sleep 30" exceeded 1 sec timeout, context deadline exceeded'
+    assert step.operations[0].message == message
+
+
 def test_a_failed_command_of_a_round_has_kuttls_words(api: FakeApi, suites: Suites) -> None:
     """Of the last time that it was run."""
     api.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="ns")
