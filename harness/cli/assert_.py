@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.assertions.candidates import Standing
-from harness.cli.connecting import Connected, connect, context_option, kubeconfig_option
+from harness.cli.connecting import Connected, connect, which_cluster
 from harness.cli.context import Context
 from harness.cli.durations import DURATION
 from harness.deadline import Deadline
@@ -42,8 +42,7 @@ Judge = Callable[[Document], str]  # why a tree does not hold, empty where it do
 )
 @click.option("-n", "--namespace", default="default", show_default=True)
 @click.option("--compat", type=click.Choice(["strict"]), help="Compare types of Go, as chainsaw does.")
-@kubeconfig_option
-@context_option
+@which_cluster()
 @click.pass_obj
 def assert_(
     context: Context,

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from harness.cells.cell import new_run_id
-from harness.cli.connecting import Connected, connect, context_option, kubeconfig_option
+from harness.cli.connecting import Connected, connect, which_cluster
 from harness.cli.context import Context
 from harness.cli.durations import DURATION
 from harness.cli.suite_results import asked_for, show, verdict, write_reports
@@ -105,8 +105,7 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
 
 @click.command()
 @click.argument("places", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
-@kubeconfig_option
-@context_option
+@which_cluster()
 @_options
 @click.pass_obj
 def test(context: Context, /, places: tuple[Path, ...], **said: Any) -> Exit:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
+from harness.cli.connecting import connecting, which_cluster
 from harness.cli.context import Context
-from harness.cli.which_cluster import connecting, own_version, which_cluster
 from harness.errors import HarnessError, Terminated, UsageError
 from harness.excerpts import first_line
 from harness.exits import Exit
+from harness.names import own_version
 from harness.replacing import replace
 from harness.validation import ctrf, phases, sources
 from harness.validation.checks.access import NAMESPACE
@@ -50,7 +51,7 @@ from kwok import VALIDATORS
     "--evidence", type=click.Path(file_okay=False, path_type=Path), help="Write a page per requirement below this."
 )
 @click.option("--plan", is_flag=True, help="Say what would run, and do nothing.")
-@which_cluster
+@which_cluster()
 @click.pass_obj
 def validate(
     context: Context,
@@ -70,11 +71,11 @@ def validate(
     evidence: Path | None,
     plan: bool,
     kubeconfig: Path | None,
-    cluster_context: str | None,
+    context_name: str | None,
 ) -> Exit:
     """Check whether a cluster meets the requirements of a recipe."""
     selected = phases.select(words)
-    connect = connecting(context, kubeconfig, cluster_context)
+    connect = connecting(context, kubeconfig, context_name)
     validation = Validation(
         declared=_declared(context, recipe),
         snapshot=sources.read(place, connect) if place else None,

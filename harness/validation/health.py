@@ -72,7 +72,7 @@ class Unhealthy(VerdictFailed):
 class Checking:
     """How checks are judged: for at most `within` seconds each, `grace` for an object that was never seen.
 
-    `simulated`: the nodes run nothing. `recorded` has each wait recorded.
+    `simulated`: the nodes run nothing. `recorded` has each wait recorded. No check goes on beyond `until`.
     """
 
     cluster: Cluster
@@ -82,6 +82,7 @@ class Checking:
     recorded: Recorded | None = None
     cancelled: threading.Event | None = None
     clock: Clock = MONOTONIC
+    until: Deadline | None = None
 
     def all(self, checks: Iterable[HealthCheck]) -> list[Checked]:
         """Every check, four at once, in their order. Raises Cancelled."""
@@ -98,7 +99,8 @@ class Checking:
         if not kept:
             return replace(result, health=Health.SKIPPED, message=skipped[0])
         # The check may shorten its time and never extend it.
-        deadline = Deadline.after(min(check.seconds or self.within, self.within), clock=self.clock)
+        seconds = min(check.seconds or self.within, self.within)
+        deadline = self.until.within(seconds) if self.until else Deadline.after(seconds, clock=self.clock)
         try:
             message = self._wait(kept, served, deadline)
         except (GateFailed, Expired, ClusterError) as error:

@@ -10,7 +10,7 @@ from harness.assertions.errors import ExpressionInvalid
 from harness.errors import DataError, did_you_mean
 from harness.formats.documents import Block
 from harness.suites.kuttl.rules import compile_rule
-from harness.suites.model import CelRule, ObjectReference, Operation, Place, Program, Show
+from harness.suites.model import CelRule, Language, ObjectReference, Operation, Place, Program, Show
 from harness.suites.problems import Problems
 
 API_VERSION = "kuttl.dev/v1beta1"
@@ -113,6 +113,7 @@ def command(block: Block, problems: Problems, environment: Mapping[str, str], *,
         background=background,
         ignore_failure=of != "TestAssert" and block.flag("ignoreFailure"),
         log_output=not block.flag("skipLogOutput"),
+        language=Language.KUTTL,
     )
     return Operation(program, place_of(block), timeout=timeout)
 

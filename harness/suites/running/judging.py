@@ -44,6 +44,7 @@ class Finding:
     objects: tuple[str, ...] = ()
     changed: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
+    output: str = ""  # of the program that failed
 
 
 class Judging:

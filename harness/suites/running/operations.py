@@ -205,7 +205,7 @@ class _Performing:
             proof = proofs.of_document(document.value, "jp")
             self._found(finding, document, begun, proof, "assert" if wanted else "error")
         if found.rest is not None:
-            self._record(begun, found.rest.status, found.rest.message)
+            self._record(begun, found.rest.status, found.rest.message, output=found.rest.output)
 
     def _delete(self, action: Delete) -> None:
         client, scope, situation = self._client, self._bound(1), self._situation

@@ -486,6 +486,54 @@ def test_kuttl_applies_objects_though_a_command_failed(api: FakeApi, suites: Sui
     ]
 
 
+@pytest.mark.parametrize(
+    ("command", "message", "output"),
+    [
+        (
+            "script: 'echo out; echo err >&2; exit 3'",
+            'command "echo out; echo err >&2; exit 3" failed, exit status 3',
+            "err",
+        ),
+        ("command: no-such-program a", 'exec: "no-such-program": executable file not found in $PATH', ""),
+        (
+            "{script: 'sleep 30', timeout: 1}",
+            'command "sleep 30" exceeded 1 sec timeout, context deadline exceeded',
+            "",
+        ),
+    ],
+)
+def test_a_failed_command_of_kuttl_has_kuttls_words(
+    api: FakeApi, suites: Suites, command: str, message: str, output: str
+) -> None:
+    """They alone, because kuttl's reports have them; what the command wrote is beside them."""
+    api.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="ns")
+    step = f"apiVersion: kuttl.dev/v1beta1\nkind: TestStep\ncommands:\n- {command}\n"
+    [step] = kuttl_steps(suites.of(kuttl.load(kuttl_suite(suites.folder, {"00-make.yaml": step}))))
+    [operation] = step.operations
+    assert (operation.status, operation.message) == (Status.FAILED, message)
+    assert output in operation.output
+
+
+def test_a_command_of_kuttl_without_a_limit_is_ended_by_the_budget(api: FakeApi, suites: Suites) -> None:
+    """The limit that is told is that of the test."""
+    suites.options = replace(suites.options, test_budget=1.0)
+    api.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="ns")
+    text = "apiVersion: kuttl.dev/v1beta1\nkind: TestStep\ncommands: [{script: 'sleep 30', timeout: -1}]\n"
+    [step] = kuttl_steps(suites.of(kuttl.load(kuttl_suite(suites.folder, {"00-make.yaml": text}))))
+    message = 'command "sleep 30" exceeded 1 sec timeout, context deadline exceeded'
+    assert step.operations[0].message == message
+
+
+def test_a_failed_command_of_a_round_has_kuttls_words(api: FakeApi, suites: Suites) -> None:
+    """Of the last time that it was run."""
+    api.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="ns")
+    text = "apiVersion: kuttl.dev/v1beta1\nkind: TestAssert\ntimeout: 1\ncommands: [{script: 'echo err >&2; false'}]\n"
+    [step] = kuttl_steps(suites.of(kuttl.load(kuttl_suite(suites.folder, {"00-assert.yaml": text}))))
+    [operation] = step.operations
+    assert operation.message == 'command "echo err >&2; false" failed, exit status 1'
+    assert "err" in operation.output
+
+
 def test_folders_of_both_languages_run_in_one_go(api: FakeApi, suites: Suites) -> None:
     """Each is told by what is in it."""
     (suites.folder / "chainsaw").mkdir()

@@ -47,7 +47,8 @@ def test_this_machine_is_measured_where_that_is_asked_for(api: FakeApi, tmp_path
     ("words", "code", "message"),
     [
         (["--output", "cm://x"], Exit.USAGE, "names no ConfigMap"),
-        (["--kubeconfig", "gone"], Exit.USAGE, "'gone' does not exist"),
+        (["--kubeconfig", "gone"], Exit.USAGE, "--kubeconfig gone: file not found"),
+        (["--context", "x"], Exit.USAGE, "--context without --kubeconfig"),
         (["--everything"], Exit.USAGE, "No such option"),
         ([], Exit.CLUSTER_NOT_READY, "is not up"),
     ],

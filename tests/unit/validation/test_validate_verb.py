@@ -53,7 +53,7 @@ WORDS = ["validate", "--recipe", "./recipe.yaml", "--snapshot", "snapshot.yaml",
 
 def test_a_passed_validation_is_told_and_kept(here: Path, cluster: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Constraints, checks, the three numbers; the report as CTRF; the summary of requirements."""
-    more = ["--kubeconfig", cluster, "--output", "report.json", "--evidence", "evidence"]
+    more = ["--kubeconfig", cluster, "--context", "fake", "--output", "report.json", "--evidence", "evidence"]
     assert run([*WORDS, *more]) is Exit.OK
     shown = capsys.readouterr().out
     assert "K8s.server.version  >= 1.30   v1.34.0" in shown
@@ -68,8 +68,9 @@ def test_a_failed_check_ends_with_1_unless_that_is_not_wanted(here: Path, cluste
     """The report is the same."""
     entry = {**ENTRY, "localCommand": ["/bin/sh", "-c", "exit 1"]}
     (here / "data" / "validators" / "catalog.yaml").write_text(yaml.safe_dump({"validators": [entry]}))
-    assert run([*WORDS, "--kubeconfig", cluster]) is Exit.FAILURE
-    assert run([*WORDS, "--kubeconfig", cluster, "--fail-on-error=false"]) is Exit.OK
+    theirs = ["--kubeconfig", cluster, "--context", "fake"]
+    assert run([*WORDS, *theirs]) is Exit.FAILURE
+    assert run([*WORDS, *theirs, "--fail-on-error=false"]) is Exit.OK
 
 
 def test_the_gate_is_not_softened(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
