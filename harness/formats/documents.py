@@ -341,7 +341,7 @@ class _Plain:
         if isinstance(key, str):
             return key
         if key is None:
-            told = repr(node.value) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
+            told = repr(node.value) if isinstance(node, yaml.ScalarNode) else _collection(node)
             raise self._error(f"key {told} is not text: quote it", node)
         return str(key) if isinstance(key, int) and not isinstance(key, bool) else str(node.value).lower()
 
