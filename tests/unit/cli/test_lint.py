@@ -56,5 +56,5 @@ def test_no_test_and_no_such_folder_are_usage_errors(tmp_path: Path) -> None:
     """A green that looked at nothing would be the worst."""
     with pytest.raises(UsageError, match="no test found"):
         lint(str(tmp_path))
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(UsageError, match="file or folder not found"):
         lint(str(tmp_path / "nope"))

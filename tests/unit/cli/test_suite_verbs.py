@@ -141,7 +141,7 @@ def test_a_foreign_cluster_is_read_and_only_written_to_where_that_is_allowed(api
     suite(steps(f"assert: {{resource: {MAP}}}"))
     foreign = ["--kubeconfig", "kubeconfig", "--context", "fake"]
     assert run("test", "suite", *foreign, "--read-only")[0] is Exit.OK
-    with pytest.raises(UsageError, match="was not made by the harness"):
+    with pytest.raises(UsageError, match="was not created by the harness"):
         run("test", "suite", *foreign)
     assert api.bodies == []
     suite(steps(f"apply: {{resource: {MAP}}}"))

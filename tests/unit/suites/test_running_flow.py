@@ -268,7 +268,7 @@ def test_without_a_cluster_what_needs_one_is_an_error(nowhere: Suites) -> None:
         (say("x"), {"read_only": True}, "", "may not be carried out with --read-only: script at"),
         (f"apply: {{resource: {LIST_A}}}", {"read_only": True}, "", "apply at"),
         ("delete: {ref: {apiVersion: v1, kind: A}}", {"read_only": True}, "", "delete at"),
-        (f"assert: {{resource: {LIST_A}}}", {}, "theirs", "context theirs was not made by the harness"),
+        (f"assert: {{resource: {LIST_A}}}", {}, "theirs", "context theirs was not created by the harness"),
     ],
 )
 def test_what_is_not_allowed_is_refused_before_anything_runs(

@@ -152,7 +152,7 @@ def test_a_component_that_is_switched_off_is_not_deployed() -> None:
         ({"validation": {"deploy": {}}}, "unknown field 'deploy'"),
         ({"validation": {"readiness": {"checks": ["a"]}}}, "readiness declares checks"),
         ({"validation": {"deployment": {"timeout": "ten"}}}, "timeout is 'ten'"),
-        ({"validation": {"deployment": {"checks": [1]}}}, "checks holds 1"),
+        ({"validation": {"deployment": {"checks": [1]}}}, "checks contains 1"),
         ({"validation": {"deployment": {"nodeSelection": {"nodes": 1}}}}, "unknown field 'nodes'"),
         ({"constraints": [{"name": "a", "value": "1", "severity": "fatal"}]}, "severity is 'fatal'"),
         ({"componentRefs": [{"name": "a"}, {"name": "a"}]}, "component 'a' is given twice"),

@@ -152,7 +152,7 @@ def test_only_what_a_check_declares_is_granted_and_nothing_is_left(
 def test_cluster_admin_is_given_to_who_asks_and_told(api: FakeApi, make: Callable[..., Validation]) -> None:
     """In the report, so that nobody overlooks it."""
     report = make({"a": "true"}, fields={"access": {"clusterAdmin": True}}).carry_out()
-    assert report.notes == ("a asks for cluster-admin, and gets it",)
+    assert report.notes == ("a runs with cluster-admin, as its entry requires",)
     bindings = [body for verb, path, _, body in api.bodies if verb == "PATCH" and "clusterrolebindings" in path]
     assert bindings[-1]["roleRef"]["name"] == "cluster-admin"
 

@@ -116,7 +116,7 @@ def test_an_address_of_no_configmap_is_a_usage_error(place: str) -> None:
 def test_a_snapshot_that_no_configmap_holds_is_refused_before_anything_is_written() -> None:
     """The limit is the API server's, and the message names both sizes."""
     big = Snapshot({"OS": {"sysctl": Subtype("sysctl", {"/proc/sys/a": "x" * (2 << 20)})}})
-    with pytest.raises(DataError, match="a ConfigMap holds 1,048,576 at most"):
+    with pytest.raises(DataError, match="more than the 1,048,576 bytes that a ConfigMap can contain"):
         sources.write(big, "cm://gpu/mine", nothing)
 
 

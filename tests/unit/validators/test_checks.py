@@ -173,7 +173,7 @@ def test_expected_resources_names_every_problem(api: FakeApi, look: Callable[...
 def test_expected_resources_passes_and_says_that_the_state_is_simulated(api: FakeApi, look: Callable[..., Any]) -> None:
     """Nothing to look at is no pass."""
     api.put(NAMESPACES, {"metadata": {"name": "one"}, "status": {"phase": "Active"}})
-    with pytest.raises(Skipped, match="nothing to look at"):
+    with pytest.raises(Skipped, match="nothing to check"):
         look("expected-resources", {"name": "a", "namespace": "one"})
     api.put(DEPLOYMENTS, {"metadata": {"name": "ok", "namespace": "one"}, "status": {"availableReplicas": 1}})
     resources = [{"kind": "Deployment", "namespace": "one", "name": "ok"}]
@@ -250,7 +250,7 @@ def test_a_custom_resource_without_a_status_is_not_judged_on_simulated_nodes(
     api.put(NAMESPACES, {"metadata": {"name": "gpu-operator"}, "status": {"phase": "Active"}})
     api.put(CLUSTER_POLICIES, {"metadata": {"name": "cluster-policy"}, "status": {"state": state} if state else {}})
     if judged == "failed":
-        with pytest.raises(CheckFailed, match="cluster-policy: is notReady, not ready"):
+        with pytest.raises(CheckFailed, match="cluster-policy: expected ready, got notReady"):
             look("expected-resources", OPERATOR)
         return
     context, _ = look("expected-resources", OPERATOR)
@@ -279,12 +279,12 @@ def test_a_pod_with_devices_of_the_host_is_refused(api: FakeApi, look: Callable[
 
 
 def test_platform_health_names_sick_workloads_and_missing_namespaces(api: FakeApi, look: Callable[..., Any]) -> None:
-    """Only those of the recipe's namespaces; nothing to look at is no pass."""
+    """Only those of the recipe's namespaces; nothing to check is no pass."""
     component = {"name": "a", "namespace": "one"}
     with pytest.raises(CheckFailed, match=r"Namespace one \(a\): not found"):
         look("platform-health", component)
     api.put(NAMESPACES, {"metadata": {"name": "one"}, "status": {"phase": "Active"}})
-    with pytest.raises(Skipped, match="nothing to look at"):
+    with pytest.raises(Skipped, match="nothing to check"):
         look("platform-health", component)
     api.put(DEPLOYMENTS, {"metadata": {"name": "other", "namespace": "else"}, "status": {}})
     api.put(DEPLOYMENTS, {"metadata": {"name": "ok", "namespace": "one"}, "status": {"availableReplicas": 1}})

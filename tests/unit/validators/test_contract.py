@@ -93,7 +93,7 @@ def _is_too_large(context: Context) -> None:
         (_passes, 0, ""),
         (_fails, 1, "no pod"),
         (_skips, 2, "no GPU"),
-        (_sees_a_part, 2, "what was looked at is as it should be; needs a real node: that it runs"),
+        (_sees_a_part, 2, "everything that was checked is correct; needs a real node: that it runs"),
         (_is_refused, 1, "cannot be judged: 403 Forbidden: cannot list pods"),
         (_is_too_large, 3, "out of memory"),
     ],

@@ -27,7 +27,7 @@ def test_a_url_may_have_the_recipe_and_the_lane_in_it() -> None:
         ("https://git.example.com/{name}.git", "is not the URL of a Git repository"),
         ("https://git.example.com/x.git?a=b", "is not the URL of a Git repository"),
         ("http://git.example.com/x.git", "without TLS"),
-        ("https://me:secret-secret@git.example.com/x.git", "has credentials in it"),
+        ("https://me:secret-secret@git.example.com/x.git", "the URL contains credentials"),
         ("https://[x/y.git", "is not the URL of a Git repository"),
     ],
 )

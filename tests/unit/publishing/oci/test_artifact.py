@@ -248,7 +248,7 @@ def test_versions_that_helm_asks_for_by_tag(tmp_path: Path, version: str) -> Non
         ("apiVersion: v2\nversion: 1.2.0\n", "names its chart ''"),
         ("apiVersion: v2\nname: ../stack\nversion: 1.2.0\n", "names its chart"),
         ("apiVersion: v2\nname: Stack\nversion: 1.2.0\n", "names its chart"),
-        ("[]\n", "no mapping"),
+        ("[]\n", "expected a mapping"),
         ("a: [\n", "not valid YAML"),
         (None, "no chart"),
     ],

@@ -73,7 +73,7 @@ def test_cluster_admin_is_bound_for_one_check_and_no_longer(api: FakeApi, accoun
     assert only(api, CLUSTER_ROLE_BINDINGS)["roleRef"]["name"] == "cluster-admin"
     account.grant(entry(Access((PODS,))))
     assert only(api, CLUSTER_ROLE_BINDINGS)["roleRef"]["name"] == NAME
-    assert account.notes == ["a asks for cluster-admin, and gets it"]
+    assert account.notes == ["a runs with cluster-admin, as its entry requires"]
 
 
 def test_an_entry_that_declares_nothing_has_the_minimum(api: FakeApi, account: Account) -> None:

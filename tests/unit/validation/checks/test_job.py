@@ -201,6 +201,6 @@ def test_input_documents_are_configmaps_of_the_run(api: FakeApi, tmp_path: Path)
 def test_a_document_that_no_configmap_holds_is_refused_before_anything_is_made(api: FakeApi, tmp_path: Path) -> None:
     """With both sizes."""
     jobs = executor(api, tmp_path, REAL, snapshot=snapshot(OS__sysctl={"/proc/sys/a": "x" * (2 << 20)}))
-    with pytest.raises(DataError, match="a ConfigMap holds 1,048,576 at most"):
+    with pytest.raises(DataError, match="more than the 1,048,576 bytes that a ConfigMap can contain"):
         jobs.require_fits()
     assert api.bodies == []
