@@ -114,7 +114,7 @@ _MESSAGES = tuple(
 
 # What the API server lacks for now, and another release may bring: kinds and their fields, webhooks' servers, objects.
 _MAY_COME = re.compile(
-    r"no matches for kind|could not find the requested resource|ensure CRDs are installed|tasks are not valid"
+    r"no matches for kind|could not find .*requested resource|ensure CRDs are installed|tasks are not valid"
     r"|failed calling webhook|conversion webhook|field not declared in schema|unknown field|\bnot found\b"
     r"|no PriorityClass with name",
     re.IGNORECASE,

@@ -156,6 +156,11 @@ def test_the_reason_comes_first_where_it_is_particular(
         ('no matches for kind "ClusterPolicy" in version "nvidia.com/v1"', True),
         ('Prometheus.monitoring.coreos.com "main" not found', True),
         ("the server could not find the requested resource", True),
+        (
+            "The Kubernetes API could not find monitoring.coreos.com/ServiceMonitor for requested resource "
+            'monitoring/web. Make sure the "ServiceMonitor" CRD is installed on the destination cluster.',
+            True,
+        ),
         ('Internal error occurred: failed calling webhook "a.b": connection refused', True),
         (".spec.x: field not declared in schema", True),
         ('pods "a" is forbidden: no PriorityClass with name high was found', True),
