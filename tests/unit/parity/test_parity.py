@@ -359,8 +359,8 @@ def test_newlines_at_the_end_of_a_text_are_no_difference(rendered: str, live: st
     """The end of a template is another one for helm and for its post-renderer; nothing else of a text is left out."""
     assert compared(thing(CONFIGMAPS, data={"a": rendered}), alive(thing(CONFIGMAPS, data={"a": live}))).equal is equal
     stored = alive(thing(SECRETS, data={"a": encoded(live)}))
-    for reference in ({"stringData": {"a": rendered}}, {"data": {"a": encoded(rendered)}}):
-        assert compared(thing(SECRETS, **reference), stored).equal is equal
+    for field, text in (("stringData", rendered), ("data", encoded(rendered))):
+        assert compared(put(thing(SECRETS), field, {"a": text}), stored).equal is equal
 
 
 def test_bytes_of_a_secret_are_compared_as_they_are() -> None:

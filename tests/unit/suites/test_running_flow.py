@@ -507,8 +507,8 @@ def test_a_failed_command_of_kuttl_has_kuttls_words(
 ) -> None:
     """They alone, because kuttl's reports have them; what the command wrote is beside them."""
     api.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="ns")
-    step = f"apiVersion: kuttl.dev/v1beta1\nkind: TestStep\ncommands:\n- {command}\n"
-    [step] = kuttl_steps(suites.of(kuttl.load(kuttl_suite(suites.folder, {"00-make.yaml": step}))))
+    text = f"apiVersion: kuttl.dev/v1beta1\nkind: TestStep\ncommands:\n- {command}\n"
+    [step] = kuttl_steps(suites.of(kuttl.load(kuttl_suite(suites.folder, {"00-make.yaml": text}))))
     [operation] = step.operations
     assert (operation.status, operation.message) == (Status.FAILED, message)
     assert output in operation.output
