@@ -1,8 +1,11 @@
 """The one place that exits: every way to end becomes a documented code here."""
 
+import errno
 import gc
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -11,6 +14,8 @@ from harness.errors import HarnessError, Terminated, UsageError
 from harness.exits import Exit
 from harness.names import PROGRAM
 from harness.processes import signals
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # of a disk, a user, a terminal that was closed
 
 
 def run(words: Sequence[str] | None = None) -> Exit:
@@ -22,6 +27,11 @@ def run(words: Sequence[str] | None = None) -> Exit:
         return _failed(UsageError(error.format_message(), do=f"see {context} --help"))
     except HarnessError as error:
         return _failed(error)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        where = str(error.filename or "output")
+        return _failed(HarnessError(f"cannot be written: {error.strerror}", where=where, do="free some space"))
     except (KeyboardInterrupt, click.Abort):
         return Exit.INTERRUPTED
     except Terminated:
@@ -34,13 +44,39 @@ def _failed(error: HarnessError) -> Exit:
         Console,  # with all that it draws tables with, which a verb has and --help needs not
     )
 
-    Console().error(error)
+    with suppress(OSError):  # nobody reads stderr; the code still says it
+        Console().error(error)
     return error.exit
 
 
+def _open_streams() -> None:
+    """A stream that the harness was started without (`>&-`) leads nowhere, so that all that prints can rely on it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+
+
+def _flushed() -> bool:
+    """Whether all of stdout was written. A stream that takes no more leads nowhere from here on: the interpreter
+    flushes both once more at its end, and would exit with a code of its own.
+    """
+    for stream in (sys.stderr, sys.stdout):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is sys.stdout:
+                return False
+    return True
+
+
 def main() -> None:
+    _open_streams()
     signals.install()
     code = run()
+    if not _flushed():
+        code = code or Exit.FAILURE
     gc.freeze()  # or the interpreter looks at every object once more before it ends: seconds on a busy machine
     sys.exit(code)
 

@@ -30,6 +30,7 @@ NODES = 100_000  # per file, aliases counted where they are used: the largest re
 LARGEST = 5_000_000  # bytes of a file
 DEPTH = 60  # also what ends an alias that contains itself
 
+_SHOWN = 60  # characters of a scalar in a message
 _TOO_DEEP = f"is nested deeper than {DEPTH} levels, or an alias contains itself"
 _OCTAL = re.compile(r"[-+]?0o?[0-7]+")
 
@@ -76,7 +77,7 @@ class Document:
     @classmethod
     def read(cls, file: Path, reading: Reading | None = None) -> Self:
         """Read one document from `file` (an empty file is `None`). Raises DataError with file and line."""
-        return cls.parse(_text(file), file, reading)
+        return cls.parse(text_of_file(file), file, reading)
 
     @classmethod
     def parse(cls, text: str, source: Path | str, reading: Reading | None = None) -> Self:
@@ -93,7 +94,7 @@ class Document:
         `lines[()]` is the line on which a document begins. Raises DataError with file and line.
         """
         found = []
-        for root in _compose_all(file, _text(file) if text is None else text):
+        for root in _compose_all(file, text_of_file(file) if text is None else text):
             lines: dict[tuple[str | int, ...], int] = {(): root.start_mark.line + 1}
             data = _Plain(file, lines).of(root, ())
             if data is not None:
@@ -218,16 +219,17 @@ def inside(directory: Path, relative: str, where: str) -> Path:
     return path
 
 
-def _text(file: Path) -> str:
+def text_of_file(file: Path, *, most: int = LARGEST, do: str = "") -> str:
+    """The text of a regular file of `most` bytes. Raises DataError, with the remedy `do` where it cannot be read."""
     try:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             raise DataError("is not a regular file", where=str(file))  # reading a pipe would wait for ever
-        if status.st_size > LARGEST:
-            raise DataError(f"is larger than {LARGEST // 1_000_000} MB", where=str(file))
+        if status.st_size > most:
+            raise DataError(f"is larger than {most // 1_000_000} MB", where=str(file))
         raw = file.read_bytes()
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=str(file)) from error
+        raise DataError(f"cannot be read: {error.strerror}", where=str(file), do=do) from error
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -339,7 +341,9 @@ class _Plain:
         if isinstance(key, str):
             return key
         if key is None:
-            raise self._error(f"key {node.value!r} is not text: quote it", node)
+            found = "a mapping" if isinstance(node, yaml.MappingNode) else "a list"
+            told = repr(node.value) if isinstance(node, yaml.ScalarNode) else found
+            raise self._error(f"key {told} is not text: quote it", node)
         return str(key) if isinstance(key, int) and not isinstance(key, bool) else str(node.value).lower()
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
@@ -355,7 +359,7 @@ class _Plain:
                 try:
                     return _number(text, kind)
                 except ValueError:
-                    raise self._error(f"{text!r} is not a number", node) from None
+                    raise self._error(f"{text[:_SHOWN]!r} is not a number", node) from None
         raise self._error(f"tag {node.tag!r} is not part of the format", node)
 
     def _error(self, what: str, node: yaml.Node) -> DataError:

@@ -225,14 +225,15 @@ def allow_children() -> None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ignore SIGINT and SIGTERM in the block: for the last few bounded seconds in which something is put in order.
+    """Ignore what interrupts in the block: for the last few bounded seconds in which something is put in order.
 
     Python delivers signals to its main thread; called in another one, this changes nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
+    ignored = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in ignored}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as exceptions in the main thread that cannot get lost.
+"""SIGINT, SIGTERM and SIGHUP as exceptions in the main thread that cannot get lost.
 
 Python raises them in whatever the main thread is just doing. Where that is a finalizer, called by the garbage
 collector, the exception is printed and forgotten, and a run that was told to end goes on. So one that ended up there
@@ -21,15 +21,26 @@ _lost: type[BaseException] = KeyboardInterrupt
 
 
 def install() -> None:
-    """From now on SIGINT raises KeyboardInterrupt and SIGTERM Terminated. To be called in the main thread.
+    """From now on SIGINT raises KeyboardInterrupt, SIGTERM and SIGHUP Terminated. To be called in the main thread.
+
+    A terminal that is closed (SIGHUP) ends the harness as a TERM does, or clusters and programs would be left behind;
+    under nohup, which ignores it, it stays ignored.
 
     Also where the harness was started with SIGINT ignored, as scripts and CI runners do with what they put into the
     background: an interrupt that is not noticed leaves clusters behind when the KILL comes.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminate)
+    for each in _interrupts():
+        if each is not signal.SIGINT:
+            signal.signal(each, _terminate)
     signal.signal(signal.SIGALRM, _again)
     sys.unraisablehook = _unraisable
+
+
+def _interrupts() -> list[signal.Signals]:
+    """The signals that end the harness."""
+    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hangs_up else [])]
 
 
 class Noted:
@@ -47,7 +58,7 @@ class Noted:
         """The code to end with, once there was one."""
         if self.signal is None:
             return None
-        return Exit.TERMINATED if self.signal is signal.SIGTERM else Exit.INTERRUPTED
+        return Exit.INTERRUPTED if self.signal is signal.SIGINT else Exit.TERMINATED
 
     def note(self, number: int, frame: FrameType | None = None) -> None:
         if self.signal is None:  # the first one counts
@@ -61,11 +72,11 @@ class Noted:
 
 @contextmanager
 def noted() -> Iterator[Noted]:
-    """SIGINT and SIGTERM raise nothing in the block, they are noted: for a main thread that looks, and loses nothing
+    """The signals raise nothing in the block, they are noted: for a main thread that looks, and loses nothing
     in between. In the main thread only.
     """
     found = Noted()
-    before = {each: signal.signal(each, found.note) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, found.note) for each in _interrupts()}
     try:
         yield found
     finally:
@@ -84,21 +95,21 @@ class Handed:
     def exit(self) -> Exit | None:
         if self.signal is None:
             return None
-        return Exit.TERMINATED if self.signal is signal.SIGTERM else Exit.INTERRUPTED
+        return Exit.INTERRUPTED if self.signal is signal.SIGINT else Exit.TERMINATED
 
 
 @contextmanager
 def handed(first: Callable[[], None]) -> Iterator[Handed]:
-    """In the block the first SIGINT or SIGTERM calls `first`, and a second one raises as always. In the main thread."""
+    """In the block the first signal calls `first`, and a second one raises as always. In the main thread."""
     found = Handed()
 
     def take(number: int, frame: FrameType | None) -> None:
         if found.signal is not None:
-            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else Terminated
         found.signal = signal.Signals(number)
         first()
 
-    before = {each: signal.signal(each, take) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, take) for each in _interrupts()}
     try:
         yield found
     finally:

@@ -3,7 +3,7 @@
 import threading
 import time
 from abc import abstractmethod
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import ClassVar, Self, TextIO
@@ -61,7 +61,8 @@ class Display(AbstractContextManager["Display"]):
             self._drawn = None
 
     def _line(self, text: str, mark: str = "", style: str = "") -> None:
-        with self._lock:
+        """One line of progress. A stream that takes none (its terminal was closed, its disk is full) ends no run."""
+        with self._lock, suppress(OSError):
             self._written = time.monotonic()
             if self.live:
                 self._err.print(Text.assemble((f"{mark} " if mark else "  ", style), text))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harness.cluster.api import Cluster
 from harness.errors import DataError, HarnessError, UsageError
+from harness.formats.documents import text_of_file
 from harness.formats.go_yaml import dump
 from harness.objects import CONFIGMAPS
 from harness.replacing import replace
@@ -13,7 +14,7 @@ from harness.validation.measurements import Snapshot
 SCHEME = "cm://"
 KEY = "snapshot.yaml"
 CONFIGMAP_LIMIT = 1 << 20  # bytes of all values: what an API server accepts
-LARGEST = 64 << 20  # bytes of a document from a URL
+LARGEST = 64 << 20  # bytes of a document from a file or a URL
 SECONDS = 30.0
 
 Connect = Callable[[], Cluster]  # made when it is needed: a snapshot from a file needs no cluster
@@ -25,15 +26,8 @@ def read(place: str, connect: Connect) -> Snapshot:
         return Snapshot.parse(_from_configmap(place, connect()), place)
     if place.startswith(("http://", "https://")):
         return Snapshot.parse(_from_url(place), place)
-    file = Path(place)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        do = "a snapshot is a file, an http(s) URL or cm://NAMESPACE/NAME"
-        raise DataError(f"cannot be read: {error.strerror}", where=place, do=do) from error
-    except UnicodeDecodeError as error:
-        raise DataError("is not UTF-8", where=place, do="save it as UTF-8") from error
-    return Snapshot.parse(text, file)
+    do = "a snapshot is a file, an http(s) URL or cm://NAMESPACE/NAME"
+    return Snapshot.parse(text_of_file(Path(place), most=LARGEST, do=do), Path(place))
 
 
 def write(snapshot: Snapshot, place: str, connect: Connect) -> None:

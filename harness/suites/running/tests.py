@@ -1,13 +1,14 @@
 """One test under one scenario: namespace, steps in order, and clean-up in reverse, whatever happened."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.assertions.go import duration
 from harness.errors import HarnessError
 from harness.objects import NAMESPACES
-from harness.suites.model import Block, Language, Operation, Scenario, Suite, Test, Timeouts
+from harness.suites.model import Block, Language, Operation, Scenario, Sleep, Suite, Test, Timeouts
 from harness.suites.record import OperationRecord, Status, StepRecord, TestRecord, worst
 from harness.suites.running import namespaces
 from harness.suites.running.direct import Direct
@@ -54,7 +55,14 @@ def run(case: Case, scope: Scope, situation: Situation) -> TestRecord:
         if declared:
             return not_run(case, Status.SKIPPED, f"the test is annotated as checking nothing: {NO_OP}")
         return not_run(case, Status.ERROR, "the test has no operation: nothing would be checked")
+    if all(isinstance(operation.action, Sleep) for operation in _operations(test)):
+        return not_run(case, Status.SKIPPED, "the test only sleeps: nothing would be checked")
     return _Run(case, scope, situation).run()
+
+
+def _operations(test: Test) -> Iterator[Operation]:
+    """What the test does where nothing fails."""
+    return (each for step in test.steps for each in (*step.try_, *step.finally_, *step.cleanup))
 
 
 def situation_in(test: Test, outer: Situation) -> Situation:

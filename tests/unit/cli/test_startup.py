@@ -96,3 +96,19 @@ def test_a_verb_is_what_the_list_says(verb: click.Command) -> None:
     command = verb.load()
     assert command.name == verb.name
     assert command.get_short_help_str(limit=500) == verb.short_help
+
+
+@pytest.mark.parametrize(
+    ("streams", "code", "told"),
+    [
+        ("2>/dev/full", 0, ""),
+        (">/dev/full", 1, "error: output: cannot be written: No space left on device\n  free some space\n"),
+        (">/dev/full 2>&1", 1, ""),
+        (">&- 2>&-", 0, ""),
+    ],
+)
+def test_streams_that_take_nothing_end_with_a_documented_code(streams: str, code: int, told: str) -> None:
+    """A full disk below stdout is a failure with one message; below stderr nothing is lost that decides."""
+    words = [sys.executable, "-m", "harness", "recipes", "list", "--json"]
+    done = subprocess.run(["sh", "-c", f'exec "$@" {streams}', "sh", *words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (code, told)

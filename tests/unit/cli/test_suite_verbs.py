@@ -78,6 +78,9 @@ def test_nothing_judged_is_code_1_and_0_for_chainsaw() -> None:
     code, output = run("test", "suite", "--no-cluster")
     assert code is Exit.FAILURE
     assert "all tests were skipped: nothing was judged" in output
+    suite("spec: {steps: [{try: [{sleep: {duration: 0s}}]}]}\n")
+    assert run("test", "suite", "--no-cluster")[0] is Exit.FAILURE
+    assert run("test", "suite", "--no-cluster", "--compat", "chainsaw")[0] is Exit.OK
     suite(GOOD)
     assert run("test", "suite", "--no-cluster", "--set", "a=2", "--compat", "kuttl")[0] is Exit.FAILURE
 

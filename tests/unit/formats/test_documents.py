@@ -43,10 +43,11 @@ REFUSED = {
     "merge of itself": ("a: &a\n  <<: *a\n", 1, "an alias contains itself"),
     "number as key twice": ("a:\n  1: x\n  '1': y\n", 3, "duplicate key '1', first on line 2"),
     "null as key": ("a:\n  ~: x\n", 2, "not text"),
-    "list as key": ("? [a]\n: x\n", 1, "not text"),
+    "list as key": ("? [a]\n: x\n", 1, "key a list is not text"),
+    "mapping as key": ("? {a: b}\n: x\n", 1, "key a mapping is not text"),
     "no mapping": ("- a\n", 0, "expected a YAML mapping"),
     "empty": ("", 0, "expected a YAML mapping"),
-    "a number with 5000 digits": (f"a: {'1' * 5000}\n", 1, "not a number"),
+    "a number with 5000 digits": (f"a: {'1' * 5000}\n", 1, f"'{'1' * 60}' is not a number"),
 }
 
 

@@ -360,7 +360,7 @@ def test_newlines_at_the_end_of_a_text_are_no_difference(rendered: str, live: st
     assert compared(thing(CONFIGMAPS, data={"a": rendered}), alive(thing(CONFIGMAPS, data={"a": live}))).equal is equal
     stored = alive(thing(SECRETS, data={"a": encoded(live)}))
     for field, text in (("stringData", rendered), ("data", encoded(rendered))):
-        assert compared(put(thing(SECRETS), field, {"a": text}), stored).equal is equal
+        assert compared(thing(SECRETS, "it", **{field: {"a": text}}), stored).equal is equal
 
 
 def test_bytes_of_a_secret_are_compared_as_they_are() -> None:

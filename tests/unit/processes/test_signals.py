@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from harness.errors import Terminated
 from harness.exits import Exit
 from harness.processes import signals
 
@@ -34,7 +35,9 @@ except Terminated:
 """
 
 
-@pytest.mark.parametrize(("number", "told"), [("SIGINT", "interrupted"), ("SIGTERM", "terminated")])
+@pytest.mark.parametrize(
+    ("number", "told"), [("SIGINT", "interrupted"), ("SIGTERM", "terminated"), ("SIGHUP", "terminated")]
+)
 @pytest.mark.parametrize(
     "body", ["os.kill(os.getpid(), signal.NUMBER)", "Finalized(); gc.collect()"], ids=["plainly", "in a finalizer"]
 )
@@ -43,6 +46,15 @@ def test_no_interrupt_gets_lost(number: str, told: str, body: str) -> None:
     script = SCRIPT.replace("BODY", body).replace("NUMBER", number)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
     assert (done.stdout, done.stderr) == (f"{told}\n", "")
+
+
+def test_under_nohup_a_closed_terminal_is_ignored() -> None:
+    """Who wants the harness to outlive the terminal has said so."""
+    script = SCRIPT.replace("SIGINT, signal.SIG_IGN", "SIGHUP, signal.SIG_IGN")
+    script = script.replace("BODY", "os.kill(os.getpid(), signal.SIGHUP)").replace("time.sleep(10)", "pass")
+    script = script.replace("signal.NUMBER", "signal.SIGHUP")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("went on\n", "")
 
 
 def test_other_exceptions_in_finalizers_are_still_told() -> None:
@@ -55,7 +67,9 @@ def test_other_exceptions_in_finalizers_are_still_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGTERM, Exit.TERMINATED)], ids=str
+    ("number", "code"),
+    [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGTERM, Exit.TERMINATED), (signal.SIGHUP, Exit.TERMINATED)],
+    ids=str,
 )
 def test_a_noted_interrupt_raises_nothing(number: signal.Signals, code: Exit) -> None:
     """It can be waited for, the first one counts, and afterwards everything is as it was."""
@@ -66,3 +80,15 @@ def test_a_noted_interrupt_raises_nothing(number: signal.Signals, code: Exit) ->
         assert select.select([noted], [], [], 5)[0]
         assert noted.exit is code
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
+def test_a_handed_interrupt_calls_once_and_the_second_raises(number: signal.Signals) -> None:
+    """The first is handed on with its code; who repeats it wants the end."""
+    called: list[str] = []
+    with signals.handed(lambda: called.append("first")) as handed:
+        os.kill(os.getpid(), number)
+        with pytest.raises((KeyboardInterrupt, Terminated)):
+            os.kill(os.getpid(), number)
+    assert called == ["first"]
+    assert handed.exit is (Exit.INTERRUPTED if number is signal.SIGINT else Exit.TERMINATED)

@@ -169,16 +169,16 @@ def test_skip_delete_keeps_objects_and_runs_cleanup(api: FakeApi, suites: Suites
 def test_a_namespace_is_made_from_its_template_and_may_be_renamed_by_it(api: FakeApi, suites: Suites) -> None:
     """The test's template, else that of the configuration; without a name one is generated."""
     template = "  namespaceTemplate: {metadata: {name: foo, labels: {a: b}}}\n"
-    [test] = suites.run(f"spec:\n{template}  steps: [{{try: [{{sleep: {{duration: 0s}}}}]}}]\n").tests
+    [test] = suites.run(f"spec:\n{template}  steps: [{{try: [{{script: {{content: exit 0}}}}]}}]\n").tests
     [body] = [body for verb, _, _, body in api.bodies if verb == "POST"]
     assert (test.namespace, body["metadata"]["labels"]) == ("foo", {"a": "b"})
-    [other] = suites.run("spec:\n  steps: [{try: [{sleep: {duration: 0s}}]}]\n").tests
+    [other] = suites.run("spec:\n  steps: [{try: [{script: {content: exit 0}}]}]\n").tests
     assert other.namespace.startswith("chainsaw-")
 
 
 def test_one_namespace_for_all_tests_is_deleted_once_at_the_end(api: FakeApi, suites: Suites) -> None:
     """It is the run's, not a test's."""
-    one = "spec:\n  steps: [{try: [{sleep: {duration: 0s}}]}]\n"
+    one = "spec:\n  steps: [{try: [{script: {content: exit 0}}]}]\n"
     suites.run(one + "---\n" + HEAD + one, suite={"namespace": "all"})
     assert [path for verb, path, _, _ in api.bodies if verb == "DELETE"] == ["/api/v1/namespaces/all"]
 
@@ -224,11 +224,12 @@ def test_tests_are_repeated(nowhere: Suites) -> None:
         ("spec: {steps: []}\n", Status.ERROR, False),
         ("spec: {steps: [{try: []}]}\n", Status.ERROR, False),
         ("spec: {skip: true, steps: [{try: [{sleep: {duration: 0s}}]}]}\n", Status.SKIPPED, False),
-        ("spec: {steps: [{try: [{sleep: {duration: 0s}}]}]}\n", Status.PASSED, True),
+        ("spec: {steps: [{try: [{sleep: {duration: 0s}}]}]}\n", Status.SKIPPED, False),
+        ("spec: {steps: [{try: [{sleep: {duration: 0s}}, {script: {content: exit 0}}]}]}\n", Status.PASSED, True),
     ],
 )
 def test_a_test_that_judges_nothing_is_not_green(nowhere: Suites, spec: str, status: Status, green: bool) -> None:
-    """No operation, all skipped; the run as a whole is red."""
+    """No operation, none that can fail, all skipped; the run as a whole is red."""
     record = nowhere.run(spec)
     assert record.tests[0].status is status
     assert telling.green(record) is green

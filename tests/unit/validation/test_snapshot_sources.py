@@ -1,5 +1,6 @@
 """Files, URLs and ConfigMaps that hold a snapshot."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,13 @@ def test_a_file_that_cannot_be_read_is_bad_data(tmp_path: Path, content: bytes |
         (tmp_path / "s.yaml").write_bytes(content)
     with pytest.raises(DataError, match=what):
         sources.read(str(tmp_path / "s.yaml"), nothing)
+
+
+def test_a_pipe_is_no_snapshot(tmp_path: Path) -> None:
+    """A writer that never comes does not hold up a validation."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="not a regular file"):
+        sources.read(str(tmp_path / "pipe"), nothing)
 
 
 def test_a_url_is_read(api: FakeApi) -> None:
