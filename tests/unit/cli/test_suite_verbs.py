@@ -70,6 +70,31 @@ def test_a_failure_is_code_1_with_place_message_and_report() -> None:
     assert json.loads(Path("out/kwok-suites.json").read_text())["tests"][0]["status"] == "failed"
 
 
+def test_a_folder_that_takes_no_report_is_refused_before_anything_runs() -> None:
+    """A run of an hour must not end without its reports."""
+    suite("spec: {steps: [{try: [{script: {content: touch ran}}]}]}\n")
+    Path("file").touch()
+    for path in ("/proc/none", "file/below"):
+        with pytest.raises(UsageError, match="cannot be written to"):
+            run("test", "suite", "--no-cluster", "--allow-scripts", "--report", "JSON", "--report-path", path)
+    for name in ("", "../up", "a/b", ".."):
+        with pytest.raises(UsageError, match="not the name of a file"):
+            run("test", "suite", "--no-cluster", "--allow-scripts", "--report", "JSON", "--report-name", name)
+    assert not Path("suite/ran").exists()
+
+
+def test_a_report_that_cannot_be_written_keeps_the_others_and_the_verdict() -> None:
+    """It is a failure, and the last line still says how the tests ended."""
+    suite(GOOD)
+    Path("kwok-suites-ctrf.json").mkdir()
+    words = ["test", "suite", "--no-cluster", "--set", "a=1", "--report", "CTRF", "--report", "JSON"]
+    result = CliRunner().invoke(cli, words, standalone_mode=False)
+    assert isinstance(result.exception, HarnessError)
+    assert "kwok-suites-ctrf.json: the report cannot be written: Is a directory" in str(result.exception)
+    assert Path("kwok-suites.json").is_file()
+    assert "PASSED 1 test" in result.output
+
+
 def test_nothing_judged_is_code_1_and_0_for_chainsaw() -> None:
     """No test in the folder, all skipped; chainsaw's own code with --compat."""
     assert run("test", "suite", "--no-cluster")[0] is Exit.FAILURE
