@@ -94,7 +94,7 @@ class Checking:
         kept, skipped = plan(check.operations, simulated=self.simulated)
         result = Checked(check.component, check.name, Health.PASSED, "", notes=tuple(skipped))
         if not check.operations:
-            return replace(result, message="it looks at nothing, and says so")
+            return replace(result, health=Health.SKIPPED, message="it looks at nothing, and says so")
         if not kept:
             return replace(result, health=Health.SKIPPED, message=skipped[0])
         # The check may shorten its time and never extend it.
