@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -68,6 +69,25 @@ def test_a_failure_is_code_1_with_place_message_and_report() -> None:
     assert code is Exit.FAILURE
     assert "✗ suite/chainsaw-test.yaml:5: a, step 1, try assert: failed" in output
     assert json.loads(Path("out/kwok-suites.json").read_text())["tests"][0]["status"] == "failed"
+
+
+@pytest.mark.parametrize("language", ["chainsaw", "kuttl"])
+def test_a_folder_that_cannot_be_listed_is_an_error(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tests would be missing, and the run be green without them."""
+    suite(GOOD)
+    Path("suite/step").mkdir()
+    Path("suite/step/00-a.yaml").write_text("apiVersion: kuttl.dev/v1beta1\nkind: TestStep\n")
+    Path("suite/closed").mkdir()
+    for name in ("listdir", "scandir"):  # of os: what all ways to list a folder end in
+
+        def refusing(path: Any = ".", real: Any = getattr(os, name)) -> Any:
+            if str(path).endswith("closed"):
+                raise PermissionError(13, "Permission denied", str(path))
+            return real(path)
+
+        monkeypatch.setattr(os, name, refusing)
+    with pytest.raises(DataError, match=r"closed: cannot be read: Permission denied"):
+        run("test", "suite", "--no-cluster", "--language", language, "--set", "a=1")
 
 
 def test_a_folder_that_takes_no_report_is_refused_before_anything_runs() -> None:
