@@ -15,7 +15,7 @@ PYTEST   := $(COMPILED) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist
 
 .DEFAULT_GOAL := help
 .PHONY: help env kwok-cluster kwok-cluster-delete kwok-nodes kwok-nodes-delete kwok-status kwok-test kwok-test-deployer \
-        kwok-test-all check-health check-health-all \
+        kwok-test-all check-health check-health-all conformance \
         test test-unit test-e2e test-kind lint check build benchmarks clean
 
 help:  ## list the targets
@@ -65,6 +65,18 @@ check-health: env  ## judge the health check of COMPONENT on the cluster that is
 
 check-health-all: env  ## judge the health checks of all components on the cluster that is up
 	@$(HARNESS) health $(if $(RECIPE),--recipe $(RECIPE))
+
+# The suite's scripts call kwok-harness. Its default recipe; another one needs expectations of its own (SUITE=).
+SUITE    ?= kwok/suites/ai-conformance
+VALUES   ?= kwok/suites/ai-conformance/simulated.yaml
+REPORTS  ?= build/conformance
+
+conformance: RECIPE := $(or $(RECIPE),h100-eks-ubuntu-inference-dynamo)
+conformance: env  ## deploy RECIPE on the named cluster, judge it by the AI-conformance suite, write reports to REPORTS=
+	@$(HARNESS) run $(RECIPE) --deployer $(DEPLOYER) --reuse --keep
+	@PATH="$(abspath $(BIN)):$$PATH" $(HARNESS) test $(SUITE) --allow-scripts --values $(VALUES) --set recipe=$(RECIPE) \
+	  $(if $(KWOK_RECIPES),--env KWOK_RECIPES) \
+	  --report HTML --report CTRF --report JUNIT-TEST --report-path $(REPORTS) --report-name ai-conformance
 
 test: env  ## all tests that need no container engine, on a real control plane (prepares the tools, minutes when cold)
 	@$(HARNESS) tools prepare

@@ -41,3 +41,10 @@ PROTECTED_NAMESPACES = SYSTEM_NAMESPACES | {"default"}
 OWNER_MARKER = ("kube-system", "kwok-harness-owner")
 
 API_VERSION = "aicr.nvidia.com/v1alpha1"
+
+
+def own_version() -> str:
+    """The version of the harness, for documents that name their producer."""
+    from importlib.metadata import version
+
+    return version(PROGRAM)

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import click
 
+from harness.cli.connecting import CONTEXT, READS_ONLY, connect, which_cluster
 from harness.cli.context import Context, as_json
-from harness.cli.which_cluster import connecting, which_cluster
 from harness.exits import Exit
 from harness.validation.checks.access import NAMESPACE
 from harness.validation.checks.agent import Agent
@@ -18,11 +18,11 @@ from harness.validation.checks.agent_log import PASS
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
-def which_agent(command: _Command) -> _Command:
-    """The options that name an agent."""
+def which_agent(context: str = CONTEXT) -> Callable[[_Command], _Command]:
+    """The options that name an agent; `context` is the help of --context."""
     namespace = click.option("--namespace", default=NAMESPACE, show_default=True, help="Where its Job is.")
     name = click.option("--job-name", default="aicr-validator", show_default=True, help="What its Job is called.")
-    return which_cluster(namespace(name(command)))
+    return lambda command: which_cluster(context)(namespace(name(command)))
 
 
 @click.group()
@@ -31,9 +31,9 @@ def agent() -> None:
 
 
 @agent.command()
-@which_agent
+@which_agent()
 @click.option("--test-package", required=True, help="The package; the program is its last element with .test.")
-@click.option("--test-pattern", default="", help="Which tests, as `go test -run` takes them.")
+@click.option("--test-pattern", default="", help="The tests to run, as a pattern of `go test -run`.")
 @click.option("--expected-tests", default=0, help="How many have to run.  [default: any number]")
 @click.option("--snapshot-config-map", required=True, metavar="NAME", help="Holds snapshot.yaml.")
 @click.option("--recipe-config-map", required=True, metavar="NAME", help="Holds recipe.yaml.")
@@ -44,7 +44,7 @@ def agent() -> None:
 def deploy(
     context: Context,
     kubeconfig: Path | None,
-    cluster_context: str | None,
+    context_name: str | None,
     namespace: str,
     job_name: str,
     test_package: str,
@@ -68,10 +68,10 @@ def deploy(
         expected_tests=expected_tests,
         timeout=seconds,
     )
-    made = Agent(connecting(context, kubeconfig, cluster_context)(), config)
+    made = Agent(connect(context, kubeconfig, context_name).cluster, config)
     made.deploy()
     if not wait:
-        context.console.text(f"Job {namespace}/{job_name} was made")
+        context.console.text(f"Job {namespace}/{job_name} was created")
         return Exit.OK
     made.wait_for_pod_ready()
     made.stream_logs(context.console.note)
@@ -80,48 +80,54 @@ def deploy(
 
 
 @agent.command()
-@which_agent
+@which_agent(READS_ONLY)
 @click.pass_obj
-def logs(context: Context, kubeconfig: Path | None, cluster_context: str | None, namespace: str, job_name: str) -> None:
+def logs(context: Context, kubeconfig: Path | None, context_name: str | None, namespace: str, job_name: str) -> None:
     """Print the log of its pod."""
-    context.console.text(_agent(context, kubeconfig, cluster_context, namespace, job_name).get_pod_logs().rstrip())
+    made = _agent(context, kubeconfig, context_name, namespace, job_name)
+    context.console.text(made.get_pod_logs().rstrip())
 
 
 @agent.command()
-@which_agent
+@which_agent(READS_ONLY)
 @click.option("--expected-tests", default=0, help="How many have to have run.  [default: any number]")
 @as_json
 @click.pass_obj
 def result(
     context: Context,
     kubeconfig: Path | None,
-    cluster_context: str | None,
+    context_name: str | None,
     namespace: str,
     job_name: str,
     expected_tests: int,
     as_json: bool,
 ) -> Exit:
     """Read the result from its log; exit code 1 unless every test passed."""
-    found = _agent(context, kubeconfig, cluster_context, namespace, job_name, expected_tests)
+    found = _agent(context, kubeconfig, context_name, namespace, job_name, expected_tests)
     return _tell(context, found, as_json=as_json)
 
 
 @agent.command()
-@which_agent
+@which_agent()
 @click.pass_obj
-def cleanup(
-    context: Context, kubeconfig: Path | None, cluster_context: str | None, namespace: str, job_name: str
-) -> None:
+def cleanup(context: Context, kubeconfig: Path | None, context_name: str | None, namespace: str, job_name: str) -> None:
     """Take away its Job and its permissions."""
-    _agent(context, kubeconfig, cluster_context, namespace, job_name).cleanup()
-    context.console.text(f"Job {namespace}/{job_name} and its permissions are gone")
+    _agent(context, kubeconfig, context_name, namespace, job_name, writes=True).cleanup()
+    context.console.text(f"Job {namespace}/{job_name} and its permissions were deleted")
 
 
 def _agent(
-    context: Context, kubeconfig: Path | None, cluster_context: str | None, namespace: str, job: str, expected: int = 0
+    context: Context,
+    kubeconfig: Path | None,
+    context_name: str | None,
+    namespace: str,
+    job: str,
+    expected: int = 0,
+    *,
+    writes: bool = False,
 ) -> Agent:
     config = Config(namespace, job, "", "", "", expected_tests=expected)
-    return Agent(connecting(context, kubeconfig, cluster_context)(), config)
+    return Agent(connect(context, kubeconfig, context_name, writes=writes).cluster, config)
 
 
 def _tell(context: Context, made: Agent, *, as_json: bool) -> Exit:

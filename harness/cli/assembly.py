@@ -11,6 +11,7 @@ from harness.cells.budget import Budget
 from harness.cells.cell import Cell
 from harness.cells.lane import Lane
 from harness.cells.run import Watched
+from harness.cells.validate import Validating
 from harness.cli.context import Context
 from harness.installers.platform import Platform
 from harness.isolation.marks import Marks
@@ -31,7 +32,9 @@ class Fields(TypedDict, total=False):
     keep: bool
     keep_failed: bool
     parity: bool
+    health: bool
     upgrade_from: Recipe | None
+    validating: Validating | None
     budget: Budget
     watched: Watched
 

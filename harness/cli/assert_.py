@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.assertions.candidates import Standing
-from harness.cli.connecting import Connected, connect, context_option, kubeconfig_option
+from harness.cli.connecting import Connected, connect, which_cluster
 from harness.cli.context import Context
 from harness.cli.durations import DURATION
 from harness.deadline import Deadline
@@ -37,11 +37,12 @@ Judge = Callable[[Document], str]  # why a tree does not hold, empty where it do
     metavar="OBJECTS",
     help="Objects instead of a cluster; - is stdin.",
 )
-@click.option("--timeout", type=DURATION, default="30s", show_default=True, help="For each tree; 0s is no limit.")
+@click.option(
+    "--timeout", type=DURATION, default="30s", show_default=True, help="The time limit for each tree; 0s means none."
+)
 @click.option("-n", "--namespace", default="default", show_default=True)
 @click.option("--compat", type=click.Choice(["strict"]), help="Compare types of Go, as chainsaw does.")
-@kubeconfig_option
-@context_option
+@which_cluster()
 @click.pass_obj
 def assert_(
     context: Context,
@@ -88,7 +89,7 @@ def _read(file: Path, problems: Problems) -> list[Document]:
         for yaml in Yaml.read_all(place.file, sys.stdin.read()):
             found += objects.expanded(yaml.data, place, problems, objects=False)
         if not found:
-            raise DataError("there is no document", where="stdin")
+            raise DataError("contains no document", where="stdin")
     return found
 
 

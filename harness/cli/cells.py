@@ -68,7 +68,7 @@ constraints = click.option(
     is_flag=False,
     flag_value="all",
     metavar="[PHASES]",
-    help="Then carry out the checks that RECIPE declares: all, or those of phases such as deployment,conformance.",
+    help="Then run the checks that RECIPE declares: all, or those of phases such as deployment,conformance.",
 )
 @click.option("--reuse", is_flag=True, help="Run on the named cluster (setting `cluster`) and clean it afterwards.")
 @as_json
@@ -145,7 +145,7 @@ def run(
     type=click.Path(path_type=Path),
     help="The directory to create; it must not exist, or be empty.",
 )
-@click.option("--push", is_flag=True, help="Push it to where `registry.address`, or `git.remote`, says.")
+@click.option("--push", is_flag=True, help="Push it to the address in `registry.address` or `git.remote`.")
 @deployer
 @sets
 @as_json

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 import click
 
+from harness.cli.connecting import connect
 from harness.cli.context import Context, as_json, recipe_names
-from harness.cluster.api import Cluster
-from harness.errors import ClusterError, UsageError, did_you_mean
+from harness.errors import UsageError, did_you_mean
 from harness.exits import Exit
 from harness.isolation.marks import Marks
 from harness.recipes.model import Component, Recipe
@@ -27,11 +27,8 @@ def health(context: Context, components: tuple[str, ...], recipe: str | None, as
     name = context.settings.cluster
     resolved = context.resolved(recipe or _kept(context, name))
     checks = _checks(resolved, components)
-    running = context.runtime.get(name)
-    if running is None:
-        raise ClusterError(f"cluster {name} is not up", do="kwok-harness up")
+    cluster = connect(context, None, None).cluster
     deadlines = context.settings.deadlines
-    cluster = Cluster(running.kubeconfig, context=running.context)
     checking = Checking(cluster, simulated(cluster), deadlines.health, deadlines.health_grace)
     results = checking.all(check for found in checks.values() for check in found)
     without = [component for component, found in checks.items() if not found]
@@ -73,7 +70,7 @@ def _checks(recipe: Recipe, names: tuple[str, ...]) -> Mapping[str, tuple[Health
     for name in names:
         if name not in known:
             disabled = any(component.name == name for component in recipe.disabled)
-            what = "is switched off in" if disabled else "is no component of"
+            what = "is switched off in" if disabled else "is not a component of"
             raise UsageError(f"{name} {what} {recipe.name}", do="" if disabled else did_you_mean(name, known))
     checks = {name: checks_of(recipe, known[name]) for name in names or known}
     if without := [name for name in names if not checks[name]]:

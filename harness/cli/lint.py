@@ -28,7 +28,7 @@ def lint(context: Context, places: tuple[Path, ...], config: Path | None, test_f
     count, single = 0, 0
     for place in places:
         if not place.exists():
-            raise UsageError("there is no such file or folder", where=str(place))
+            raise UsageError("file or folder not found", where=str(place))
         if place.is_dir():
             found = load([place], problems, config=config, overrides=Overrides(test_file=test_file))
             count += sum(len(suite.tests) for suite in found)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
+from harness.cli.connecting import connecting, which_cluster
 from harness.cli.context import Context
-from harness.cli.which_cluster import connecting, own_version, which_cluster
 from harness.cluster.api import Cluster
 from harness.formats.go_yaml import dump
+from harness.names import own_version
 from harness.objects import NODES
 from harness.validation import sources
 from harness.validation.capture import capture
@@ -17,8 +18,8 @@ from harness.validation.measurements import Snapshot
 
 
 @click.command()
-@click.option("--output", metavar="FILE|cm://NAMESPACE/NAME", help="Where it goes.  [default: stdout]")
-@which_cluster
+@click.option("--output", metavar="FILE|cm://NAMESPACE/NAME", help="The destination.  [default: stdout]")
+@which_cluster("The context in the kubeconfig; its current one if absent, unless --output writes to the cluster.")
 @click.option(
     "--machine/--no-machine",
     default=None,
@@ -26,11 +27,12 @@ from harness.validation.measurements import Snapshot
 )
 @click.pass_obj
 def snapshot(
-    context: Context, output: str | None, kubeconfig: Path | None, cluster_context: str | None, machine: bool | None
+    context: Context, output: str | None, kubeconfig: Path | None, context_name: str | None, machine: bool | None
 ) -> None:
-    """Write what a cluster's API server tells of it: the snapshot that constraints are evaluated on."""
-    connect = connecting(context, kubeconfig, cluster_context)
-    if output and output.startswith(sources.SCHEME):
+    """Write a snapshot of a cluster from its API server, on which constraints are evaluated."""
+    writes = output is not None and output.startswith(sources.SCHEME)
+    connect = connecting(context, kubeconfig, context_name, writes=writes)
+    if output and writes:
         sources.configmap_at(output)
     taken = _with_machine(context, capture(connect(), now=datetime.now(UTC), version=own_version()), connect(), machine)
     if taken.simulated:
@@ -47,7 +49,7 @@ def _with_machine(context: Context, taken: Snapshot, cluster: Cluster, wanted: b
     name = node_of(cluster.list(NODES).items)
     if wanted is False or (wanted is None and not name):
         if wanted is None:
-            why = "this machine is no node of the cluster (--machine takes them all the same)"
+            why = "this machine is not a node of the cluster (--machine includes them anyway)"
             context.console.note(f"OS and SystemD are left out: {why}")
         return taken
     metadata = {**taken.metadata, "machine": name or "not a node of the cluster"}

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from harness.cells.cell import new_run_id
-from harness.cli.connecting import Connected, connect, context_option, kubeconfig_option
+from harness.cli.connecting import Connected, connect, which_cluster
 from harness.cli.context import Context
 from harness.cli.durations import DURATION
 from harness.cli.suite_results import asked_for, show, verdict, write_reports
@@ -51,7 +51,7 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     file = click.Path(dir_okay=False, path_type=Path)
     timeout_words = ("apply", "assert", "cleanup", "delete", "error", "exec")
     timeouts = [
-        click.option(f"--{word}-timeout", type=DURATION, help=f"How long each {word} may take.")
+        click.option(f"--{word}-timeout", type=DURATION, help=f"The time limit of each {word}.")
         for word in timeout_words
     ]
     options = [
@@ -74,7 +74,7 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         click.option("--template-var", multiple=True, metavar="NAME=VALUE", help="A variable for templates of kuttl."),
         click.option("--test-run-labels", default="", metavar="NAME=VALUE,...", help="Labels of the run, for kuttl."),
         click.option("--cluster", "clusters", multiple=True, metavar="NAME=FILE[:CONTEXT]", help="Another cluster."),
-        click.option("-n", "--namespace", help="One namespace for all tests, made where it is missing."),
+        click.option("-n", "--namespace", help="One namespace for all tests, created if it does not exist."),
         # what they may do
         click.option("--allow-scripts", is_flag=True, help="Run commands and scripts of the suites on this machine."),
         click.option("--no-cluster", is_flag=True, help="Run without any API server."),
@@ -93,7 +93,7 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         *timeouts,
         # how they are judged and reported
         click.option("--compat", type=click.Choice(COMPATIBLE), help="Go's types; the exit codes of that program."),
-        click.option("--strict-vacuous", is_flag=True, help="What holds of nothing does not hold."),
+        click.option("--strict-vacuous", is_flag=True, help="Fail what holds only because no object matches."),
         click.option("--report", "reports", multiple=True, type=click.Choice(REPORTS), help="Write this report."),
         click.option("--report-path", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where."),
         click.option("--report-name", default="kwok-suites", show_default=True),
@@ -105,8 +105,7 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
 
 @click.command()
 @click.argument("places", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
-@kubeconfig_option
-@context_option
+@which_cluster()
 @_options
 @click.pass_obj
 def test(context: Context, /, places: tuple[Path, ...], **said: Any) -> Exit:

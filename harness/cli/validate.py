@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
+from harness.cli.connecting import connecting, which_cluster
 from harness.cli.context import Context
-from harness.cli.which_cluster import connecting, own_version, which_cluster
 from harness.errors import HarnessError, Terminated, UsageError
 from harness.excerpts import first_line
 from harness.exits import Exit
+from harness.names import own_version
 from harness.replacing import replace
 from harness.validation import ctrf, phases, sources
 from harness.validation.checks.access import NAMESPACE
@@ -31,9 +32,7 @@ from kwok import VALIDATORS
     "--phase", "words", multiple=True, help="deployment, conformance, performance or all; repeatable.  [default: all]"
 )
 @click.option("--fail-fast", is_flag=True, help="Skip the phases after the first that did not pass.")
-@click.option(
-    "--fail-on-error", type=bool, default=True, show_default=True, help="Whether a red phase ends with code 1."
-)
+@click.option("--fail-on-error", type=bool, default=True, show_default=True, help="Exit with code 1 if a phase fails.")
 @click.option("--no-cluster", is_flag=True, help="Evaluate the constraints alone; every check is skipped.")
 @click.option(
     "--data",
@@ -52,7 +51,7 @@ from kwok import VALIDATORS
     "--evidence", type=click.Path(file_okay=False, path_type=Path), help="Write a page per requirement below this."
 )
 @click.option("--plan", is_flag=True, help="Say what would run, and do nothing.")
-@which_cluster
+@which_cluster()
 @click.pass_obj
 def validate(
     context: Context,
@@ -72,11 +71,11 @@ def validate(
     evidence: Path | None,
     plan: bool,
     kubeconfig: Path | None,
-    cluster_context: str | None,
+    context_name: str | None,
 ) -> Exit:
-    """Say whether a cluster meets what a recipe asks of it."""
+    """Check whether a cluster meets the requirements of a recipe."""
     selected = phases.select(words)
-    connect = connecting(context, kubeconfig, cluster_context)
+    connect = connecting(context, kubeconfig, context_name)
     validation = Validation(
         declared=_declared(context, recipe),
         snapshot=sources.read(place, connect) if place else None,
@@ -155,7 +154,7 @@ def _keep(context: Context, report: Report, output: Path | None, evidence: Path 
     if evidence is not None:
         files = write_evidence(report, evidence)
         if len(files) == 1:
-            context.console.note(f"no requirement was evaluated: {evidence} holds the summary alone")
+            context.console.note(f"no requirement was evaluated: {evidence} contains only the summary")
 
 
 def _show(context: Context, report: Report, fail_on_error: bool) -> Exit:

@@ -341,7 +341,8 @@ class _Plain:
         if isinstance(key, str):
             return key
         if key is None:
-            told = repr(node.value) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
+            found = "a mapping" if isinstance(node, yaml.MappingNode) else "a list"
+            told = repr(node.value) if isinstance(node, yaml.ScalarNode) else found
             raise self._error(f"key {told} is not text: quote it", node)
         return str(key) if isinstance(key, int) and not isinstance(key, bool) else str(node.value).lower()
 

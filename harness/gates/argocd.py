@@ -20,7 +20,7 @@ that same revision.
 | the root, freshly compared, makes no Application, or not a named one  | Failed                   |
 | the root, freshly compared, renders nothing at all                    | Waiting, doomed          |
 | an operation of this revision ended Failed or Error, and is OutOfSync | Failed: it is not retried |
-| a commit that is neither the pushed one nor the one before it         | Waiting, doomed: somebody else has pushed |
+| a commit that is neither the pushed one nor the one before it         | Waiting, doomed: another client has pushed |
 | a condition whose type ends in Error (Comparison, InvalidSpec, Sync)  | Waiting, doomed          |
 | the same, since Argo CD does not know the fields of a new kind yet    | Waiting                  |
 | an operation failed and is retried                                    | Waiting; doomed from the third retry |
@@ -251,7 +251,7 @@ class _Bundle:
             return Doubt(level, "; ".join(": ".join(each) for each in errors), diagnose(*errors[0]))
         if stale:
             if foreign := self._foreign(app):
-                return Doubt(Level.DOOMED, f"{stale}: somebody else has pushed {foreign}", CauseKind.PULL)
+                return Doubt(Level.DOOMED, f"{stale}: another client has pushed {foreign}", CauseKind.PULL)
             return Doubt(Level.WAITING, stale)
         if current and _hooks(operation, *_BAD):
             return Doubt(Level.DOOMED, _described(app, state), _blamed(app))

@@ -162,7 +162,7 @@ class KindServed:
 
     def __call__(self, objects: Objects) -> Verdict:
         if objects.get(SERVED, "", f"{self.api_version}/{self.kind}") is None:
-            return Waiting(f"the server does not know the kind {self.kind} of {self.api_version}")
+            return Waiting(f"the server does not serve the kind {self.kind} of {self.api_version}")
         return Passed("the kind is served")
 
 

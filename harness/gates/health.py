@@ -116,5 +116,5 @@ class AllServed:
         if not missing:
             return Passed(f"{len(self.wanted)} kinds are served")
         version, _, kind = missing[0].rpartition("/")
-        reason = f"the server does not know the kind {kind} of {version}"
+        reason = f"the server does not serve the kind {kind} of {version}"
         return Waiting(reason, f"{kind} {version}", kind=CauseKind.RECONCILE, doomed=reason)

@@ -11,6 +11,8 @@ where defaults are possible, and a difference where an addition would have a mea
 |                                             | lost or added                                                          |
 | quantities of built-in kinds                | by value: 1000m is 1                                                   |
 | Secret.stringData                           | as the data that the server makes of it                                |
+| newlines at the end of a text               | not at all: a block at the end of a template has none where Helm's     |
+|                                             | post-renderer reads it (Flux), one where plain helm writes it          |
 | the labels helm.sh/chart and chart          | may end in the digest that Flux appends to a local chart's version     |
 | annotations checksum/...                    | where a label has that digest: by length, as they may follow from it   |
 | replicas under a HorizontalPodAutoscaler    | anything between its bounds                                            |
@@ -128,6 +130,8 @@ def differences(reference: Reference, one: Expected, live: Object) -> Iterator[D
             least, most = one.scaled
             if least <= actual <= most:
                 continue
+        if reference.resource == "secrets" and path[0] == "data" and _same_text(_decoded(expected), _decoded(actual)):
+            continue
         if not any(path[: len(each)] == each for each in simulated(live)):
             yield Difference(reference, path, expected, actual)
 
@@ -229,7 +233,7 @@ class _Comparison:
     def _same(self, path: Path, expected: Any, actual: Any) -> bool:
         if actual is ABSENT or isinstance(expected, bool) != isinstance(actual, bool):
             return False
-        if expected == actual:
+        if expected == actual or _same_text(expected, actual):
             return True
         quantity = path[-1] in _QUANTITY or (len(path) > 1 and path[-2] in _QUANTITIES)
         if self.built_in and quantity and all(isinstance(each, str | int | float) for each in (expected, actual)):
@@ -238,6 +242,19 @@ class _Comparison:
             except DataError:
                 return False
         return False
+
+
+def _same_text(one: Any, other: Any) -> bool:
+    """Whether two texts differ in nothing but the newlines at their end."""
+    return isinstance(one, str) and isinstance(other, str) and one.rstrip("\n") == other.rstrip("\n")
+
+
+def _decoded(value: Any) -> str | None:
+    """A value of a Secret as text, None where it is none."""
+    try:
+        return base64.b64decode(value, validate=True).decode()
+    except (TypeError, ValueError):
+        return None
 
 
 def _built_in(kind: Kind) -> bool:

@@ -225,7 +225,7 @@ def _there(registry: Registry, target: Target, before: str | None) -> Artifact:
     """What somebody else has pushed to `target`, where `before` was."""
     where = f"{target.repository}:{target.tag}"
     if registry.resolve(target.path, target.tag) is None:
-        raise HarnessError("the bundler ended well, and there is nothing in the registry", where=where)
+        raise HarnessError("the bundler succeeded, but the registry contains no artifact", where=where)
     published = registry.published(target.path, target.tag)
     if before not in (None, published.digest):
         raise TagTaken(
@@ -244,7 +244,7 @@ def _read_back(registry: Registry, published: Artifact, shape: str) -> tuple[dic
         (layer for layer in layers if layer["mediaType"] == pulled(shape).layer), layers[0] if layers else None
     )
     if chosen is None:
-        raise DataError("has no layer, so there is nothing in it", where=str(published))
+        raise DataError("has no layer", where=str(published))
     return manifest, registry.blob(published.repository, chosen["digest"])
 
 

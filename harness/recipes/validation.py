@@ -36,7 +36,7 @@ def phase_of(block: Block, name: str) -> PhaseBlock:
         raise DataError(f"checks must be a list, not {checks!r}", where=block.where("checks"))
     for position, check in enumerate(checks):
         if not isinstance(check, str) or not check:
-            raise DataError(f"checks holds {check!r}, which is no text", where=block.where("checks", position))
+            raise DataError(f"checks contains {check!r}, expected a text", where=block.where("checks", position))
     if name == READINESS and checks:
         do = "checks belong to deployment, conformance or performance; readiness holds constraints alone"
         raise DataError("readiness declares checks", where=block.where("checks"), do=do)

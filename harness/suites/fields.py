@@ -22,7 +22,7 @@ def documents(file: Path, problems: Problems) -> tuple[Document, ...]:
     with problems.caught():
         found = Document.read_all(file)
         if not found:
-            raise DataError("there is no document in the file", where=str(file))
+            raise DataError("contains no document", where=str(file))
     return found
 
 

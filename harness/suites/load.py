@@ -55,7 +55,7 @@ class Selection:
             return chosen
         if not 0 <= self.shard_index < self.shard_count:
             raise UsageError(
-                f"{self.shard_index} is no shard of {self.shard_count}", where="--shard-index", do="count from 0"
+                f"{self.shard_index} is not a shard of {self.shard_count}", where="--shard-index", do="count from 0"
             )
         share, rest = divmod(len(chosen), self.shard_count)
         start = self.shard_index * share + min(self.shard_index, rest)
@@ -93,7 +93,7 @@ def load(
     suites: list[Suite] = []
     for place in dict.fromkeys(places):
         if not place.exists():
-            raise UsageError("there is no such file or folder", where=str(place))
+            raise UsageError("file or folder not found", where=str(place))
         told = kuttl.is_kuttl(place) if place.is_dir() and language is None else language is Language.KUTTL
         if not told:
             ours.append(place)

@@ -166,6 +166,7 @@ class Program:
 
     `words` (kuttl's command) is one text that is split as a shell would, `$NAME` replaced. `namespaced` (kuttl) adds
     `--namespace`; `background` (kuttl's suite) is not waited for; `ignore_failure` (kuttl) takes any exit code.
+    `language` decides how a failure is worded.
     """
 
     verb: str
@@ -183,6 +184,7 @@ class Program:
     namespaced: bool = False
     background: bool = False
     ignore_failure: bool = False
+    language: Language = Language.CHAINSAW
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,5 +53,5 @@ def matching(folder: Path, name: str) -> list[Path]:
 def _of_folder(folder: Path) -> list[Path]:
     files = sorted(each for each in folder.iterdir() if each.suffix in (".yaml", ".yml") and each.is_file())
     if not files:
-        raise DataError("there is no .yaml file in the folder", where=str(folder))
+        raise DataError("contains no .yaml file", where=str(folder))
     return files

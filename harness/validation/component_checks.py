@@ -60,7 +60,9 @@ def driver_ownership_coherence(component: Component, bundling: Bundling) -> Find
     driver, toolkit = (_toggle(values, section) for section in ("driver", "toolkit"))
     unreadable = [each for each in (driver, toolkit) if isinstance(each, str)]
     if unreadable:
-        warnings += [f"{each}, so who owns the driver cannot be told; set true or false" for each in unreadable]
+        warnings += [
+            f"{each}, so the owner of the driver cannot be determined; set true or false" for each in unreadable
+        ]
         return [f"{component.name}: {each}" for each in warnings], []
     managed = driver is not False
     if state == "absent" and (not managed or toolkit is False):
@@ -119,8 +121,8 @@ def nvsentinel_runtime_class_coherence(component: Component, bundling: Bundling)
     if not isinstance(made, str) or not isinstance(wanted, str) or wanted in ("", made):
         return _NOTHING  # what is no text fails to install by itself; a pod without the field is always admitted
     what = (
-        f"{component.name}: metadata-collector.runtimeClassName is {wanted!r}, and {operator.name} makes the "
-        f"RuntimeClass {made!r}, so every pod of the collector is refused; "
+        f"{component.name}: metadata-collector.runtimeClassName is {wanted!r}, and {operator.name} creates the "
+        f"RuntimeClass {made!r}, so every pod of the collector is rejected; "
         f"add --set {component.name}:metadata-collector.runtimeClassName={made}"
     )
     return [what], []
@@ -144,7 +146,7 @@ def mariadb_operator_ownership_coherence(component: Component, bundling: Bundlin
                 f"{of}: the cluster has MariaDB resources already, and a second operator would compete for them"
             ]
         case "unknown":
-            return [], [f"{of}: whether the cluster has a MariaDB operator could not be told; {again}"]
+            return [], [f"{of}: it could not be determined whether the cluster has a MariaDB operator; {again}"]
         case other:
             return [], [f"{of}: metadata.mariaDBOperatorState is {other!r}, which is not known; {again}"]
 
@@ -177,7 +179,7 @@ def _dra_driver(bundling: Bundling, managed: bool, directory: str) -> list[str]:
         fix = f"add --set {driver.name}:nvidiaDriverRoot={directory}"
         return [f"the operator installs the driver to {directory}, and {of} is {root}; {fix}"]
     if not managed and root == DRIVER_ROOT:
-        return [f"driver.enabled is false, and {of} is {root}, which then holds nothing; name the node's driver root"]
+        return [f"driver.enabled is false, and {of} is {root}, which is then empty; name the node's driver root"]
     return []
 
 
@@ -200,7 +202,7 @@ def _toggle(values: Mapping[str, Any], section: str) -> bool | str | None:
     enabled = part.get("enabled", _ABSENT)
     if enabled is _ABSENT:
         return None
-    return enabled if isinstance(enabled, bool) else f"{section}.enabled is {enabled!r}, which is no boolean"
+    return enabled if isinstance(enabled, bool) else f"{section}.enabled is {enabled!r}, expected true or false"
 
 
 def _at(values: Any, *path: str) -> Any:

@@ -78,7 +78,7 @@ class Evaluated:
         if self.error:
             return f"readiness check could not evaluate: {self.constraint.name}: {self.error}{advice}"
         if self.passed:
-            return f"{self.constraint.name} is {self.actual}, as {self.constraint.value} asks"
+            return f"{self.constraint.name} is {self.actual}, as {self.constraint.value} requires"
         wanted = f"expected {self.constraint.value}, got {self.actual}"
         return f"readiness check failed: {self.constraint.name} {wanted}{advice}"
 
@@ -118,7 +118,7 @@ def require_ready(constraints: Sequence[Constraint], snapshot: Snapshot | None) 
     if snapshot is None:
         names = ", ".join(each.constraint.name for each in failed)
         raise NotReady(
-            f"the recipe has constraints ({names}), and there is no snapshot to evaluate them on",
+            f"the recipe has constraints ({names}), but no snapshot is given to evaluate them on",
             do="take one (`kwok-harness snapshot --output FILE`) and name it with --snapshot",
         )
     count = f"{len(failed)} of {len(evaluated)} constraints did not pass"

@@ -68,7 +68,7 @@ class Declared:
         root = document.root()
         kind, version = root.text("kind"), root.text("apiVersion")
         if kind not in _KINDS:
-            what = f"kind is {kind!r}" if kind else "is no recipe: it has no kind"
+            what = f"kind is {kind!r}" if kind else "is not a recipe: it has no kind"
             raise DataError(what, where=root.where("kind"), do="a resolved recipe is a RecipeResult")
         if version not in VERSIONS:
             do = f"it must be one of {', '.join(VERSIONS)}"
@@ -135,7 +135,7 @@ def findings(declared: Declared, catalog: Catalog) -> tuple[str, ...]:
         read = {constraint for name in block.checks for constraint in READS.get(name, ())}
         for constraint in block.constraints:
             if constraint.name not in read:
-                what = f"constraint {constraint.name} ({constraint.value}) is read by no check that the phase declares"
+                what = f"constraint {constraint.name} ({constraint.value}) is not read by any check of the phase"
                 found.append(f"{phase}: {what}")
     return tuple(found)
 

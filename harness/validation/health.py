@@ -72,7 +72,7 @@ class Unhealthy(VerdictFailed):
 class Checking:
     """How checks are judged: for at most `within` seconds each, `grace` for an object that was never seen.
 
-    `simulated`: the nodes run nothing. `recorded` has each wait recorded.
+    `simulated`: the nodes run nothing. `recorded` has each wait recorded. No check goes on beyond `until`.
     """
 
     cluster: Cluster
@@ -82,6 +82,7 @@ class Checking:
     recorded: Recorded | None = None
     cancelled: threading.Event | None = None
     clock: Clock = MONOTONIC
+    until: Deadline | None = None
 
     def all(self, checks: Iterable[HealthCheck]) -> list[Checked]:
         """Every check, four at once, in their order. Raises Cancelled."""
@@ -94,11 +95,12 @@ class Checking:
         kept, skipped = plan(check.operations, simulated=self.simulated)
         result = Checked(check.component, check.name, Health.PASSED, "", notes=tuple(skipped))
         if not check.operations:
-            return replace(result, health=Health.SKIPPED, message="it looks at nothing, and says so")
+            return replace(result, health=Health.SKIPPED, message="it is annotated as checking nothing")
         if not kept:
             return replace(result, health=Health.SKIPPED, message=skipped[0])
         # The check may shorten its time and never extend it.
-        deadline = Deadline.after(min(check.seconds or self.within, self.within), clock=self.clock)
+        seconds = min(check.seconds or self.within, self.within)
+        deadline = self.until.within(seconds) if self.until else Deadline.after(seconds, clock=self.clock)
         try:
             message = self._wait(kept, served, deadline)
         except (GateFailed, Expired, ClusterError) as error:
@@ -211,7 +213,7 @@ def require_healthy(results: Sequence[Checked]) -> str:
         raise Unhealthy(f"{len(failed)} of {len(results)} health checks failed\n" + "\n".join(map(str, failed)))
     if not any(each.health in (Health.PASSED, Health.SIMULATED) for each in results):
         reasons = "\n".join(map(str, results))
-        raise Unhealthy(f"no health check was judged\n{reasons}" if results else "there is no health check to judge")
+        raise Unhealthy(f"no health check was judged\n{reasons}" if results else "no component has a health check")
     counted = {health: sum(each.health is health for each in results) for health in Health}
     return ", ".join(f"{number} {health}" for health, number in counted.items() if number)
 
@@ -221,7 +223,7 @@ def told(results: Iterable[Checked]) -> list[str]:
     notes = []
     for each in results:
         if each.health is Health.SIMULATED:
-            notes.append(f"{each.component}: healthy on simulated nodes only, which is no proof that anything runs")
+            notes.append(f"{each.component}: healthy on simulated nodes only, which does not prove that anything runs")
         if each.health is Health.SKIPPED or each.notes:
             notes += [f"{each.component}: health check not judged: {note}" for note in each.notes]
     return notes

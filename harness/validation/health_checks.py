@@ -90,7 +90,7 @@ def _is_test(block: Block) -> bool:
     if not version.startswith("chainsaw.kyverno.io/"):
         return False
     if version != API_VERSION or block.data.get("kind") != "Test":
-        what = f"{block.data.get('kind')} of {version} is no health check"
+        what = f"{block.data.get('kind')} of {version} is not a health check"
         raise DataError(what, where=block.where("kind"), do=f"it must be a Test of {API_VERSION}")
     return True
 
@@ -162,7 +162,7 @@ def _test(component: str, block: Block) -> HealthCheck:
     )
     no_op = metadata.block("annotations").text("aicr/no-op-check") == "true"
     if no_op and operations:
-        raise DataError(f"it has operations, and says {NO_OP}", where=metadata.where("annotations"))
+        raise DataError(f"it has operations, but is annotated with {NO_OP}", where=metadata.where("annotations"))
     if not no_op and not operations:
         do = f'assert that an object is there, or annotate {NO_OP}: "true"'
         raise DataError(
@@ -212,5 +212,5 @@ def _seconds(block: Block) -> float | None:
     except ValueError:
         seconds = 0.0
     if seconds <= 0:
-        raise DataError(f"assert: {text!r} is no time such as 5m", where=block.where("assert"))
+        raise DataError(f"assert: expected a duration such as 5m, got {text!r}", where=block.where("assert"))
     return seconds

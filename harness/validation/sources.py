@@ -64,7 +64,7 @@ def configmap_at(place: str) -> tuple[str, str]:
 def require_fits(size: int, where: str) -> None:
     """Refuse what an API server would refuse as a ConfigMap. Raises DataError."""
     if size > CONFIGMAP_LIMIT:
-        what = f"has {size:,} bytes, and a ConfigMap holds {CONFIGMAP_LIMIT:,} at most"
+        what = f"has {size:,} bytes, more than the {CONFIGMAP_LIMIT:,} bytes that a ConfigMap can contain"
         raise DataError(what, where=where, do="use a smaller document, or a file where one can be used")
 
 

@@ -69,7 +69,7 @@ def accelerator_metrics(context: Context) -> None:
         context.absent("no DaemonSet of the DCGM exporter was found", "gpu-operator")
     services = _containing(context.list(SERVICES, _namespace(context, "gpu-operator")), "dcgm-exporter")
     if not services:
-        context.fail(f"DaemonSet {named(exporters)} has no Service, so nobody can read its metrics")
+        context.fail(f"DaemonSet {named(exporters)} has no Service, so its metrics cannot be read")
     context.say(f"exporter: {named(exporters)}; Service: {named(services)}")
     context.needs_real_node("that the exporter serves metrics of GPUs")
 
@@ -95,7 +95,7 @@ def inference_gateway(context: Context) -> None:
         context.absent("the kinds of gateway.networking.k8s.io are not served", "agentgateway")
     classes = context.list(GATEWAY_CLASSES)
     if not classes:
-        context.absent("there is no GatewayClass", "agentgateway")
+        context.absent("no GatewayClass was found", "agentgateway")
     gateways = context.list(GATEWAYS)
     context.say(f"classes: {named(classes)}; Gateways: {named(gateways) or 'none'}")
     if not context.real_nodes:
@@ -106,7 +106,7 @@ def inference_gateway(context: Context) -> None:
     if not any(_condition(each, "Accepted") for each in classes):
         context.fail(f"no GatewayClass is accepted: {named(classes)}")
     if not any(_condition(each, "Programmed") for each in gateways):
-        context.fail(f"no Gateway is programmed: {named(gateways) or 'there is none'}")
+        context.fail(f"no Gateway is programmed: {named(gateways) or 'none was found'}")
 
 
 @check("pod-autoscaling", phase="conformance", needs=(API, CONTROLLER))
@@ -127,10 +127,10 @@ def cluster_autoscaling(context: Context) -> None:
     """Nodes come when pods need them: node pools of Karpenter, or the platform's own."""
     service = context.declared.criteria.get("service", "any")
     if service not in _SCALERS:
-        context.skip(f"no autoscaling is known of the platform {service!r}")
+        context.skip(f"autoscaling is not supported for the platform {service!r}")
     pools = context.list(NODE_POOLS)
     context.say(f"service {service}; NodePools of Karpenter: {named(pools) or 'none'}")
-    context.needs_real_node("that a node comes for a pod that fits nowhere, and goes again")
+    context.needs_real_node("that a node is added for a pod that fits on no node, and removed again")
 
 
 @check("robust-controller", phase="conformance", needs=(API, CONTROLLER))
@@ -149,7 +149,7 @@ def robust_controller(context: Context) -> None:
         if not hooks:
             context.fail(f"no ValidatingWebhookConfiguration calls a Service in namespace {namespace}")
         context.say(f"{name}: {kind} is served; webhooks: {named(hooks)}")
-    context.needs_real_node("that the webhook refuses an object that is wrong")
+    context.needs_real_node("that the webhook rejects an invalid object")
 
 
 @check("secure-accelerator-access", phase="conformance", needs=(API, EXECUTION))
@@ -171,7 +171,7 @@ def gpu_operator_health(context: Context) -> None:
     _require_workloads(context, "gpu-operator", DEPLOYMENTS)
     policies = context.list(CLUSTER_POLICIES)
     if not policies:
-        context.fail("there is no ClusterPolicy, although the recipe deploys gpu-operator")
+        context.fail("no ClusterPolicy was found, although the recipe deploys gpu-operator")
     states = {policy["metadata"]["name"]: (policy.get("status") or {}).get("state") for policy in policies}
     context.say(f"ClusterPolicies: {states}")
     if not context.real_nodes and not any(states.values()):
@@ -206,7 +206,7 @@ def platform_health(context: Context) -> None:
     if problems:
         context.fail(f"{len(problems)} problem(s):\n" + "\n".join(problems))
     if not looked:
-        context.skip("nothing to look at: the recipe's namespaces have no workloads")
+        context.skip("nothing to check: the recipe's namespaces have no workloads")
     if not context.real_nodes:
         context.extra(simulated=True)
 

@@ -27,8 +27,7 @@ DEFAULT_TIMEOUT = 55 * 60.0  # seconds, where AICR_CHECK_TIMEOUT says nothing th
 class Context:
     """One check under way. `say` writes a line of evidence, `warn` one of the log.
 
-    `unjudged` are the parts that this cluster cannot show, `unlooked` those that the check does not look at although it
-    should: a check with such a part has not passed.
+    `unjudged` are the parts that this cluster cannot show: a check with such a part has not passed.
     """
 
     cluster: Cluster
@@ -44,7 +43,6 @@ class Context:
     tolerations: tuple[Mapping[str, str], ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     unjudged: list[str] = field(default_factory=list)
-    unlooked: list[str] = field(default_factory=list)
 
     @classmethod
     def load(
@@ -97,11 +95,10 @@ class Context:
     @property
     def not_judged(self) -> str:
         """Why a check that has come to its end has not passed all the same; empty where it has."""
-        told = "; ".join(self.unlooked)
-        if self.unjudged:
-            where = "not judged here" if self.real_nodes else "needs a real node"
-            told = "; ".join(filter(None, (f"{where}: " + "; ".join(self.unjudged), told)))
-        return f"what was looked at is as it should be; {told}" if told else ""
+        if not self.unjudged:
+            return ""
+        where = "not judged here" if self.real_nodes else "needs a real node"
+        return f"everything that was checked is correct; {where}: {'; '.join(self.unjudged)}"
 
     def needs_real_node(self, part: str) -> None:
         """Note a part that only a node that runs something can show."""
@@ -177,7 +174,7 @@ def in_pod(environment: Mapping[str, str], account: Path = ACCOUNT) -> Path:
     """A kubeconfig of the pod's own ServiceAccount. Raises HarnessError outside of a pod."""
     host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
     if not host or not (account / "token").is_file():
-        raise HarnessError("there is neither KUBECONFIG nor a ServiceAccount of a pod")
+        raise HarnessError("neither KUBECONFIG nor the ServiceAccount of a pod was found")
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     document = {
         "apiVersion": "v1",

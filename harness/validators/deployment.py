@@ -1,17 +1,23 @@
 """Checks of the phase deployment: whether what the recipe deploys is there, healthy, and of the right version."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from harness.errors import ClusterError
+from harness.errors import ClusterError, DataError
+from harness.formats.documents import Document
 from harness.objects import DAEMONSETS, DEPLOYMENTS, NAMESPACES, Kind, Object
 from harness.recipes.expressions import Expression, ExpressionError
 from harness.validation.capture import CLUSTER_POLICIES, simulated_node
+from harness.validation.health import Checked, Checking, Health
+from harness.validation.health_checks import HealthCheck, read
 from harness.validators import API, CONTROLLER, EXECUTION, check
 from harness.validators.context import Context, named
 from harness.validators.workloads import executed, pods_of, problem_of, running, unhealthy
 
 GPU_OPERATOR = "gpu-operator"
+HEALTH_SECONDS = 6 * 60.0  # of one health check, unless it takes less
+ABSENT_SECONDS = 30.0  # until an object that was never there fails one
 VERSION_CONSTRAINT = "Deployment.gpu-operator.version"
 SKYHOOKS = Kind("skyhook.nvidia.com/v1alpha1", "skyhooks", "Skyhook", namespaced=False)
 _NAMES = ("gpu-operator", "nvidia-gpu-operator")
@@ -45,7 +51,9 @@ def gpu_operator_version(context: Context) -> None:
         context.absent("no Deployment of the GPU operator was found", GPU_OPERATOR)
     version, source = version_of(operator)
     if not version:
-        context.fail(f"the version of Deployment {named([operator])} cannot be told: it has neither a label nor a tag")
+        context.fail(
+            f"the version of Deployment {named([operator])} cannot be determined: no version label and no image tag"
+        )
     try:
         holds = Expression.parse(wanted).holds(version)
     except ExpressionError as error:
@@ -57,9 +65,9 @@ def gpu_operator_version(context: Context) -> None:
 
 @check("expected-resources", phase="deployment", needs=(API, CONTROLLER))
 def expected_resources(context: Context) -> None:
-    """Every enabled component has its namespace and the resources that the recipe expects of it."""
+    """Every enabled component has its namespace and the resources that the recipe expects of it, and is healthy."""
+    health_checks = list(_health_checks(context))
     issues: list[str] = []
-    unlooked: list[str] = []
     looked = 0
     for component in context.declared.components.values():
         if not component.enabled:
@@ -73,21 +81,21 @@ def expected_resources(context: Context) -> None:
             line = f"[expectedResources] {resource['kind']} {place} ({component.name}): {problem or 'healthy'}"
             context.say(line)
             issues += [line] if problem else []
-        if component.raw.get("healthCheckAsserts"):
-            looked += 1
-            unlooked.append(component.name)
     for line in _by_name(context):
         looked += 1
         context.say(line)
         issues += [line] if line.startswith("!") else []
+    healthy = _judged(context, health_checks)
+    for result in healthy:
+        looked += 1
+        context.say(str(result))
+        issues += [str(result)] if result.health is Health.FAILED else []
     if issues:
         lines = "\n".join(line.removeprefix("!") for line in issues)
         context.fail(f"expected resource check failed: {len(issues)} issue(s):\n{lines}")
     if not looked:
-        context.skip("nothing to look at: no component of the recipe has expectedResources")
-    if unlooked:
-        context.unlooked.append(f"not looked at: the health checks of {', '.join(unlooked)}")
-    if not context.real_nodes:
+        context.skip("nothing to check: no component of the recipe has expectedResources or a health check")
+    if not context.real_nodes or any(result.health is Health.SIMULATED for result in healthy):
         context.extra(simulated=True)
 
 
@@ -166,6 +174,32 @@ def _by_name(context: Context) -> Iterator[str]:
             yield f"{mark}DaemonSet {named([plugin])} (nvidia-dra-driver-gpu): {problem or 'healthy'}"
 
 
+def _health_checks(context: Context) -> Iterator[HealthCheck]:
+    """Those of all enabled components; what may not be in one fails the check before anything is looked at."""
+    for component in context.declared.components.values():
+        text = component.raw.get("healthCheckAsserts")
+        if not component.enabled or not text or component.raw.get("healthCheckSkip"):
+            continue
+        try:
+            source = Path(f"healthCheckAsserts of {component.name}")
+            yield from read(component.name, Document.read_all(source, text))
+        except DataError as error:
+            context.fail(f"[INVALID_REQUEST] {error}")
+
+
+def _judged(context: Context, health_checks: Sequence[HealthCheck]) -> Sequence[Checked]:
+    """Their results, within the time of this check; parts of which the controller does not run need a real node."""
+    if not health_checks:
+        return ()
+    simulated = any(simulated_node(node) for node in context.nodes)
+    checking = Checking(context.cluster, simulated, HEALTH_SECONDS, ABSENT_SECONDS, until=context.deadline)
+    results = checking.all(health_checks)
+    for result in results:
+        for note in result.notes:
+            context.needs_real_node(f"{result.component}: {note}")
+    return results
+
+
 def _state(context: Context, kind: Kind, name: str, key: str, wanted: str) -> Iterator[str]:
     """Whether a custom resource says so itself; without a real node nothing writes its status."""
     items = {item["metadata"]["name"]: item for item in context.list(kind)}
@@ -177,9 +211,9 @@ def _state(context: Context, kind: Kind, name: str, key: str, wanted: str) -> It
         yield f"{kind.kind} {name}: {state}"
     elif state is None and not context.real_nodes:
         context.needs_real_node(f"that {kind.kind} {name} is {wanted} (its controller does not run)")
-        yield f"{kind.kind} {name}: there, and no controller has written its status"
+        yield f"{kind.kind} {name}: exists, but no controller has written its status"
     else:
-        yield f"!{kind.kind} {name}: is {state or 'without a state'}, not {wanted}"
+        yield f"!{kind.kind} {name}: expected {wanted}, got {state or 'no state'}"
 
 
 def _allocatable(node: Object) -> dict[str, Any]:

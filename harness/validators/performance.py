@@ -22,7 +22,7 @@ def _bandwidth(name: str) -> None:
         variant = variant_of(criteria)
         if not variant:
             platform = f"{criteria.get('service', 'any')} with {criteria.get('accelerator', 'any')}"
-            context.skip(f"there is no variant of {name} for {platform}")
+            context.skip(f"{name} has no variant for {platform}")
         gpus = _gpus(context)
         context.say(
             f"variant {variant}; {gpus.total} GPUs on {len(gpus.nodes)} nodes; asked {threshold.operator} "
@@ -65,5 +65,5 @@ def _nothing_measured(context: Context, gpus: Gpus) -> None:
     """A figure that nobody measured is none: a skip on simulated nodes, and a failure where there are real ones."""
     real = [node for node in context.nodes if not simulated_node(node) and node["metadata"]["name"] in gpus.nodes]
     if real:
-        context.fail(f"not measured: this harness has no benchmark for real GPUs, and {len(real)} nodes have some")
+        context.fail(f"not measured: this harness has no benchmark for real GPUs, which {len(real)} nodes have")
     context.skip(f"needs a real GPU: {gpus.total} GPUs on {len(gpus.nodes)} simulated nodes compute nothing")

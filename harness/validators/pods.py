@@ -69,7 +69,7 @@ def succeeds(context: Context, name: str, deadline: Deadline) -> None:
         raise CheckFailed(str(error)) from error
     found = context.cluster.get(PODS, context.namespace, name)
     if found is None or not executed(found, context.nodes):
-        raise CheckFailed(f"Pod {context.namespace}/{name} is said to have succeeded, and nothing of it ran")
+        raise CheckFailed(f"Pod {context.namespace}/{name} was reported as succeeded, but none of its containers ran")
 
 
 def nvidia_smi(context: Context, nodes: list[dict[str, Any]]) -> None:

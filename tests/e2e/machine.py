@@ -46,9 +46,9 @@ class Machine:
         self.children.append(child)
         return child
 
-    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *words: str, limit: float = LIMIT) -> "subprocess.CompletedProcess[str]":
         child = self.start(*words)
-        out, err = child.communicate(timeout=LIMIT)
+        out, err = child.communicate(timeout=limit)
         return subprocess.CompletedProcess(words, child.returncode, out, err)
 
     def processes(self) -> list[tuple[str, ...]]:

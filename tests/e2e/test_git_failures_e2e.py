@@ -150,7 +150,7 @@ CASES = (
     Case("before", "gitea was killed by SIGKILL", before=kill),
     Case("between", "gitea was killed by SIGKILL", after=kill),
     Case("during", "gitea was killed by SIGKILL", after=kill_soon),
-    Case("foreign", "somebody else has pushed", after=push_of_another, lanes=("argocd-git",)),
+    Case("foreign", "another client has pushed", after=push_of_another, lanes=("argocd-git",)),
     Case("foreign", "not sha1:", after=push_of_another, lanes=("flux-git",)),
     Case("branch", "unable to resolve", after=no_branch, lanes=("argocd-git",)),
     Case("branch", "couldn't find remote ref", after=no_branch, lanes=("flux-git",)),
@@ -206,7 +206,7 @@ def test_wrong_credentials_are_72_and_stay_secret(plane: Plane, tmp_path: Path) 
 
     outcome = plane.cell("denied", tapped(find("flux-git"), before=deny), tmp_path)
     assert outcome.exit is Exit.GIT_REFUSED, outcome.reason
-    assert "did not accept the user" in outcome.reason
+    assert "the server rejected the user" in outcome.reason
     files = [each for each in Path(outcome.evidence).rglob("*") if each.is_file()]
     assert len(files) > 5
     token = (plane.running.directory / "gitea-token").read_text()

@@ -39,7 +39,7 @@ def test_components_are_checked_in_a_cell_and_on_the_cluster_that_is_kept(machin
         ("cert-manager", "nfd", "gpu-operator"), "simulated"
     )
     assert any("ClusterPolicy" in note for note in checks["gpu-operator"]["notes"])
-    assert "gpu-operator: healthy on simulated nodes only, which is no proof that anything runs" in outcome["notes"]
+    assert "gpu-operator: healthy on simulated nodes only, which does not prove that anything runs" in outcome["notes"]
     (phase,) = [phase for phase in outcome["phases"] if phase["name"] == "health"]
     assert (phase["verdict"], phase["detail"]) == ("passed", "3 simulated")
     explained = machine.run("explain", outcome["runId"])

@@ -18,6 +18,7 @@ from harness.isolation.inventory import Inventory, compare, take
 from harness.processes.ports import free_ports
 from harness.settings import ROOT
 from tests.e2e.machine import Machine
+from tests.e2e.short_recipes import shorten
 
 pytestmark = pytest.mark.e2e
 
@@ -73,12 +74,11 @@ def kept(tools: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory)
     home = tmp_path_factory.mktemp("kept")
     for part in ("recipes", "charts", "profiles"):
         shutil.copytree(ROOT / "kwok" / part, home / part)
-    for overlay in (home / "recipes" / "overlays").iterdir():
-        if overlay.stem not in RELEASES:
-            overlay.unlink()
-            continue
+    shorten(home / "recipes", dict.fromkeys(RELEASES, ()))
+    for name, release in RELEASES.items():
+        overlay = home / "recipes" / "overlays" / f"{name}.yaml"
         document = yaml.safe_load(overlay.read_text())
-        document["spec"]["componentRefs"] = [{"name": RELEASES[overlay.stem], "type": "Helm"}]
+        document["spec"]["componentRefs"] = [{"name": release, "type": "Helm"}]
         overlay.write_text(yaml.safe_dump(document))
     machine = Machine(home)
     machine.environment["KWOK_REGISTRY_HOST_PORT"] = str(free_ports(1, set())[0])

@@ -29,6 +29,7 @@ EMPTY = [
     "nvsentinel/syslog-health-monitor-kata",
     "nvsentinel/syslog-health-monitor-regular",
 ]
+PATIENCE = {"argocd_sync": "900s", "flux_sync": "900s"}  # with other tests beside it: what is asserted is not a time
 SMALL = ("aws-efa", "cert-manager")  # a DaemonSet on nodes with GPUs, and Deployments on the others
 
 pytestmark = [
@@ -55,7 +56,7 @@ def real(machine: Machine, mirror: str, tools: Callable[[str], Path]) -> Machine
     tools("helm-controller"), tools("source-watcher")
     asked = yaml.safe_load((CHARTS / "mirrors.yaml").read_text(encoding="utf-8"))["mirrors"]
     held = {url: f"{mirror}/{address.split('/', 3)[3]}" for url, address in asked.items()}
-    settings = {"recipes": str(REAL), "mirrors": held, "empty_daemonsets": EMPTY}
+    settings = {"recipes": str(REAL), "mirrors": held, "empty_daemonsets": EMPTY, "deadlines": PATIENCE}
     (machine.home / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     machine.environment["KWOK_REGISTRY_HOST_PORT"] = str(free_ports(1, set())[0])
     return machine
@@ -64,7 +65,7 @@ def real(machine: Machine, mirror: str, tools: Callable[[str], Path]) -> Machine
 def cell(machine: Machine, lane: str, *words: str) -> tuple[int, dict[str, Any]]:
     """The exit code of a cell, and its outcome."""
     settings = str(machine.home / "settings.yaml")
-    done = machine.run("--settings", settings, "run", RECIPE, "--deployer", lane, "--json", *words)
+    done = machine.run("--settings", settings, "run", RECIPE, "--deployer", lane, "--json", *words, limit=1200)
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 

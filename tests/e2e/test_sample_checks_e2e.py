@@ -13,7 +13,6 @@ from harness.expected.render import Renderer
 from harness.gates.health import Healthy, Look
 from harness.helm.client import Helm
 from harness.objects import PODS, Kind, Object, Objects, key_of
-from harness.progress import Silent
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.settings import Settings
@@ -54,7 +53,7 @@ def test_checks_hold_on_what_the_charts_make(
 ) -> None:
     """Each check asserts objects that are rendered, in their namespaces and with their labels."""
     recipe = resolve(CATALOG, name)
-    bundle = BuiltinBundler((), progress=Silent()).make(recipe, REFERENCE, tmp_path / "bundle")
+    bundle = BuiltinBundler().make(recipe, REFERENCE, tmp_path / "bundle")
     helm = Helm(tools("helm"), tmp_path / "helm")
     version = settings.tools.pins["kube-apiserver"].version
     rendered = Renderer(helm, bundle, kube_version=version, directory=tmp_path / "charts").alone()

@@ -71,6 +71,15 @@ def _runs(objects: Objects) -> Verdict:
     return Passed("runs") if running else Waiting("no pod runs")
 
 
+HEALTH_CHECK = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: gpu-operator, namespace: gpu-operator}
+status:
+  (availableReplicas > `0`): true
+"""
+
+
 def validation(cluster: Cluster, catalog: Catalog | None = None, **more: Any) -> Validation:
     recipe = {
         "kind": "RecipeResult",
@@ -81,6 +90,7 @@ def validation(cluster: Cluster, catalog: Catalog | None = None, **more: Any) ->
                 "name": "operator",
                 "namespace": "gpu-operator",
                 "expectedResources": [{"kind": "Deployment", "namespace": "gpu-operator", "name": "gpu-operator"}],
+                "healthCheckAsserts": HEALTH_CHECK,
             }
         ],
         "validation": {
@@ -121,6 +131,7 @@ def test_the_checks_of_a_deployment_run_with_their_own_permissions(cluster: Clus
     told = {each.name: each for each in report.tests}
     assert "needs a real node" in told["operator-health"].message
     assert told["expected-resources"].extra == {"simulated": True}
+    assert "[chainsaw] operator: health check simulated: 1 asserts hold" in " ".join(told["expected-resources"].stdout)
     assert "v25.10.1" in " ".join(told["gpu-operator-version"].stdout)
     assert report.problem == ""
     assert "3 of 3 nodes are simulated by KWOK" in report.simulated

@@ -134,12 +134,13 @@ def user_that_pushes(running: RunningCluster, port: int, administer: Administer)
         )
     except HarnessError as error:
         if _THERE not in error.what:
-            raise GitRefused(f"the user {USER} cannot be made: {error.what}", where=f"localhost:{port}") from error
+            raise GitRefused(f"the user {USER} cannot be created: {error.what}", where=f"localhost:{port}") from error
         said = _another_token(port, administer)
     found = re.search(r"\b[0-9a-f]{40}\b", said)
     if found is None or not _taken(port, found[0]):
         raise GitRefused(
-            f"the server has made no token for the user {USER} that it takes", where=f"http://localhost:{port}"
+            f"the server does not accept the token that it created for the user {USER}",
+            where=f"http://localhost:{port}",
         )
     replace(running.directory / _TOKEN, found[0], mode=0o600)
 
@@ -150,7 +151,9 @@ def _another_token(port: int, administer: Administer) -> str:
     try:
         return administer(words)
     except HarnessError as error:
-        raise GitRefused(f"the user {USER} gets no token: {error.what}", where=f"localhost:{port}") from error
+        raise GitRefused(
+            f"no token can be created for the user {USER}: {error.what}", where=f"localhost:{port}"
+        ) from error
 
 
 def _known(running: RunningCluster) -> str:

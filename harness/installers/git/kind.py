@@ -59,8 +59,8 @@ def install(site: KindSite) -> None:
             port,
             identity,
             Deadline.after(deadlines.git_reachable),
-            do=f"the cluster maps its port {NODE_PORT} to another port of this machine, or to none: make it anew "
-            f"(kwok-harness down {site.running.name}), or set KWOK_GITEA_HOST_PORT to the one it was made with",
+            do=f"the cluster maps its port {NODE_PORT} to another port of this machine, or to none: recreate it "
+            f"(kwok-harness down {site.running.name}), or set KWOK_GITEA_HOST_PORT to its original port",
         )
 
         def administer(words: Sequence[str]) -> str:

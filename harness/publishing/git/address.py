@@ -41,7 +41,7 @@ class Repositories:
             raise SettingsError(f"{shown!r} is not the URL of a Git repository", where=where, do=_EXAMPLE)
         if parts.username is not None or parts.password is not None:
             do = f"take them out, and set {USER} and {PASSWORD} in the environment"
-            raise SettingsError("the URL has credentials in it", where=where, do=do)
+            raise SettingsError("the URL contains credentials", where=where, do=do)
         if parts.query or parts.fragment or re.search(r"\{(?!recipe\}|lane\})|[\s\x00-\x1f]", text):
             raise SettingsError(f"{text!r} is not the URL of a Git repository", where=where, do=_EXAMPLE)
         if parts.scheme == "http" and not on_this_machine(text):
@@ -77,7 +77,7 @@ class Credentials:
         username, password = environment.get(USER, ""), environment.get(PASSWORD, "")
         if bool(username) != bool(password):
             lacking, there = (USER, PASSWORD) if password else (PASSWORD, USER)
-            raise SettingsError(f"is set, and {lacking} is not", where=f"environment variable {there}")
+            raise SettingsError(f"is set, but {lacking} is not", where=f"environment variable {there}")
         return cls(username, password) if username else None
 
     @property

@@ -85,10 +85,10 @@ class Client:
             left = self._left.get(url)
             if left is not None and tip != left:
                 raise PushRejected(
-                    f"{BRANCH} is at {tip or 'no commit'}, and this run has left it at {left}: somebody else has"
-                    " pushed since",
+                    f"{BRANCH} is at {tip or 'no commit'}, but this run left it at {left}: another client has pushed"
+                    " since",
                     where=url,
-                    do="see who else pushes there, and run again",
+                    do="check which other client pushes there, and run again",
                 )
             if tip:
                 repository.call("fetch", "--quiet", "--no-tags", "--depth=1", url, _HEAD, doing="fetch")
@@ -98,10 +98,10 @@ class Client:
                 answered = repository.tip(url)
                 if answered != commit:
                     raise PushRejected(
-                        f"{commit} was pushed, and {BRANCH} is at {answered or 'no commit'}: somebody else has pushed"
-                        " at the same time",
+                        f"{commit} was pushed, but {BRANCH} is at {answered or 'no commit'}: another client pushed at"
+                        " the same time",
                         where=url,
-                        do="see who else pushes there, and run again",
+                        do="check which other client pushes there, and run again",
                     )
             self._left[url] = commit
             return Committed(urlsplit(url).netloc, target.path, BRANCH, commit)

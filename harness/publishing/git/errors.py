@@ -40,13 +40,13 @@ class Refused(GitError, GitRefused):
 def explained(words: str, *, doing: str, where: str) -> GitError:
     """What git's own `words` come to, on stderr of `doing` ("push"); secrets are kept out of them by the caller."""
     said = "\n  ".join(line for line in words.strip().splitlines() if line.strip())[-1500:]
-    what = f"git {doing} failed: {said or 'it said nothing'}"
+    what = f"git {doing} failed: {said or 'it printed nothing'}"
     if _REFUSED.search(words):
-        what = f"the server did not accept the user, or has no such repository for them (git {doing}): {said}"
-        do = f"for a repository of your own: see what {USER} and {PASSWORD} hold, and that this user may push there"
+        what = f"the server rejected the user, or the repository does not exist for this user (git {doing}): {said}"
+        do = f"for a repository of your own: check {USER} and {PASSWORD}, and that this user has permission to push"
         return Refused(what, where=where, do=do)
     if _MOVED.search(words):
-        return PushRejected(what, where=where, do="see who else pushes to this branch, and run again")
+        return PushRejected(what, where=where, do="check which other client pushes to this branch, and run again")
     return GitError(what, where=where, passing=bool(_TRANSIENT.search(words)))
 
 

@@ -59,7 +59,9 @@ def _entries(directory: Path, root: Path) -> Iterator[Entry]:
 def _check_name(name: str, path: str, root: Path) -> None:
     where = str(root / ascii(path).strip("'"))
     if name.lower() == ".git":
-        raise DataError("is a repository within the bundle", where=where, do="remove it: its files would be left out")
+        raise DataError(
+            "is a repository within the bundle", where=where, do="remove it: its files would not be committed"
+        )
     try:
         name.encode()
     except UnicodeEncodeError:

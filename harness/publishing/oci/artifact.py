@@ -80,7 +80,7 @@ def pack_directory(directory: Path) -> Artifact:
     """
     files = dict(_files(directory))
     if not files:
-        raise DataError("holds no files, so there is nothing to pack", where=str(directory))
+        raise DataError("contains no files", where=str(directory))
     return Artifact(EMPTY_CONFIG, b"{}", LAYER, _gzip(_tar(files)), _CREATED, artifact_type=BUNDLE)
 
 
@@ -114,7 +114,7 @@ def unpack(layer: bytes, directory: Path) -> None:
                     continue
                 content, name = archive.extractfile(entry) if entry.isfile() else None, PurePosixPath(entry.name)
                 if content is None or name.is_absolute() or ".." in name.parts:
-                    raise DataError(f"has {entry.name}, which is no file below its root", where="layer")
+                    raise DataError(f"has {entry.name}, which is not a file below its root", where="layer")
                 file = directory / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content.read())
@@ -218,7 +218,7 @@ def _chart(data: bytes | None, where: str) -> dict[str, Any]:
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"is not valid YAML: {error}", where=where) from error
     if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise DataError("holds no mapping", where=where)
+        raise DataError("expected a mapping", where=where)
     return documents[0]
 
 

@@ -137,7 +137,7 @@ def _case(
 ) -> ET.Element:
     case = ET.Element("testcase", name=plain(name), classname=plain(classname), time=_seconds(timed))
     if timed.status.red:
-        text = "\n".join(filter(None, reasons)) or why or "no reason is known"
+        text = "\n".join(filter(None, reasons)) or why or "no reason was recorded"
         failure = ET.SubElement(case, "failure", message=plain(text.partition("\n")[0]))
         failure.text = plain(text)
     elif timed.status is Status.SKIPPED:

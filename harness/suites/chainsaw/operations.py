@@ -69,7 +69,7 @@ def _operation(fields: Fields, block: str, allowed: tuple[str, ...], folder: Pat
     verbs = [verb for verb in allowed if fields.has(verb)]
     unknown = [key for key in fields.data if key not in (*allowed, "description", "compiler", "continueOnError")]
     for key in unknown:
-        elsewhere = f"{key} may only stand in try" if key in _TRIED else f"unknown field {key!r}"
+        elsewhere = f"{key} is only allowed in try" if key in _TRIED else f"unknown field {key!r}"
         fields.wrong(elsewhere, key, do=did_you_mean(key, allowed))
     if len(verbs) != 1 and not (unknown and not verbs):
         what = f"the operation has {len(verbs)} actions: {', '.join(verbs)}" if verbs else "the operation has no action"

@@ -10,7 +10,7 @@ from harness.assertions.errors import ExpressionInvalid
 from harness.errors import DataError, did_you_mean
 from harness.formats.documents import Block
 from harness.suites.kuttl.rules import compile_rule
-from harness.suites.model import CelRule, ObjectReference, Operation, Place, Program, Show
+from harness.suites.model import CelRule, Language, ObjectReference, Operation, Place, Program, Show
 from harness.suites.problems import Problems
 
 API_VERSION = "kuttl.dev/v1beta1"
@@ -70,9 +70,7 @@ def reference(block: Block, problems: Problems) -> ObjectReference:
         raise DataError("labels: expected texts", where=block.where("labels"), do="put the values into quotes")
     name = block.text("name")
     if name and labels:
-        problems.error(
-            "kuttl ignores labels where there is a name", block.where("labels"), "write the name or the labels"
-        )
+        problems.error("kuttl ignores labels if a name is given", block.where("labels"), "write the name or the labels")
     return ObjectReference(
         block.text("apiVersion", required=True),
         block.text("kind", required=True),
@@ -115,6 +113,7 @@ def command(block: Block, problems: Problems, environment: Mapping[str, str], *,
         background=background,
         ignore_failure=of != "TestAssert" and block.flag("ignoreFailure"),
         log_output=not block.flag("skipLogOutput"),
+        language=Language.KUTTL,
     )
     return Operation(program, place_of(block), timeout=timeout)
 
@@ -126,7 +125,7 @@ def _look_at_words(block: Block, words: str, problems: Problems, environment: Ma
     except ValueError as error:
         raise DataError(f"command does not split into words: {error}", where=where) from error
     if not split:
-        raise DataError("command has no words", where=where)
+        raise DataError("command is empty", where=where)
     for found in _VARIABLE.finditer(words):
         name = found[1] if found[1] is not None else found[2]
         if name is not None and name not in _GIVEN and name not in environment:

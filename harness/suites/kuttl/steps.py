@@ -104,7 +104,7 @@ def _files(named: Named, reading: Reading) -> Iterator[Named]:
             continue
         inner = names.parse(path)
         if inner is None:
-            reading.problems.error("kuttl does not know what this file is for", str(path), "rename it to NAME.yaml")
+            reading.problems.error("kuttl does not recognize this file name", str(path), "rename it to NAME.yaml")
         elif path.is_dir():
             reading.problems.error("a folder within the folder of a step is not read", str(path))
         else:
@@ -114,7 +114,9 @@ def _files(named: Named, reading: Reading) -> Iterator[Named]:
 def _take(file: Named, folder: Path, parts: _Parts, reading: Reading, used: set[Path]) -> None:
     if file.misleading:
         do = "name it NUMBER-errors.yaml, or give it another name if it is to be applied"
-        raise DataError("kuttl applies this file: only `errors` makes it one of errors", where=str(file.path), do=do)
+        raise DataError(
+            "kuttl applies this file: only the name `errors` makes it a file of errors", where=str(file.path), do=do
+        )
     blocks = [document.root() for document in _documents(file, reading)]
     own = [block for block in blocks if kinds.is_own(block)]
     files = [block for block in own if block.data["kind"] == "TestFile"]
@@ -136,7 +138,7 @@ def _take_own(block: Block, file: Named, folder: Path, parts: _Parts, reading: R
     kind, problems = block.data["kind"], reading.problems
     wanted = {"TestStep": Role.APPLY, "TestAssert": Role.ASSERT}
     if kind == "TestSuite":
-        raise DataError("a TestSuite is no part of a test", where=block.where(), do="put it into kuttl-test.yaml")
+        raise DataError("a TestSuite is not allowed in a test", where=block.where(), do="put it into kuttl-test.yaml")
     if kind in wanted and file.role is not wanted[kind]:
         does = "looks for it in the cluster" if file.role is not Role.APPLY else "applies it to the cluster"
         do = "a TestStep belongs into a file to apply, a TestAssert into an assert file"

@@ -98,7 +98,7 @@ def load(directory: Path, options: Options, problems: Problems) -> Suite:
     What is wrong becomes problems; a suite with errors is not to be run.
     """
     if not directory.is_dir():
-        raise DataError("there is no such folder", where=str(directory))
+        raise DataError("folder not found", where=str(directory))
     settings = _settings(directory, options, problems)
     reading = Reading(
         problems,
@@ -148,7 +148,7 @@ def _suite(settings: _Settings, reading: Reading) -> Suite:
     parallel = block.integer("parallel") or PARALLEL
     suppress = fields.listed(block, "suppress")
     for unknown in set(suppress) - {"events"}:
-        problems.unread(f"suppress {unknown!r}: kuttl knows events only", block.where("suppress"))
+        problems.unread(f"suppress {unknown!r}: kuttl only supports events", block.where("suppress"))
     return Suite(
         Language.KUTTL,
         (),
@@ -188,7 +188,7 @@ def _commands(block: Block, reading: Reading) -> list[Operation]:
     found = []
     for each in block.blocks("commands"):
         if "NAMESPACE" in each.text("command") + each.text("script") or each.data.get("namespaced"):
-            what = "a suite's commands run before there are tests: their namespace is default"
+            what = "commands of a suite run before its tests: their namespace is default"
             reading.problems.warning(what, each.where())
         found.append(fields.command(each, reading.problems, reading.environment, of="TestSuite"))
     return found
@@ -231,7 +231,7 @@ def _test_folders(settings: _Settings, directory: Path, problems: Problems) -> l
         if "://" in str(path):
             problems.error("tests at an address are not fetched", where, "fetch and unpack them, and name the folder")
         elif not path.is_dir():
-            problems.error(f"{path} is no folder", where)
+            problems.error(f"{path} is not a folder", where)
     return [path for path in written if path.is_dir()] or ([] if written else [directory])
 
 

@@ -28,7 +28,7 @@ class KindUnknown(HarnessError):
 
     def __init__(self, api_version: str, kind: str, near: list[str], *, may_come: bool) -> None:
         do = did_you_mean(kind, near) if near else "check apiVersion and kind"
-        super().__init__(f"the server does not know the kind {kind} of {api_version}", do=do)
+        super().__init__(f"the server does not serve the kind {kind} of {api_version}", do=do)
         self.may_come = may_come
 
 

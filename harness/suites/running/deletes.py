@@ -98,6 +98,8 @@ def remove(
             )
     except Expired as expired:
         verdict = expired.verdict.reason if expired.verdict is not None else expired.what
-        raise OperationFailed(f"{named(kind, item)} was not gone after {deadline.budget:g} s: {verdict}") from expired
+        raise OperationFailed(
+            f"{named(kind, item)} was not deleted after {deadline.budget:g} s: {verdict}"
+        ) from expired
     if kind.kind == "CustomResourceDefinition":
         client.forget()

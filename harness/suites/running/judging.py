@@ -44,6 +44,7 @@ class Finding:
     objects: tuple[str, ...] = ()
     changed: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
+    output: str = ""  # of the program that failed
 
 
 class Judging:
@@ -64,7 +65,7 @@ class Judging:
             return Finding(Status.ERROR, str(target))
         if target is not None:
             if self._client is None:
-                return Finding(Status.ERROR, f"{target.kind}: there is no cluster to look at")
+                return Finding(Status.ERROR, f"{target.kind}: no cluster is connected")
             try:
                 gate = replace(gate, kind=self._kind(self._client, target, gate, deadline))
             except (ClusterError, KindUnknown) as error:
@@ -158,7 +159,7 @@ class _Watched:
     def _watch_too(self, unwatched: Unwatched) -> Finding | None:
         """Look at one more kind from now on; a finding where there is no cluster to look at."""
         if self._client is None:
-            return Finding(Status.ERROR, "an expression asks for objects, and there is no cluster")
+            return Finding(Status.ERROR, "an expression reads objects, but no cluster is connected")
         gate = self._gate
         if not unwatched.kind:
             self._gate = replace(gate, watched=(*gate.watched, SERVED))

@@ -36,7 +36,7 @@ def documents(wanted: Documents, scope: Scope, folder: Path, *, trees: bool) -> 
     except DataError as error:
         raise NotJudged(str(error)) from error
     if not found:
-        raise NotJudged(f"{name}: there is no document in it")
+        raise NotJudged(f"{name}: contains no document")
     return tuple(found)
 
 

@@ -80,7 +80,7 @@ def require(client: Client, name: str) -> None:
             return
         raise
     if there_ is None:
-        raise OperationFailed(f"namespace {name} is not there, and nothing is made on a cluster that is only read")
+        raise OperationFailed(f"namespace {name} not found, and it cannot be created on a read-only cluster")
 
 
 def with_account(client: Client, namespace: str, situation: Situation) -> None:

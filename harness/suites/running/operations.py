@@ -99,7 +99,7 @@ class _Performing:
         except HarnessError as error:
             self._failed(begun, error)
         if not self._done.records:  # nothing passes because nothing was there
-            self._record(begun, Status.ERROR, "the operation had nothing to look at")
+            self._record(begun, Status.ERROR, "the operation found no object to inspect")
         return self._done
 
     def _stopped(self, begun: float) -> Performed:
@@ -205,7 +205,7 @@ class _Performing:
             proof = proofs.of_document(document.value, "jp")
             self._found(finding, document, begun, proof, "assert" if wanted else "error")
         if found.rest is not None:
-            self._record(begun, found.rest.status, found.rest.message)
+            self._record(begun, found.rest.status, found.rest.message, output=found.rest.output)
 
     def _delete(self, action: Delete) -> None:
         client, scope, situation = self._client, self._bound(1), self._situation

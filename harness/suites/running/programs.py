@@ -14,7 +14,8 @@ import yaml
 
 from harness.excerpts import ending
 from harness.processes import commands
-from harness.suites.model import Program
+from harness.suites.kuttl import messages
+from harness.suites.model import Language, Program
 from harness.suites.running.clients import Client
 from harness.suites.running.failures import NotJudged, OperationFailed
 from harness.suites.running.scope import Scope
@@ -23,17 +24,22 @@ from harness.waiting.loop import Cancelled
 
 CONTEXT = "chainsaw"  # the context in the kubeconfig of programs, as theirs is called
 SHOWN = 40  # lines of output in a report
+_NOT_FOUND = "exec: "  # begins what Go says of a program that it cannot start
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What a program left: `error` is None where it ended with status 0, else what Go says of it."""
+    """What a program left: `error` is None where it ended with status 0, else what Go says of it.
+
+    `exceeded` is its time limit in seconds, where that ended it.
+    """
 
     argv: tuple[str, ...]
     stdout: str
     stderr: str
     error: str | None
+    exceeded: float | None = None
 
     @property
     def given(self) -> dict[str, Any]:
@@ -60,9 +66,17 @@ def carried_out(
             text = "\n".join(["check does not hold", *(f"* {line}" for line in lines)])
             raise OperationFailed(text, output=ended.shown(program))
     elif ended.error is not None and not program.ignore_failure:
-        said = ending((ended.stderr or ended.stdout).strip(), 10)
-        raise OperationFailed("\n".join(filter(None, (ended.error, said))), output=ended.shown(program))
+        raise OperationFailed(_failure(program, ended, ended.error), output=ended.shown(program))
     return ended
+
+
+def _failure(program: Program, ended: Ended, error: str) -> str:
+    """Of kuttl in its own words alone, because its reports have them; else with the end of what the program wrote."""
+    if program.language is Language.CHAINSAW:
+        return "\n".join(filter(None, (error, ending((ended.stderr or ended.stdout).strip(), 10))))
+    if ended.exceeded is not None:
+        return messages.timed_out(program, max(1, round(ended.exceeded)))
+    return error if error.startswith(_NOT_FOUND) else messages.failed(program, error)
 
 
 def _run(program: Program, client: Client | None, scope: Scope, situation: Situation, timeout: float | None) -> Ended:
@@ -75,7 +89,8 @@ def _run(program: Program, client: Client | None, scope: Scope, situation: Situa
     variables.setdefault("NAMESPACE", situation.namespace)
     folder = situation.folder / program.work_directory
     if not folder.is_dir():
-        raise NotJudged(f"workDir {program.work_directory}: there is no such folder in {situation.folder}")
+        raise NotJudged(f"workDir {program.work_directory}: folder not found in {situation.folder}")
+    seconds = min(timeout or situation.options.run_budget, situation.deadline.remaining)
     with _place(client, situation) as (home, kubeconfig):
         variables |= {"HOME": str(home), "TMPDIR": str(home)}
         if kubeconfig is not None:
@@ -83,11 +98,11 @@ def _run(program: Program, client: Client | None, scope: Scope, situation: Situa
         argv = _argv(program, variables, situation)
         found = shutil.which(argv[0], path=variables["PATH"])
         if found is None and "/" not in argv[0]:
-            return Ended(argv, "", "", f'exec: "{argv[0]}": executable file not found in $PATH')
+            return Ended(argv, "", "", f'{_NOT_FOUND}"{argv[0]}": executable file not found in $PATH')
         try:
             done = commands.run(
                 (found or argv[0], *argv[1:]),
-                timeout=max(0.05, situation.within(timeout).remaining),
+                timeout=max(0.05, seconds),
                 env=variables,
                 cwd=folder,
                 check=False,
@@ -96,8 +111,9 @@ def _run(program: Program, client: Client | None, scope: Scope, situation: Situa
         except commands.CommandFailed as failed:
             if situation.cancelled.is_set():
                 raise Cancelled("interrupted") from failed
-            stopped = f"signal: killed (not done after {timeout:g} s)" if timeout and failed.timed_out else failed.what
-            return Ended(argv, failed.completed.stdout, failed.completed.stderr, stopped)
+            exceeded = seconds if failed.timed_out else None
+            stopped = f"signal: killed (not done after {exceeded:g} s)" if exceeded is not None else failed.what
+            return Ended(argv, failed.completed.stdout, failed.completed.stderr, stopped, exceeded)
         except commands.CommandMissing as missing:
             return Ended(argv, "", "", missing.what)
     if situation.cancelled.is_set() and done.returncode < 0:
@@ -122,7 +138,7 @@ def _argv(program: Program, variables: Mapping[str, str], situation: Situation) 
         given = any(word in ("-n", "--namespace") or word.startswith("--namespace=") for word in words)
         added = ["--namespace", situation.namespace] if program.namespaced and not given else []
         if not words:
-            raise NotJudged(f"{program.words!r}: there is no program in it")
+            raise NotJudged(f"{program.words!r}: no program is given")
         return (*words, *added)
     if program.verb == "script":
         return (program.shell, *program.shell_arguments, program.content)

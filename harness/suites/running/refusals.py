@@ -27,7 +27,7 @@ def refuse(suite: Suite, options: RunOptions, *, foreign: str) -> None:
         )
     if foreign and not options.read_only and foreign not in options.writable_contexts:
         raise UsageError(
-            f"the cluster of context {foreign} was not made by the harness, and a test writes to it",
+            f"the cluster of context {foreign} was not created by the harness, and a test writes to it",
             do=f"add --read-only, or --allow-writes --context {foreign}",
         )
 

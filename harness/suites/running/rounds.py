@@ -8,7 +8,6 @@ from harness.assertions.candidates import Judgement, Standing
 from harness.assertions.errors import EvaluationFailed, ExpressionInvalid
 from harness.deadline import Deadline
 from harness.errors import HarnessError
-from harness.excerpts import first_line
 from harness.gates.assertions import KindServed
 from harness.gates.rounds import Member, Together
 from harness.objects import Kind, Object, Objects
@@ -117,12 +116,12 @@ class _Round:
                 return failure
             if not self._action.commands:
                 return None
-            why = self._commands_fail()
-            if not why:
+            failure = self._failed_command()
+            if failure is None:
                 # The objects held before the commands; they have to hold after them too.
                 return self._objects_hold(gate)
             if self._deadline.remaining <= PAUSE:
-                return Finding(Status.FAILED, why)
+                return failure
             self._situation.pause(PAUSE)
 
     def _objects_hold(self, gate: Together) -> Finding | None:
@@ -165,7 +164,7 @@ class _Round:
             spaces.setdefault(member.kind, set()).add(str(named) if member.kind.namespaced else "")
         return {kind: Narrow(min(found)) for kind, found in spaces.items() if len(found) == 1}
 
-    def _commands_fail(self) -> str:
+    def _failed_command(self) -> Finding | None:
         for program in self._action.commands:
             timeout = max(1.0, self._deadline.remaining)
             try:
@@ -173,8 +172,8 @@ class _Round:
             except NotJudged:
                 raise
             except OperationFailed as failed:
-                return f"{first_line(program.words or program.content)}: {failed.what}"
-        return ""
+                return Finding(Status.FAILED, failed.what, output=failed.output)
+        return None
 
     def _look(self, whole: Together) -> None:
         """Members that were not waited for are looked at once."""

@@ -164,7 +164,7 @@ class Run:
         with self._lock:
             if key not in self._others:
                 if not file.is_file():
-                    raise NotJudged(f"kubeconfig {reference.kubeconfig}: there is no such file in {folder}")
+                    raise NotJudged(f"kubeconfig {reference.kubeconfig}: file not found in {folder}")
                 cluster = Cluster(file, context=reference.context or None, clock=self._clock)
                 mine = self._client is not None and cluster.server == self._client.cluster.server
                 writable = cluster.context_name in self._options.writable_contexts
@@ -213,7 +213,7 @@ class _Tests:
         if self._cancelled.is_set():
             return not_run(case, Status.SKIPPED, f"{NOT_BEGUN}: the run was interrupted")
         if self._failed.is_set():
-            return not_run(case, Status.SKIPPED, f"{NOT_BEGUN}: a test had failed before (failFast)")
+            return not_run(case, Status.SKIPPED, f"{NOT_BEGUN}: an earlier test failed (failFast)")
         if self._situation.deadline.expired:
             return not_run(case, Status.FAILED, f"{NOT_BEGUN}: the time budget of the run is used up")
         task = f"test {case.shown}" + (f" {case.number}" if _several(self._suite, case.test) else "")

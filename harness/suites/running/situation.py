@@ -126,5 +126,5 @@ class Situation:
                 raise NotJudged(f"cluster {name!r} is not among clusters")
             return self.connect(reference, self.folder)
         if self.client is None:
-            raise NotJudged(f"{operation.verb} needs a cluster, and there is none (--no-cluster)")
+            raise NotJudged(f"{operation.verb} needs a cluster, but none is connected (--no-cluster)")
         return self.client

@@ -123,7 +123,7 @@ def removed(made: Created, situation: Situation, *, waits: bool) -> None:
 
 
 def _unless_gone(error: HarnessError) -> tuple[Status, str]:
-    return (Status.PASSED, "was gone") if getattr(error, "status", None) == 404 else (Status.FAILED, str(error))
+    return (Status.PASSED, "already deleted") if getattr(error, "status", None) == 404 else (Status.FAILED, str(error))
 
 
 def situation_of(step: Step, outer: Situation) -> Situation:

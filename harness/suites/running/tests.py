@@ -49,11 +49,11 @@ def run(case: Case, scope: Scope, situation: Situation) -> TestRecord:
     """Run it to its end, clean-up included. Raises nothing that a suite can cause."""
     test = case.test
     if test.skip:
-        return not_run(case, Status.SKIPPED, "the test says skip: true")
+        return not_run(case, Status.SKIPPED, "the test has skip: true")
     if not any(step.try_ for step in test.steps):
         declared = (test.metadata.get("annotations") or {}).get(NO_OP) == "true"
         if declared:
-            return not_run(case, Status.SKIPPED, f"the test says that it checks nothing: {NO_OP}")
+            return not_run(case, Status.SKIPPED, f"the test is annotated as checking nothing: {NO_OP}")
         return not_run(case, Status.ERROR, "the test has no operation: nothing would be checked")
     if all(isinstance(operation.action, Sleep) for operation in _operations(test)):
         return not_run(case, Status.SKIPPED, "the test only sleeps: nothing would be checked")

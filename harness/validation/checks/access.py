@@ -87,7 +87,7 @@ class Account:
                 f"{entry.name} declares no permissions: it gets read access to workloads, pods, services and nodes"
             )
         if access.cluster_admin:
-            self._note(f"{entry.name} asks for {CLUSTER_ADMIN}, and gets it")
+            self._note(f"{entry.name} runs with {CLUSTER_ADMIN}, as its entry requires")
         self._role(CLUSTER_ROLES, "", access.rules)
         self._role(ROLES, self.namespace, access.namespaced)
         self._bind(CLUSTER_ROLE_BINDINGS, "", "ClusterRole", CLUSTER_ADMIN if access.cluster_admin else self.name)
@@ -147,8 +147,8 @@ class Account:
         except ApiError as error:
             if error.status not in (401, 403, 422):
                 raise
-            what = f"{kind.kind} {item['metadata']['name']} may not be made: {error}"
-            do = "whoever runs checks must be allowed to make ServiceAccounts, and roles with what the checks declare"
+            what = f"{kind.kind} {item['metadata']['name']} cannot be created: {error}"
+            do = "grant this user permission to create ServiceAccounts, and roles with what the checks declare"
             raise AccessRefused(what, do=do) from error
 
     def _spread(self, rule: Rule, namespace: str) -> None:

@@ -191,7 +191,7 @@ class Agent:
         name = f"aicr-validation-result-{run_id}"
         found = self.cluster.get(CONFIGMAPS, self.config.namespace, name)
         if found is None:
-            raise DataError(f"ConfigMap {name} not found: there is no run {run_id} to go on with")
+            raise DataError(f"ConfigMap {name} not found: run {run_id} cannot be resumed")
         results = {key.removesuffix(".json"): json.loads(text) for key, text in (found.get("data") or {}).items()}
         return sorted(phase_name for phase_name, result in results.items() if result.get("verdict") == PASS)
 

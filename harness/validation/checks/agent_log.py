@@ -181,7 +181,7 @@ def _verdict(reader: _Reader, counts: dict[str, int], status: str, expected: int
     if reader.inside:
         return FAIL, "the test output has no end"
     if reader.broken:
-        return FAIL, f"the output holds what is no event: {reader.broken}"
+        return FAIL, f"the output contains a line that is not an event: {reader.broken}"
     if reader.packages - reader.ended_packages:
         return FAIL, f"package {min(reader.packages - reader.ended_packages)} has no end"
     top = sum("/" not in name for name in reader.tests)

@@ -260,7 +260,7 @@ def _access(block: Block) -> Access:
     admin = block.flag("clusterAdmin")
     rules, namespaced = _rules(block, "rules"), _rules(block, "namespaceRules")
     if admin and (rules or namespaced):
-        raise DataError("access asks for clusterAdmin and for rules", where=block.where("rules"), do="take one of them")
+        raise DataError("access has both clusterAdmin and rules", where=block.where("rules"), do="use one of them")
     return Access(rules, namespaced, admin)
 
 

@@ -47,7 +47,7 @@ class JobEnded(Gate):
         subject = f"Job {self.namespace}/{self.name}"
         job = objects.get(JOBS, self.namespace, self.name)
         if job is None:
-            return Waiting("is not there", subject, doomed="it was deleted by somebody else")
+            return Waiting("is not there", subject, doomed="it was deleted by another client")
         if holds(job, "Complete") or holds(job, "Failed"):
             return Passed("has ended", subject)
         pods = pods_of(objects.all(PODS), self.namespace, self.name)

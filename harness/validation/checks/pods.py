@@ -29,8 +29,8 @@ def ended_of(job: Object | None, pods: Sequence[Object], simulated: Collection[s
     if not pods:
         if overdue:
             return Ended(1, late)
-        why = condition(job, "Failed").get("message") if job else "the Job is gone"
-        return Ended(-1, f"pod not found for Job {name}: {why or 'none was made'}")
+        why = condition(job, "Failed").get("message") if job else "the Job was deleted"
+        return Ended(-1, f"pod not found for Job {name}: {why or 'none was created'}")
     pod = max(pods, key=lambda each: str(each["metadata"].get("creationTimestamp", "")))
     node = str((pod.get("spec") or {}).get("nodeName") or "")
     if node in simulated:

@@ -35,7 +35,7 @@ def result_of(entry: Entry, ended: Ended) -> CheckResult:
     status = _STATUSES.get(ended.code, Status.OTHER)
     message = _bounded(ended.message.strip(), MESSAGE_BYTES)
     if status is Status.OTHER and not message:
-        message = f"ended with exit code {ended.code}, which no check ends with"
+        message = f"ended with exit code {ended.code}, expected 0, 1 or 2"
     if status is Status.SKIPPED and not message:
         message = "skipped without a reason"
     return CheckResult(entry.name, entry.phase, status, ended.seconds, message, lines, extra)

@@ -1,5 +1,6 @@
 """What preparing a recipe says: notes of the bundler and of what releases share reach the outcome."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from harness.cells.lane import Lane
 from harness.cells.prepare import prepare
 from harness.progress import Silent
 from harness.publishing.oci.address import Address
+from harness.recipes.values import SetOverride
 from harness.results.journal import Journal
 from harness.settings import load
 from tests.fakes.bundles import small
@@ -28,7 +30,7 @@ CRD = {
 
 
 class Bundler:
-    sets: tuple[Any, ...] = ()
+    sets: Sequence[SetOverride] = ()
 
     def notes(self, recipe: object) -> tuple[str, ...]:
         return ("set for simulated nodes: scheduler:x=1: because",)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +78,17 @@ def test_a_folder_that_cannot_be_listed_is_an_error(language: str, monkeypatch: 
     Path("suite/step").mkdir()
     Path("suite/step/00-a.yaml").write_text("apiVersion: kuttl.dev/v1beta1\nkind: TestStep\n")
     Path("suite/closed").mkdir()
-    for name in ("listdir", "scandir"):  # of os: what all ways to list a folder end in
 
-        def refusing(path: Any = ".", real: Any = getattr(os, name)) -> Any:
+    def refusing(real: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def listing(path: Any = ".") -> Any:
             if str(path).endswith("closed"):
                 raise PermissionError(13, "Permission denied", str(path))
             return real(path)
 
-        monkeypatch.setattr(os, name, refusing)
+        return listing
+
+    for name in ("listdir", "scandir"):  # of os: what all ways to list a folder end in
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
     with pytest.raises(DataError, match=r"closed: cannot be read: Permission denied"):
         run("test", "suite", "--no-cluster", "--language", language, "--set", "a=1")
 
@@ -150,7 +153,7 @@ BAD = {
     "reads and writes": (GOOD, ["--allow-writes", "--read-only"], UsageError, "exclude each other"),
     "a shard of nothing": (GOOD, ["--no-cluster", "--shard-index", "1"], UsageError, "needs --shard-count"),
     "a context of nothing": (GOOD, ["--context", "x"], UsageError, "add --kubeconfig"),
-    "no kubeconfig": (GOOD, ["--kubeconfig", "nope", "--context", "x"], UsageError, "there is no such file"),
+    "no kubeconfig": (GOOD, ["--kubeconfig", "nope", "--context", "x"], UsageError, "file not found"),
     "a foreign cluster without its context": (GOOD, ["--kubeconfig", "kubeconfig"], UsageError, "context is missing"),
     "no cluster": (GOOD, ["-"], ClusterError, "is not up"),
 }

@@ -43,7 +43,7 @@ REFUSED = {
     "merge of itself": ("a: &a\n  <<: *a\n", 1, "an alias contains itself"),
     "number as key twice": ("a:\n  1: x\n  '1': y\n", 3, "duplicate key '1', first on line 2"),
     "null as key": ("a:\n  ~: x\n", 2, "not text"),
-    "list as key": ("? [a]\n: x\n", 1, "key a sequence is not text"),
+    "list as key": ("? [a]\n: x\n", 1, "key a list is not text"),
     "mapping as key": ("? {a: b}\n: x\n", 1, "key a mapping is not text"),
     "no mapping": ("- a\n", 0, "expected a YAML mapping"),
     "empty": ("", 0, "expected a YAML mapping"),

@@ -60,7 +60,7 @@ def test_a_commit_of_somebody_else_is_named_and_does_not_wait_for_the_deadline()
     verdict = judge(top(), web(FOREIGN), before=OLD_COMMIT)
     assert isinstance(verdict, Waiting)
     assert verdict.doomed
-    assert f"somebody else has pushed {FOREIGN}" in verdict.reason
+    assert f"another client has pushed {FOREIGN}" in verdict.reason
     assert verdict.kind is CauseKind.PULL
 
 

@@ -345,6 +345,30 @@ def test_an_object_that_only_one_rendering_has(there: bool) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("rendered", "live", "equal"),
+    [
+        ("a: 1\nb: 2\n", "a: 1\nb: 2", True),
+        ("a: 1\nb: 2", "a: 1\nb: 2\n\n", True),
+        ("a: 1\nb: 2\n", "a: 1\n\nb: 2\n", False),
+        ("a: 1\n", "a: 1 \n", False),
+        ("a: 1\n", "\na: 1\n", False),
+    ],
+)
+def test_newlines_at_the_end_of_a_text_are_no_difference(rendered: str, live: str, equal: bool) -> None:
+    """The end of a template is another one for helm and for its post-renderer; nothing else of a text is left out."""
+    assert compared(thing(CONFIGMAPS, data={"a": rendered}), alive(thing(CONFIGMAPS, data={"a": live}))).equal is equal
+    stored = alive(thing(SECRETS, data={"a": encoded(live)}))
+    for field, text in (("stringData", rendered), ("data", encoded(rendered))):
+        assert compared(thing(SECRETS, "it", **{field: {"a": text}}), stored).equal is equal
+
+
+def test_bytes_of_a_secret_are_compared_as_they_are() -> None:
+    """What is no text has no newline at its end that could be left out."""
+    one, other = (base64.b64encode(content).decode() for content in (b"\xff\n", b"\xff"))
+    assert not compared(thing(SECRETS, data={"a": one}), alive(thing(SECRETS, data={"a": other}))).equal
+
+
 def test_what_does_not_vary_is_compared_in_an_object_that_varies() -> None:
     """One random value excuses no other one."""
     one, other = password(A), password(B)

@@ -154,7 +154,7 @@ def test_a_tag_that_the_command_line_moves_is_an_error(fake: FakeRegistry, answe
 def test_a_command_line_that_pushes_nothing_is_an_error(fake: FakeRegistry, answer: Path, tmp_path: Path) -> None:
     """It ended well, which proves nothing."""
     aicr = StandIn(tmp_path, answer, before="output.startswith('oci://') and sys.exit(0)")
-    with pytest.raises(HarnessError, match="nothing in the registry"):
+    with pytest.raises(HarnessError, match="the registry contains no artifact"):
         ordered(AicrBundler(aicr.binary), "flux", fake, tmp_path).push(client(fake))
 
 

@@ -39,7 +39,7 @@ REFUSED = {
     "assert in catch": (
         "spec:\n  steps:\n  - try: []\n    catch:\n    - assert: {}\n",
         9,
-        "assert may only stand in try",
+        "assert is only allowed in try",
         "",
     ),
     "continueOnError in finally": (
@@ -116,7 +116,7 @@ REFUSED = {
         "",
     ),
     "another version": (None, 1, "expected a Test of chainsaw.kyverno.io/v1alpha1, got a Test of v1", ""),
-    "no document": ("", 0, "there is no document in the file", ""),
+    "no document": ("", 0, "contains no document", ""),
     "broken YAML": ("spec: [\n", 6, "not valid YAML", ""),
 }
 

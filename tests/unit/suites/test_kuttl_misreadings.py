@@ -35,8 +35,8 @@ REFUSED: dict[str, tuple[dict[str, str], str, str]] = {
         "a command of a TestAssert has no ignoreFailure",
         ":5",
     ),
-    "error for errors": ({"00-error.yaml": POD}, "only `errors` makes it one of errors", "00-error.yaml"),
-    "error with more words": ({"00-error-pods.yaml": POD}, "only `errors`", "00-error-pods.yaml"),
+    "error for errors": ({"00-error.yaml": POD}, "only the name `errors` makes it a file of errors", "00-error.yaml"),
+    "error with more words": ({"00-error-pods.yaml": POD}, "only the name `errors`", "00-error-pods.yaml"),
     "yml": ({"00-a.yml": POD}, "reads .yaml only", "00-a.yml"),
     "a dot in a name": ({"00-a.b.yaml": POD}, "its name has a dot", "00-a.b.yaml"),
     "step in an assert file": (
@@ -77,7 +77,7 @@ REFUSED: dict[str, tuple[dict[str, str], str, str]] = {
     "a quote that is not closed": ({"00-a.yaml": STEP + "commands:\n- command: a 'b\n"}, "does not split", ":4"),
     "labels beside a name": (
         {"00-a.yaml": STEP + "delete:\n- {apiVersion: v1, kind: Pod, name: a, labels: {b: c}}\n"},
-        "kuttl ignores labels where there is a name",
+        "kuttl ignores labels if a name is given",
         ":4",
     ),
     "a collector of nothing": ({"00-assert.yaml": ASSERT + "collectors:\n- {tail: 3}\n"}, "neither pod nor", ":4"),
@@ -96,11 +96,11 @@ REFUSED: dict[str, tuple[dict[str, str], str, str]] = {
         "kuttl leaves the file out",
         ":1",
     ),
-    "a suite in a test": ({"00-a.yaml": SUITE}, "a TestSuite is no part of a test", ":1"),
+    "a suite in a test": ({"00-a.yaml": SUITE}, "a TestSuite is not allowed in a test", ":1"),
     "an object without a name": ({"00-a.yaml": "apiVersion: v1\nkind: Pod\n"}, "cannot be applied", ":1"),
     "an object without a kind": ({"00-a.yaml": "metadata: {name: a}\n"}, "apiVersion is missing", ":1"),
     "a path that leads nowhere": ({"00-a.yaml": STEP + "apply: [$NOWHERE/x.yaml]\n"}, "does not exist", ":3"),
-    "a text for a document": ({"00-a.yaml": "just text\n"}, "holds no mapping", "00-a.yaml"),
+    "a text for a document": ({"00-a.yaml": "just text\n"}, "expected a YAML mapping", "00-a.yaml"),
     "YAML that does not parse": ({"00-a.yaml": "a: [\n"}, "not valid YAML", "00-a.yaml"),
     "a wrong kubeconfigLoading": ({"00-a.yaml": STEP + "kubeconfigLoading: lazy\n"}, "did you mean Lazy?", ":3"),
     "a named file of kuttl": (

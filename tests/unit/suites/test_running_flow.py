@@ -206,7 +206,7 @@ def test_fail_fast_begins_no_new_test(nowhere: Suites) -> None:
     bad, good = (f"spec:\n  steps: [{{try: [{{script: {{content: '{text}'}}}}]}}]\n" for text in ("exit 1", "true"))
     record = nowhere.run(many(bad, good), suite={"fail_fast": True, "parallel": 1}, head="")
     assert [test.status for test in record.tests] == [Status.FAILED, Status.SKIPPED]
-    assert record.tests[1].message == "not begun: a test had failed before (failFast)"
+    assert record.tests[1].message == "not begun: an earlier test failed (failFast)"
 
 
 def test_tests_are_repeated(nowhere: Suites) -> None:
@@ -299,7 +299,7 @@ def test_a_namespace_that_is_not_there_is_no_place_to_find_nothing_in(api: FakeA
     suites.options = replace(suites.options, read_only=True)
     [test] = suites.run(steps(f"error: {{resource: {LIST_A}}}")).tests
     assert test.status is Status.ERROR
-    assert "namespace ns is not there" in test.steps[0].operations[0].message
+    assert "namespace ns not found" in test.steps[0].operations[0].message
     api.put(NAMESPACES, {"metadata": {"name": "default"}})
     place = kuttl_suite(suites.folder, {"00-errors.yaml": "apiVersion: v1\nkind: Pod\n"})
     (place / "kuttl-test.yaml").unlink()
@@ -485,6 +485,54 @@ def test_kuttl_applies_objects_though_a_command_failed(api: FakeApi, suites: Sui
         ("script", Status.FAILED),
         ("apply", Status.PASSED),
     ]
+
+
+@pytest.mark.parametrize(
+    ("command", "message", "output"),
+    [
+        (
+            "script: 'echo out; echo err >&2; exit 3'",
+            'command "echo out; echo err >&2; exit 3" failed, exit status 3',
+            "err",
+        ),
+        ("command: no-such-program a", 'exec: "no-such-program": executable file not found in $PATH', ""),
+        (
+            "{script: 'sleep 30', timeout: 1}",
+            'command "sleep 30" exceeded 1 sec timeout, context deadline exceeded',
+            "",
+        ),
+    ],
+)
+def test_a_failed_command_of_kuttl_has_kuttls_words(
+    api: FakeApi, suites: Suites, command: str, message: str, output: str
+) -> None:
+    """They alone, because kuttl's reports have them; what the command wrote is beside them."""
+    api.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="ns")
+    text = f"apiVersion: kuttl.dev/v1beta1\nkind: TestStep\ncommands:\n- {command}\n"
+    [step] = kuttl_steps(suites.of(kuttl.load(kuttl_suite(suites.folder, {"00-make.yaml": text}))))
+    [operation] = step.operations
+    assert (operation.status, operation.message) == (Status.FAILED, message)
+    assert output in operation.output
+
+
+def test_a_command_of_kuttl_without_a_limit_is_ended_by_the_budget(api: FakeApi, suites: Suites) -> None:
+    """The limit that is told is that of the test."""
+    suites.options = replace(suites.options, test_budget=1.0)
+    api.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="ns")
+    text = "apiVersion: kuttl.dev/v1beta1\nkind: TestStep\ncommands: [{script: 'sleep 30', timeout: -1}]\n"
+    [step] = kuttl_steps(suites.of(kuttl.load(kuttl_suite(suites.folder, {"00-make.yaml": text}))))
+    message = 'command "sleep 30" exceeded 1 sec timeout, context deadline exceeded'
+    assert step.operations[0].message == message
+
+
+def test_a_failed_command_of_a_round_has_kuttls_words(api: FakeApi, suites: Suites) -> None:
+    """Of the last time that it was run."""
+    api.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="ns")
+    text = "apiVersion: kuttl.dev/v1beta1\nkind: TestAssert\ntimeout: 1\ncommands: [{script: 'echo err >&2; false'}]\n"
+    [step] = kuttl_steps(suites.of(kuttl.load(kuttl_suite(suites.folder, {"00-assert.yaml": text}))))
+    [operation] = step.operations
+    assert operation.message == 'command "echo err >&2; false" failed, exit status 1'
+    assert "err" in operation.output
 
 
 def test_folders_of_both_languages_run_in_one_go(api: FakeApi, suites: Suites) -> None:

@@ -164,7 +164,7 @@ def test_an_unknown_kind_of_a_group_that_is_built_in_is_told_at_once(suites: Sui
     for verb in ("apply", "assert", "error"):
         [record] = suites.operations(steps(f"{verb}: {{timeout: 1h, resource: {wrong}}}"))
         assert record.status.red
-        assert "the server does not know the kind Deploymnt of apps/v1" in record.message
+        assert "the server does not serve the kind Deploymnt of apps/v1" in record.message
         assert "did you mean Deployment?" in record.message
 
 
@@ -451,3 +451,15 @@ def test_secrets_are_judged(api: FakeApi, suites: Suites) -> None:
     api.put(SECRETS, {"metadata": {"name": "s"}, "data": {"k": value}}, namespace="ns")
     secret = "{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {(base64_decode(k)): x}}"
     assert statuses(suites, f"assert: {{timeout: 1h, resource: {secret}}}") == [Status.PASSED]
+
+
+@pytest.mark.parametrize(("enabled", "matched"), [("true", 1), ("false", None)])
+def test_a_file_is_chosen_by_an_expression(api: FakeApi, suites: Suites, enabled: str, matched: int | None) -> None:
+    """It is read when the operation runs: one tree, or another that asks for nothing."""
+    api.put(CONFIGMAPS, {"metadata": {"name": "m"}, "data": {"a": "1"}}, namespace="ns")
+    (suites.folder / "m.yaml").write_text(f"{MAP}\n")
+    (suites.folder / "left-out.yaml").write_text("($enabled): false\n")
+    spec = steps("assert: {file: ($enabled && 'm.yaml' || './left-out.yaml')}")
+    [record] = suites.operations(spec.replace("steps:", f"bindings: [{{name: enabled, value: {enabled}}}]\n  steps:"))
+    assert (record.status, record.matched) == (Status.PASSED, matched)
+    assert ("m.yaml" in record.place) == (enabled == "true")

@@ -202,9 +202,9 @@ OWNED = "CheckDriverOwnershipCoherence"
         ({"driver": {"enabled": False}}, None, "preinstalled", []),
         ({"driver": {"enabled": False}}, None, "absent", ["GPU node without a driver"]),
         ({"toolkit": {"enabled": False}}, None, "absent", ["GPU node without a driver"]),
-        ({"driver": {"enabled": "false"}}, None, "absent", ["driver.enabled is 'false', which is no boolean"]),
+        ({"driver": {"enabled": "false"}}, None, "absent", ["driver.enabled is 'false', expected true or false"]),
         ({"driver": []}, None, "", ["driver is [], expected a mapping"]),
-        ({"toolkit": {"enabled": None}}, None, "", ["toolkit.enabled is None, which is no boolean"]),
+        ({"toolkit": {"enabled": None}}, None, "", ["toolkit.enabled is None, expected true or false"]),
         ({"hostPaths": {"driverInstallDir": "/"}}, None, "", ["driverInstallDir is /"]),
         ({"hostPaths": {"driverInstallDir": "//"}}, None, "", []),
         ({"hostPaths": {"driverInstallDir": "run"}}, {}, "", ["driverInstallDir is 'run', expected an absolute path"]),
@@ -218,7 +218,7 @@ OWNED = "CheckDriverOwnershipCoherence"
         ({}, {"nvidiaDriverRoot": ""}, "", ["nvidiaDriverRoot is '', expected an absolute path"]),
         ({"driver": {"enabled": False}}, {"nvidiaDriverRoot": "/"}, "", []),
         ({"driver": {"enabled": False}}, {}, "", []),
-        ({"driver": {"enabled": False}}, {"nvidiaDriverRoot": "/run/nvidia/driver"}, "", ["which then holds nothing"]),
+        ({"driver": {"enabled": False}}, {"nvidiaDriverRoot": "/run/nvidia/driver"}, "", ["which is then empty"]),
     ],
 )
 def test_the_drivers_owner_and_its_places_go_together(

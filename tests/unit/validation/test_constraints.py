@@ -150,7 +150,7 @@ def test_the_gate_names_every_constraint_that_did_not_pass() -> None:
 def test_no_snapshot_although_there_are_constraints_is_no_pass() -> None:
     """Without constraints there is nothing to evaluate, and no snapshot is needed."""
     assert require_ready([], None) == ()
-    with pytest.raises(NotReady, match=r"K8s.server.version.* there is no snapshot"):
+    with pytest.raises(NotReady, match=r"K8s.server.version.* no snapshot is given"):
         require_ready([constraint("K8s.server.version", ">= 1.30")], None)
 
 

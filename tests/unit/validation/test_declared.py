@@ -87,7 +87,7 @@ def test_checks_that_no_catalog_has_are_refused_together(checks: Catalog) -> Non
         '  declared check "fabric-health-check" in phase performance matches no validator in the catalog',
     ]
     require_known(old, checks, ["deployment"])
-    unread = "constraint gpu-operator.version (== v25.10.1) is read by no check that the phase declares"
+    unread = "constraint gpu-operator.version (== v25.10.1) is not read by any check of the phase"
     assert findings(old, checks) == (f"deployment: {unread}",)
 
 
@@ -156,7 +156,7 @@ def test_a_component_that_is_switched_off_is_not_deployed() -> None:
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        ({"kind": ""}, "is no recipe: it has no kind"),
+        ({"kind": ""}, "is not a recipe: it has no kind"),
         ({"kind": "Snapshot"}, "kind is 'Snapshot'"),
         ({"apiVersion": "v1"}, "apiVersion is 'v1'"),
         ({"validation": {"deploy": {}}}, "unknown field 'deploy'"),

@@ -96,7 +96,7 @@ def test_what_needs_pods_that_run_is_simulated_on_simulated_nodes(api: FakeApi, 
     checks = [check(operation(**AVAILABLE)), check(operation(), name="e")]
     first, second = Checking(cluster, True, 360, 30).all(checks)
     assert (first.health, second.health) == (Health.SIMULATED, Health.PASSED)
-    assert told([first, second]) == ["c: healthy on simulated nodes only, which is no proof that anything runs"]
+    assert told([first, second]) == ["c: healthy on simulated nodes only, which does not prove that anything runs"]
 
 
 def test_a_status_that_nobody_writes_is_not_waited_for(api: FakeApi, cluster: Cluster) -> None:
@@ -161,7 +161,7 @@ def test_what_is_there_keeps_the_time_of_the_check(api: FakeApi, cluster: Cluste
 def test_a_kind_that_the_server_does_not_know_fails_after_the_grace(cluster: Cluster) -> None:
     """As an object that is not there."""
     result, seconds = Beside(cluster, check(operation(POLICIES))).pass_until_done()
-    assert "the server does not know the kind ClusterPolicy of gpu.example.com/v1" in result.message
+    assert "the server does not serve the kind ClusterPolicy of gpu.example.com/v1" in result.message
     assert 30 <= seconds < 60
 
 
@@ -207,7 +207,7 @@ def test_checks_that_look_at_nothing_are_no_pass(api: FakeApi, cluster: Cluster)
 
 def test_no_check_is_no_pass() -> None:
     """Nothing to look at says nothing about a recipe."""
-    with pytest.raises(Unhealthy, match="there is no health check"):
+    with pytest.raises(Unhealthy, match="no component has a health check"):
         require_healthy([])
 
 

@@ -114,7 +114,7 @@ def test_a_check_that_looks_at_nothing_says_so() -> None:
     """The annotation allows an empty Test; with operations it is a contradiction."""
     empty = check() | {"metadata": {"name": "t", "annotations": {"aicr/no-op-check": "true"}}}
     assert read("c", documents(empty))[0].operations == ()
-    with pytest.raises(DataError, match="it has operations, and says"):
+    with pytest.raises(DataError, match="it has operations, but is annotated with"):
         read("c", documents(check(HOLDS) | {"metadata": empty["metadata"]}))
 
 
@@ -128,5 +128,5 @@ def test_its_time_is_that_of_its_asserts(text: str | None, seconds: float | None
 @pytest.mark.parametrize("text", ["soon", "0s", "-5m"])
 def test_a_time_that_is_none_is_refused(text: str) -> None:
     """With the field and its line."""
-    with pytest.raises(DataError, match="is no time such as 5m"):
+    with pytest.raises(DataError, match="expected a duration such as 5m"):
         read("c", documents(check(HOLDS, timeouts={"assert": text})))

@@ -50,8 +50,8 @@ def test_a_subtype_with_the_wrong_key_for_its_name_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "what"),
     [
-        ("", 0, "holds no mapping"),
-        ("[]", 0, "holds no mapping"),
+        ("", 0, "expected a YAML mapping"),
+        ("[]", 0, "expected a YAML mapping"),
         ("a: [", 2, "is not valid YAML"),
         ("kind: Snapshot\n", 1, "has no measurements"),
         ("measurements: []\n", 1, "has no measurements"),

@@ -109,7 +109,7 @@ def test_exit_codes_messages_and_output_of_processes_become_tests(
         "good": (Status.PASSED, ""),
         "bad": (Status.FAILED, "no pod"),
         "skips": (Status.SKIPPED, "no GPU"),
-        "odd": (Status.OTHER, "ended with exit code 7, which no check ends with"),
+        "odd": (Status.OTHER, "ended with exit code 7, expected 0, 1 or 2"),
         "killed": (Status.OTHER, "ended by signal 9"),
     }
     assert report.tests[0].stdout == ("seen by good in deployment", "RESULT: fine")
@@ -227,7 +227,7 @@ def test_without_a_cluster_constraints_are_evaluated_and_checks_are_skipped(make
 def test_what_may_not_be_made_is_named(api: FakeApi, make: Callable[..., Validation]) -> None:
     """A namespace that may not be created ends the run, with its name; nothing of the run is left."""
     api.fault(Fault("status", verb="PATCH", plural="namespaces", status=403))
-    with pytest.raises(AccessRefused, match=r"Namespace aicr-validation may not be made: .* 403"):
+    with pytest.raises(AccessRefused, match=r"Namespace aicr-validation cannot be created: .* 403"):
         make({"a": "true"}).carry_out()
     assert left(api) == []
 

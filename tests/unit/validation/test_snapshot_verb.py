@@ -30,7 +30,7 @@ def test_a_snapshot_is_printed_and_says_that_the_cluster_is_simulated(
     document = yaml.safe_load(shown.out)
     assert document["metadata"]["simulated"] == "1 of 1 nodes are simulated by KWOK"
     assert [each["type"] for each in document["measurements"]] == ["K8s", "NodeTopology"]
-    assert "OS and SystemD are left out: this machine is no node of the cluster" in shown.err
+    assert "OS and SystemD are left out: this machine is not a node of the cluster" in shown.err
 
 
 def test_this_machine_is_measured_where_that_is_asked_for(api: FakeApi, tmp_path: Path) -> None:
@@ -47,7 +47,8 @@ def test_this_machine_is_measured_where_that_is_asked_for(api: FakeApi, tmp_path
     ("words", "code", "message"),
     [
         (["--output", "cm://x"], Exit.USAGE, "names no ConfigMap"),
-        (["--kubeconfig", "gone"], Exit.USAGE, "'gone' does not exist"),
+        (["--kubeconfig", "gone"], Exit.USAGE, "--kubeconfig gone: file not found"),
+        (["--context", "x"], Exit.USAGE, "--context without --kubeconfig"),
         (["--everything"], Exit.USAGE, "No such option"),
         ([], Exit.CLUSTER_NOT_READY, "is not up"),
     ],

@@ -53,7 +53,7 @@ WORDS = ["validate", "--recipe", "./recipe.yaml", "--snapshot", "snapshot.yaml",
 
 def test_a_passed_validation_is_told_and_kept(here: Path, cluster: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Constraints, checks, the three numbers; the report as CTRF; the summary of requirements."""
-    more = ["--kubeconfig", cluster, "--output", "report.json", "--evidence", "evidence"]
+    more = ["--kubeconfig", cluster, "--context", "fake", "--output", "report.json", "--evidence", "evidence"]
     assert run([*WORDS, *more]) is Exit.OK
     shown = capsys.readouterr().out
     assert "K8s.server.version  >= 1.30   v1.34.0" in shown
@@ -68,8 +68,9 @@ def test_a_failed_check_ends_with_1_unless_that_is_not_wanted(here: Path, cluste
     """The report is the same."""
     entry = {**ENTRY, "localCommand": ["/bin/sh", "-c", "exit 1"]}
     (here / "data" / "validators" / "catalog.yaml").write_text(yaml.safe_dump({"validators": [entry]}))
-    assert run([*WORDS, "--kubeconfig", cluster]) is Exit.FAILURE
-    assert run([*WORDS, "--kubeconfig", cluster, "--fail-on-error=false"]) is Exit.OK
+    theirs = ["--kubeconfig", cluster, "--context", "fake"]
+    assert run([*WORDS, *theirs]) is Exit.FAILURE
+    assert run([*WORDS, *theirs, "--fail-on-error=false"]) is Exit.OK
 
 
 def test_the_gate_is_not_softened(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,10 +105,10 @@ def test_without_a_cluster_the_constraints_decide(here: Path, capsys: pytest.Cap
         ([*WORDS, "--node-selector", "x"], Exit.USAGE, "'x' is not KEY=VALUE"),
         (["validate", "--recipe", "no-such-recipe"], Exit.USAGE, "unknown recipe 'no-such-recipe'"),
         (["validate", "--recipe", "./gone.yaml"], Exit.SETTINGS, "gone.yaml: cannot be read: No such file"),
-        (["validate", "--recipe", "./snapshot.yaml"], Exit.SETTINGS, "is no recipe: it has no kind"),
+        (["validate", "--recipe", "./snapshot.yaml"], Exit.SETTINGS, "is not a recipe: it has no kind"),
         ([*WORDS[:3], "--snapshot", "gone.yaml"], Exit.SETTINGS, "gone.yaml: cannot be read"),
         ([*WORDS[:3], "--snapshot", "recipe.yaml"], Exit.SETTINGS, "recipe.yaml:"),
-        ([*WORDS[:3], "--no-cluster"], Exit.FAILURE, "there is no snapshot to evaluate them on"),
+        ([*WORDS[:3], "--no-cluster"], Exit.FAILURE, "no snapshot is given to evaluate them on"),
         ([*WORDS[:5], "--no-cluster"], Exit.SETTINGS, '"mine" in phase deployment matches no validator'),
         (WORDS, Exit.CLUSTER_NOT_READY, "is not up"),
     ],

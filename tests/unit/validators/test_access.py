@@ -35,6 +35,7 @@ COMPONENTS = (
     "kubeflow-trainer",
     "nodewright-customizations",
 )
+HEALTH_CHECK = "{apiVersion: gateway.networking.k8s.io/v1, kind: gateways, metadata: {name: x}}"
 VERBS = {"LIST": "list", "GET": "get", "WATCH": "watch", "POST": "create", "DELETE": "delete"}
 SERVED = {
     "resource.k8s.io": ("deviceclasses", "resourceslices", "resourceclaims"),
@@ -94,7 +95,7 @@ def _group(group: str, plurals: tuple[str, ...]) -> dict[str, Any]:
 
 
 def declared(entry: Entry) -> set[tuple[str, str]]:
-    """Verbs and resources of an entry; expected-resources reads whatever kinds a recipe expects."""
+    """Verbs and resources of an entry."""
     assert entry.access
     rules = (*entry.access.rules, *entry.access.namespaced)
     return {(verb, resource) for rule in rules for verb in rule.verbs for resource in rule.resources}
@@ -113,6 +114,7 @@ def carry_out(entry: Entry, api: FakeApi, tmp_path: Path) -> None:
     resources = [{"kind": kind, "namespace": "gpu-operator", "name": "gpu-operator"} for kind in kinds]
     components = [{"name": name, "namespace": name} for name in COMPONENTS]
     components[0]["expectedResources"] = resources  # type: ignore[assignment]  # a list among texts
+    components[0]["healthCheckAsserts"] = HEALTH_CHECK
     limits = ["Deployment.gpu-operator.version", "inference-throughput", entry.name]
     constraints = [{"name": name, "value": ">= 1"} for name in limits]
     recipe = {
@@ -168,6 +170,8 @@ def test_a_check_asks_for_what_it_declares_and_for_nothing_else(entry: Entry, ap
     except Skipped:
         assert entry.phase == "performance"
     asked = {(VERBS[verb], plural) for verb, plural, _ in api.requests if plural}
+    if entry.name == "expected-resources":  # health checks name any kind; only reading is declared
+        asked = {(verb, "*") for verb, _ in asked}
     if entry.name == "check-nvidia-smi":
         kubelet.join()
         asked.add(("get", "pods/log"))  # a GET of a pod to whoever looks at the path alone

@@ -17,6 +17,7 @@ from harness.validators import CHECKS, CheckFailed, Skipped, conformance, deploy
 from harness.validators.context import Context
 from harness.validators.workloads import executed, unhealthy
 from tests.fakes.api import FakeApi, Fault
+from tests.fakes.suite_runs import serve
 
 REGISTERED = (conformance, deployment, performance)  # by importing them
 
@@ -55,7 +56,7 @@ def look(api: FakeApi, tmp_path: Path) -> Callable[..., tuple[Context, list[str]
             snapshot=None,
             namespace="aicr-validation",
             phase=phase,
-            deadline=Deadline.after(30),
+            deadline=Deadline.after(more.get("seconds", 30)),
             say=said.append,
             warn=said.append,
             environment=more.get("environment", {}),
@@ -83,7 +84,7 @@ LIMIT = {"Deployment.gpu-operator.version": ">= v25.10.0"}
         ({"image": "nvcr.io:443/x/gpu-operator:v25.10.0-ubi9"}, ""),
         ({"metadata": {"annotations": {"nvidia.com/gpu-operator-version": "v26.1.0"}}}, ""),
         ({"image": "nvcr.io/x/gpu-operator:v24.6.0"}, "expected >= v25.10.0, got v24.6.0"),
-        ({"image": "nvcr.io:443/x/gpu-operator@sha256:00"}, "cannot be told"),
+        ({"image": "nvcr.io:443/x/gpu-operator@sha256:00"}, "cannot be determined"),
         ({"image": "nvcr.io/x/gpu-operator:latest"}, "[INVALID_REQUEST] Deployment.gpu-operator.version"),
     ],
 )
@@ -181,11 +182,64 @@ def test_expected_resources_passes_and_says_that_the_state_is_simulated(api: Fak
     assert context.unjudged == []
 
 
-def test_a_health_check_that_nobody_looked_at_is_no_pass(api: FakeApi, look: Callable[..., Any]) -> None:
-    """The reason names its component."""
+AVAILABLE = (
+    "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d, namespace: one}, status: {availableReplicas: 1}}"
+)
+READY = "{apiVersion: nvidia.com/v1, kind: ClusterPolicy, metadata: {name: cluster-policy}, status: {state: ready}}"
+
+
+def health_check(*operations: str) -> dict[str, Any]:
+    """A component with a health check of these operations."""
+    head = "apiVersion: chainsaw.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: a}\nspec: {steps: [{name: s, try: ["
+    return {"name": "a", "namespace": "one", "healthCheckAsserts": f"{head}{', '.join(operations)}]}}]}}"}
+
+
+@pytest.fixture
+def deployed(api: FakeApi) -> FakeApi:
+    """Namespace, Deployment and ClusterPolicy are there."""
+    serve(api, DEPLOYMENTS, CLUSTER_POLICIES)
     api.put(NAMESPACES, {"metadata": {"name": "one"}, "status": {"phase": "Active"}})
-    context, _ = look("expected-resources", {"name": "a", "namespace": "one", "healthCheckAsserts": "kind: Test"})
-    assert context.not_judged == "what was looked at is as it should be; not looked at: the health checks of a"
+    api.put(DEPLOYMENTS, {"metadata": {"name": "d", "namespace": "one"}, "status": {"availableReplicas": 1}})
+    api.put(CLUSTER_POLICIES, {"metadata": {"name": "cluster-policy"}})
+    return api
+
+
+def test_expected_resources_judges_the_health_checks(deployed: FakeApi, look: Callable[..., Any]) -> None:
+    """One that holds on simulated nodes is simulated; a status that nobody writes there needs a real node."""
+    context, said = look("expected-resources", health_check(f"assert: {{resource: {AVAILABLE}}}"))
+    assert "[chainsaw] a: health check simulated: 1 asserts hold" in said
+    assert '##AICR-EXTRA## {"simulated": true}' in said
+    assert context.unjudged == []
+    both = health_check(f"{{assert: {{resource: {AVAILABLE}}}}}", f"{{assert: {{resource: {READY}}}}}")
+    context, _ = look("expected-resources", both)
+    assert 'a: step "s": the controller of ClusterPolicy' in context.not_judged
+
+
+def test_expected_resources_fails_where_a_health_check_does(deployed: FakeApi, look: Callable[..., Any]) -> None:
+    """Its result is one of the issues; on real nodes what holds has passed."""
+    deployed.delete(NODES, "", "gpu-1")
+    deployed.put(NODES, {"metadata": {"name": "real"}})
+    _, said = look("expected-resources", health_check(f"assert: {{resource: {AVAILABLE}}}"))
+    assert said == ["[chainsaw] a: health check passed: 1 asserts hold"]
+    with pytest.raises(CheckFailed) as caught:
+        look("expected-resources", health_check(f"error: {{resource: {AVAILABLE}}}"), seconds=0)
+    assert str(caught.value).startswith(
+        "expected resource check failed: 1 issue(s):\n[chainsaw] a: health check failed: "
+    )
+
+
+def test_a_health_check_that_writes_is_refused_before_anything_is_looked_at(
+    api: FakeApi, look: Callable[..., Any]
+) -> None:
+    """Of disabled components, and where healthCheckSkip says so, it is not read."""
+    writing = health_check(f"apply: {{resource: {AVAILABLE}}}")
+    with pytest.raises(CheckFailed, match=r"^\[INVALID_REQUEST\] .*\"apply\" is not in the read-only allowlist"):
+        look("expected-resources", writing)
+    assert api.requests == []
+    api.put(NAMESPACES, {"metadata": {"name": "one"}, "status": {"phase": "Active"}})
+    for more in ({"healthCheckSkip": True}, {"overrides": {"enabled": False}}):
+        with pytest.raises(Skipped, match="nothing to check"):
+            look("expected-resources", {**writing, **more})
 
 
 @pytest.mark.parametrize(("state", "judged"), [("ready", "passed"), (None, "not judged"), ("notReady", "failed")])
@@ -264,7 +318,7 @@ def test_what_a_recipe_deploys_may_not_be_skipped_because_it_is_absent(
     [
         ("nccl-all-reduce-bw", {}, {}, "has no constraint nccl-all-reduce-bw"),
         ("nccl-all-reduce-bw-net", {"nccl-all-reduce-bw": ">= 1"}, {}, "has no constraint nccl-all-reduce-bw-net"),
-        ("nccl-all-reduce-bw", {"nccl-all-reduce-bw": ">= 300"}, {"accelerator": "l40s"}, "there is no variant"),
+        ("nccl-all-reduce-bw", {"nccl-all-reduce-bw": ">= 300"}, {"accelerator": "l40s"}, "has no variant"),
         ("nccl-all-reduce-bw", {"nccl-all-reduce-bw": ">= 300"}, {}, "needs a real GPU: 8 GPUs on 1 simulated nodes"),
         ("inference-perf", {}, {}, "neither a constraint inference-throughput"),
         ("inference-perf", {"inference-throughput": ">= 5000"}, {}, "needs a real GPU"),

@@ -158,7 +158,7 @@ def test_selectors_and_tolerations_are_read() -> None:
 
 def test_in_a_pod_the_account_of_the_pod_is_used(tmp_path: Path) -> None:
     """Outside of one there is no cluster."""
-    with pytest.raises(HarnessError, match="neither KUBECONFIG nor a ServiceAccount"):
+    with pytest.raises(HarnessError, match="neither KUBECONFIG nor the ServiceAccount"):
         in_pod({}, tmp_path)
     (tmp_path / "token").write_text("t")
     environment = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}

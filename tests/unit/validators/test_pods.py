@@ -70,7 +70,11 @@ def terminated(code: int) -> dict[str, Any]:
             b"NVIDIA-SMI 580 Driver Version: 580\n",
             "gpu-1: the log does not have CUDA Version:, GPU_CHECK_SUCCESS",
         ),
-        ({"phase": "Succeeded", "containerStatuses": [{}]}, SEEN, "is said to have succeeded, and nothing of it ran"),
+        (
+            {"phase": "Succeeded", "containerStatuses": [{}]},
+            SEEN,
+            "was reported as succeeded, but none of its containers ran",
+        ),
         ({"phase": "Failed", "containerStatuses": [terminated(9)]}, SEEN, "failed: exit code 9 Error"),
         (
             {

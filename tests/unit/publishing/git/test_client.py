@@ -212,7 +212,7 @@ def test_a_server_that_refuses_the_user_is_72(
 ) -> None:
     """With git's own words, and nothing of the credentials in them."""
     server.credentials = "me:hunter2-hunter2"
-    with pytest.raises(Refused, match="did not accept the user") as raised:
+    with pytest.raises(Refused, match="rejected the user") as raised:
         pushing(server, credentials).deliver(bundle(tmp_path / "b"), target(server))
     assert raised.value.exit is Exit.GIT_REFUSED
     assert "wrong-wrong" not in str(raised.value)

@@ -153,7 +153,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 
 def test_nothing_to_pack_is_an_error(tmp_path: Path) -> None:
     """An empty or absent directory makes no artifact, since nothing would be deployed from it."""
-    with pytest.raises(DataError, match="holds no files"):
+    with pytest.raises(DataError, match="contains no files"):
         pack_directory(tmp_path)
     with pytest.raises(DataError, match="No such file"):
         pack_directory(tmp_path / "absent")
@@ -303,7 +303,7 @@ def test_a_layer_with_more_than_files_is_refused(name: str, kind: bytes, tmp_pat
         entry = tarfile.TarInfo(name)
         entry.type, entry.linkname = kind, "/etc/hostname"
         tar.addfile(entry, io.BytesIO(b""))
-    with pytest.raises(DataError, match="no file below its root"):
+    with pytest.raises(DataError, match="not a file below its root"):
         unpack(buffer.getvalue(), tmp_path / "b")
     assert list(tmp_path.rglob("*")) == [tmp_path / "b"]
 

@@ -109,7 +109,7 @@ def test_a_result_is_read_from_the_log_and_outlives_the_job(api: FakeApi, tmp_pa
     made.keep_result("r1", "deployment", result)
     made.keep_result("r1", "conformance", made.get_result())
     assert made.passed_phases("r1") == ["conformance", "deployment"]
-    with pytest.raises(DataError, match="there is no run r2"):
+    with pytest.raises(DataError, match="run r2 cannot be resumed"):
         made.passed_phases("r2")
 
 
@@ -210,7 +210,8 @@ def test_an_agent_is_run_by_hand(api: FakeApi, tmp_path: Path, capsys: pytest.Ca
     """deploy, logs, result and cleanup; what is missing is one message with its code."""
     of = ["--kubeconfig", str(api.kubeconfig(tmp_path)), "--namespace", "ns", "--job-name", "job"]
     maps = ["--snapshot-config-map", "snap", "--recipe-config-map"]
-    deploy = ["agent", "deploy", *of, "--test-package", "p/deployment", "--no-wait", *maps]
+    writing = [*of, "--context", "fake"]
+    deploy = ["agent", "deploy", *writing, "--test-package", "p/deployment", "--no-wait", *maps]
     assert run([*deploy, "gone"]) is Exit.SETTINGS
     assert 'recipe ConfigMap "gone" not found' in capsys.readouterr().err
     assert run([*deploy, "rec"]) is Exit.OK
@@ -224,7 +225,7 @@ def test_an_agent_is_run_by_hand(api: FakeApi, tmp_path: Path, capsys: pytest.Ca
     assert run(["agent", "result", *of, "--expected-tests", "2"]) is Exit.FAILURE
     assert "fail: 1 tests passed; 1 of 2 expected tests ran" in capsys.readouterr().out
     api.delete(PODS, "ns", "p")
-    assert run(["agent", "cleanup", *of]) is Exit.OK
+    assert run(["agent", "cleanup", *writing]) is Exit.OK
     assert api.at(api.revision, "jobs") == {}
 
 

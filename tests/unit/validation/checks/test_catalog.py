@@ -71,7 +71,7 @@ def test_a_catalog_that_must_be_refused_is_refused(case: dict[str, Any]) -> None
         ({"command": ["a"]}, "unknown field 'command'"),
         ({"env": [{"name": "A"}, {"name": "A"}]}, 'variable "A" is given twice'),
         ({"env": [{"name": "A", "from": "b"}]}, "unknown field 'from'"),
-        ({"access": {"clusterAdmin": True, "rules": [{"verbs": ["get"]}]}}, "asks for clusterAdmin and for rules"),
+        ({"access": {"clusterAdmin": True, "rules": [{"verbs": ["get"]}]}}, "has both clusterAdmin and rules"),
     ],
 )
 def test_a_field_that_cannot_be_used_is_refused(changes: dict[str, Any], what: str) -> None:

@@ -45,7 +45,7 @@ def terminated(code: int, **more: Any) -> dict[str, Any]:
         (JOB, [pod({"running": {}})], -1, "container still running after wait completed"),
         (JOB, [pod(None)], -1, "pod never reached running state"),
         (JOB, [], -1, "pod not found for Job aicr-a-1"),
-        (None, [], -1, "the Job is gone"),
+        (None, [], -1, "the Job was deleted"),
         (OVERDUE, [], 1, "timeout: validator did not complete within 5m0s"),
         (OVERDUE, [pod({"running": {}})], 1, "timeout: validator did not complete within 5m0s"),
         (OVERDUE, [pod(terminated(143))], 143, "timeout: validator did not complete within 5m0s"),

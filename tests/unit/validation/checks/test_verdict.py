@@ -30,7 +30,7 @@ def test_three_codes_are_a_verdict_and_every_other_one_is_none(code: int, status
 def test_a_skip_and_an_end_without_a_message_say_so() -> None:
     """No test is skipped or other silently."""
     assert result_of(ENTRY, Ended(2, " \n")).message == "skipped without a reason"
-    assert result_of(ENTRY, Ended(5, "")).message == "ended with exit code 5, which no check ends with"
+    assert result_of(ENTRY, Ended(5, "")).message == "ended with exit code 5, expected 0, 1 or 2"
 
 
 def test_the_end_of_an_output_is_kept() -> None:
