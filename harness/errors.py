@@ -55,6 +55,12 @@ class ClusterError(HarnessError):
     """The simulated cluster could not be brought up, reached or taken down."""
 
 
+class KubeconfigInvalid(ClusterError):
+    """A kubeconfig file that cannot be read, or does not have the context; nothing was connected to."""
+
+    exit = Exit.SETTINGS
+
+
 class ImageMissing(ClusterError):
     """Images that could not be had; the message names each, and why."""
 

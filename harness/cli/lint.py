@@ -22,7 +22,7 @@ def lint(context: Context, places: tuple[Path, ...], config: Path | None, test_f
     """Check test suites below each DIR (or single files), and print every problem with file and line.
 
     Files are read, expressions compiled; no cluster is needed and no script runs. Exit code 0 where nothing is wrong
-    (warnings may be), 10 where something is or no test was found.
+    (warnings may be), 10 where something is, 64 where no test was found.
     """
     problems = Problems()
     count, single = 0, 0

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.cli.context import Context
+from harness.errors import HarnessError
 from harness.reports.suites import Format, telling, write
 from harness.suites.model import Language, Suite
 from harness.suites.record import RunRecord, Status, TestRecord
@@ -36,9 +37,16 @@ def verdict(context: Context, record: RunRecord) -> None:
 
 
 def write_reports(context: Context, record: RunRecord, wanted: Iterable[Wanted]) -> None:
+    """Write every report that can be written. Raises HarnessError for the first that cannot, after all the others."""
+    failed: HarnessError | None = None
     for formats, folder, name, granularity in wanted:
-        for file in write(record, folder, formats, name, granularity):
-            context.console.note(f"report: {file}")
+        try:
+            for file in write(record, folder, formats, name, granularity):
+                context.console.note(f"report: {file}")
+        except HarnessError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 def asked_for(suites: Iterable[Suite]) -> Iterator[Wanted]:

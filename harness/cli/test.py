@@ -126,8 +126,10 @@ def test(context: Context, /, places: tuple[Path, ...], **said: Any) -> Exit:
     record, code = _run(context, suites, connected, options(connected))
     show(context, record)
     wanted = [([Format(each)], said["report_path"], said["report_name"], "step") for each in said["reports"]]
-    write_reports(context, record, [*wanted, *asked_for(suites)])
-    verdict(context, record)
+    try:
+        write_reports(context, record, [*wanted, *asked_for(suites)])
+    finally:
+        verdict(context, record)
     if code is not None:
         return code
     if said["compat"] in ("chainsaw", "kuttl"):
@@ -142,8 +144,23 @@ def _require_sense(said: dict[str, Any]) -> None:
         raise UsageError("--read-only and --allow-writes exclude each other")
     if said["allow_writes"] and not said["context_name"]:
         raise UsageError("--allow-writes needs --context NAME: the cluster that may be written to")
+    if said["report_name"] in ("", ".", "..") or os.sep in said["report_name"]:
+        what = f"{said['report_name']!r} is not the name of a file"
+        raise UsageError(what, where="--report-name", do="name the folder with --report-path")
+    if said["reports"]:
+        _require_writable(said["report_path"])
     if said["shard_index"] and not said["shard_count"]:
         raise UsageError("--shard-index needs --shard-count")
+
+
+def _require_writable(folder: Path) -> None:
+    """Make the folder of the reports. Raises UsageError where nothing can be written to it, before anything runs."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written to: {error.strerror}", where="--report-path") from error
 
 
 def _loaded(

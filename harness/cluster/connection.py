@@ -21,7 +21,7 @@ import yaml
 
 from harness.cluster.wire import ApiError, Interrupted, Unreachable, api_error, read_body, transient, wire_errors
 from harness.deadline import MONOTONIC, Clock
-from harness.errors import ClusterError
+from harness.errors import ClusterError, KubeconfigInvalid
 
 if TYPE_CHECKING:
     from kubernetes import client
@@ -55,7 +55,7 @@ class _Call:
 class Connection:
     """To one API server, as one context of one kubeconfig file says how to reach it. Safe to use from many threads.
 
-    Raises ClusterError for a kubeconfig that cannot be used; does not connect before the first request. `clock` times
+    Raises KubeconfigInvalid for one that cannot be used; does not connect before the first request. `clock` times
     calls and their retries; how long a socket may be silent is the operating system's to tell.
     """
 
@@ -164,7 +164,7 @@ class Connection:
                     persist_config=False,
                 )
         except (config.ConfigException, yaml.YAMLError, OSError, ValueError) as error:
-            raise ClusterError(f"cannot be used: {error}", where=str(self.kubeconfig)) from error
+            raise KubeconfigInvalid(f"cannot be used: {error}", where=str(self.kubeconfig)) from error
         settings.proxy = None
         settings.retries = False
         settings.connection_pool_maxsize = self._pool

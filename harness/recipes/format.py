@@ -16,6 +16,8 @@ VERSIONS = (API_VERSION, CURRENT, WITH_PROFILE)
 
 _KNOWN = f"this harness knows the format's versions {', '.join(VERSIONS)}"
 
+OVERLAY_FIELDS = ("base", "mixins", "criteria", "constraints", "componentRefs", "validation", "profile")  # of its spec
+
 
 @dataclass
 class Reading:

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from harness.errors import DataError, UsageError, did_you_mean
 from harness.formats.documents import Block, Document, inside, read_values
 from harness.names import API_VERSION
-from harness.recipes.format import CURRENT, VERSIONS, WITH_PROFILE, Reading
+from harness.recipes.format import CURRENT, OVERLAY_FIELDS, VERSIONS, WITH_PROFILE, Reading
 from harness.recipes.model import (
     ANY,
     BASE,
@@ -212,8 +212,7 @@ def _files(
 def _overlay(block: Block, file: Path, reading: Reading) -> Overlay:
     version = header(block, "RecipeMetadata", reading)
     name = block.block("metadata").closed("name").text("name", required=True)
-    fields = ("base", "mixins", "criteria", "constraints", "componentRefs", "validation", "profile")
-    spec = block.block("spec").closed(*fields)
+    spec = block.block("spec").closed(*OVERLAY_FIELDS)
     profile = _profile(spec.block("profile")) if spec.data.get("profile") is not None else None
     if version in VERSIONS and (profile is not None) != (version == WITH_PROFILE):
         what = f"apiVersion is {version!r}, and there is {'a' if profile else 'no'} profile"

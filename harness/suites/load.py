@@ -129,6 +129,8 @@ def _kuttl(place: Path, options: kuttl.Options | None, problems: Problems) -> Su
         return kuttl.load(place, options, problems.found.append)
     except SuiteInvalid as error:
         problems.found += error.problems
+    except OSError as error:  # a folder that cannot be listed
+        problems.error(f"cannot be read: {error.strerror}", str(error.filename))
     return None
 
 

@@ -11,12 +11,16 @@ from typing import Any, Self
 from harness.errors import DataError
 from harness.formats.documents import Block, Document
 from harness.names import API_VERSION
-from harness.recipes.format import VERSIONS
+from harness.recipes.format import OVERLAY_FIELDS, VERSIONS
 from harness.recipes.model import Constraint, Recipe, switched_off
 from harness.recipes.validation import PHASES, READINESS, PhaseBlock, constraints_of, phase_of
 from harness.validation.checks.catalog import READS, RUN_ORDER, Catalog
 
 _KINDS = ("RecipeResult", "RecipeMetadata")  # a resolved recipe; an overlay, whose content is below `spec`
+_FIELDS = (  # of a resolved recipe
+    *("apiVersion", "kind", "metadata", "criteria", "configuration", "constraints", "componentRefs"),
+    *("deploymentOrder", "validation"),
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,10 @@ class Declared:
             do = f"it must be one of {', '.join(VERSIONS)}"
             raise DataError(f"apiVersion is {version!r}", where=root.where("apiVersion"), do=do)
         overlay = kind == "RecipeMetadata"
-        body = root.block("spec") if overlay else root
+        if overlay:
+            body = root.closed("apiVersion", "kind", "metadata", "spec").block("spec").closed(*OVERLAY_FIELDS)
+        else:
+            body = root.closed(*_FIELDS)
         validation = body.block("validation").closed(*PHASES, "constraints")
         phases = {
             phase: phase_of(validation.block(phase), phase)

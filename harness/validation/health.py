@@ -95,7 +95,7 @@ class Checking:
         kept, skipped = plan(check.operations, simulated=self.simulated)
         result = Checked(check.component, check.name, Health.PASSED, "", notes=tuple(skipped))
         if not check.operations:
-            return replace(result, message="it is annotated as checking nothing")
+            return replace(result, health=Health.SKIPPED, message="it is annotated as checking nothing")
         if not kept:
             return replace(result, health=Health.SKIPPED, message=skipped[0])
         # The check may shorten its time and never extend it.

@@ -23,7 +23,7 @@ Connect = Callable[[], Cluster]  # made when it is needed: a snapshot from a fil
 def read(place: str, connect: Connect) -> Snapshot:
     """The snapshot at `place`. Raises DataError for one that is none, or cannot be had; ClusterError."""
     if place.startswith(SCHEME):
-        return Snapshot.parse(_from_configmap(place, connect()), place)
+        return Snapshot.parse(_from_configmap(place, connect), place)
     if place.startswith(("http://", "https://")):
         return Snapshot.parse(_from_url(place), place)
     do = "a snapshot is a file, an http(s) URL or cm://NAMESPACE/NAME"
@@ -68,9 +68,9 @@ def require_fits(size: int, where: str) -> None:
         raise DataError(what, where=where, do="use a smaller document, or a file where one can be used")
 
 
-def _from_configmap(place: str, cluster: Cluster) -> str:
+def _from_configmap(place: str, connect: Connect) -> str:
     namespace, name = configmap_at(place)
-    found = cluster.get(CONFIGMAPS, namespace, name)
+    found = connect().get(CONFIGMAPS, namespace, name)
     if found is None:
         raise DataError(f"ConfigMap {namespace}/{name} not found", where=place, do="see the namespace and the cluster")
     data = found.get("data") or {}
@@ -88,7 +88,7 @@ def _from_url(url: str) -> str:
         answer = pool.request("GET", url, preload_content=False)
         body = answer.read(LARGEST + 1)
     except urllib3.exceptions.HTTPError as error:
-        raise DataError(f"cannot be read: {error}", where=url) from error
+        raise DataError(f"cannot be read: {_cause(error)}", where=url) from error
     if answer.status != 200:
         raise DataError(f"the server answered {answer.status} {answer.reason or ''}".rstrip(), where=url)
     if len(body) > LARGEST:
@@ -98,3 +98,9 @@ def _from_url(url: str) -> str:
     except UnicodeDecodeError as error:
         raise DataError("is not UTF-8", where=url) from error
     return text
+
+
+def _cause(error: Exception) -> object:
+    """What the network said, without the client's own objects around it."""
+    reason = getattr(error, "reason", None) or error
+    return getattr(reason.__cause__, "strerror", None) or reason

@@ -26,10 +26,16 @@ _NUMBERED = re.compile(r"(\d+)-(.*)\.(?:yaml|yml)", re.ASCII)
 
 
 def discover(folders: Iterable[Path], problems: Problems, test_file: str = TEST_FILE) -> list[Test]:
-    """The tests of `folders` and all folders below them, by path."""
+    """The tests of `folders` and all folders below them, by path. A folder that cannot be listed is an error: its tests
+    would be missing.
+    """
+
+    def unreadable(error: OSError) -> None:
+        problems.error(f"cannot be read: {error.strerror}", str(error.filename))
+
     found: list[Test] = []
     for folder in dict.fromkeys(folders):
-        for path, below, files in os.walk(folder):
+        for path, below, files in os.walk(folder, onerror=unreadable):
             below.sort()
             found += _of_folder(Path(path), sorted(files), problems, test_file)
     return found

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -68,6 +69,53 @@ def test_a_failure_is_code_1_with_place_message_and_report() -> None:
     assert code is Exit.FAILURE
     assert "✗ suite/chainsaw-test.yaml:5: a, step 1, try assert: failed" in output
     assert json.loads(Path("out/kwok-suites.json").read_text())["tests"][0]["status"] == "failed"
+
+
+@pytest.mark.parametrize("language", ["chainsaw", "kuttl"])
+def test_a_folder_that_cannot_be_listed_is_an_error(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tests would be missing, and the run be green without them."""
+    suite(GOOD)
+    Path("suite/step").mkdir()
+    Path("suite/step/00-a.yaml").write_text("apiVersion: kuttl.dev/v1beta1\nkind: TestStep\n")
+    Path("suite/closed").mkdir()
+
+    def refusing(real: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def listing(path: Any = ".") -> Any:
+            if str(path).endswith("closed"):
+                raise PermissionError(13, "Permission denied", str(path))
+            return real(path)
+
+        return listing
+
+    for name in ("listdir", "scandir"):  # of os: what all ways to list a folder end in
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    with pytest.raises(DataError, match=r"closed: cannot be read: Permission denied"):
+        run("test", "suite", "--no-cluster", "--language", language, "--set", "a=1")
+
+
+def test_a_folder_that_takes_no_report_is_refused_before_anything_runs() -> None:
+    """A run of an hour must not end without its reports."""
+    suite("spec: {steps: [{try: [{script: {content: touch ran}}]}]}\n")
+    Path("file").touch()
+    for path in ("/proc/none", "file/below"):
+        with pytest.raises(UsageError, match="cannot be written to"):
+            run("test", "suite", "--no-cluster", "--allow-scripts", "--report", "JSON", "--report-path", path)
+    for name in ("", "../up", "a/b", ".."):
+        with pytest.raises(UsageError, match="not the name of a file"):
+            run("test", "suite", "--no-cluster", "--allow-scripts", "--report", "JSON", "--report-name", name)
+    assert not Path("suite/ran").exists()
+
+
+def test_a_report_that_cannot_be_written_keeps_the_others_and_the_verdict() -> None:
+    """It is a failure, and the last line still says how the tests ended."""
+    suite(GOOD)
+    Path("kwok-suites-ctrf.json").mkdir()
+    words = ["test", "suite", "--no-cluster", "--set", "a=1", "--report", "CTRF", "--report", "JSON"]
+    result = CliRunner().invoke(cli, words, standalone_mode=False)
+    assert isinstance(result.exception, HarnessError)
+    assert "kwok-suites-ctrf.json: the report cannot be written: Is a directory" in str(result.exception)
+    assert Path("kwok-suites.json").is_file()
+    assert "PASSED 1 test" in result.output
 
 
 def test_nothing_judged_is_code_1_and_0_for_chainsaw() -> None:

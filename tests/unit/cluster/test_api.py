@@ -11,6 +11,7 @@ import pytest
 from harness.cluster import connection
 from harness.cluster.api import ApiError, Cluster, Interrupted, Unreachable, transient
 from harness.errors import ClusterError
+from harness.exits import Exit
 from harness.objects import CONFIGMAPS, FAILED_CREATES, NODES, PODS, Kind
 from tests.fakes.api import FakeApi, Fault
 from tests.fakes.clock import ManualClock, until
@@ -57,6 +58,7 @@ def test_unusable_kubeconfig_is_one_clear_error(
     with pytest.raises(ClusterError) as caught:
         Cluster(file, context=context)
     assert caught.value.where == str(file)
+    assert caught.value.exit is Exit.SETTINGS, "nothing was judged: not the code of a verdict"
 
 
 def test_proxies_from_the_environment_are_not_used(

@@ -37,6 +37,19 @@ def test_live_output_needs_a_terminal_that_wants_it(environment: Mapping[str, st
     assert Console(stdout=Terminal(), stderr=Terminal(), environment=environment).live is live
 
 
+def test_progress_that_cannot_be_written_ends_no_run() -> None:
+    """A closed terminal or a full disk below stderr: clean-up that tells of itself goes on."""
+
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    with Console(stdout=io.StringIO(), stderr=Full()) as console:
+        console.started("cluster")
+        console.note("interrupted")
+        console.failed("cluster", "gone")
+
+
 def test_a_pipe_gets_plain_lines() -> None:
     """One end in a pipe is enough: `make ... | tee log` must stay readable."""
     assert not Console(stdout=io.StringIO(), stderr=Terminal(), environment={}).live

@@ -91,6 +91,16 @@ def test_checks_that_no_catalog_has_are_refused_together(checks: Catalog) -> Non
     assert findings(old, checks) == (f"deployment: {unread}",)
 
 
+@pytest.mark.parametrize("field", ["constraint", "validations"])
+def test_a_field_that_nobody_reads_is_refused(field: str) -> None:
+    """A constraint below a misspelt field would never be evaluated, and the validation be green without it."""
+    with pytest.raises(DataError, match=f"unknown field '{field}'"):
+        declared(**{field: []})
+    overlay = {"apiVersion": HEAD["apiVersion"], "kind": "RecipeMetadata", "spec": {field: []}}
+    with pytest.raises(DataError, match=f"unknown field '{field}'"):
+        Declared.of(Document.parse(yaml.safe_dump(overlay), "recipe.yaml"), "mine")
+
+
 def test_all_problems_of_names_are_told_at_once() -> None:
     """Unknown, of another phase, twice; phases that are not selected are not looked at."""
     blocks = {"deployment": {"checks": ["a", "x", "c", "a"]}, "performance": {"checks": ["y"]}}

@@ -195,6 +195,16 @@ def test_checks_keep_their_order_and_one_failure_fails_all(api: FakeApi, cluster
     assert str(caught.value).count("[chainsaw]") == 3
 
 
+def test_checks_that_look_at_nothing_are_no_pass(api: FakeApi, cluster: Cluster) -> None:
+    """A check that is empty on purpose is skipped: beside another it fails nothing, alone it says nothing."""
+    deploy(api)
+    one, other = Checking(cluster, False, 360, 30).all([check(), check(operation(**AVAILABLE))])
+    assert (one.health, other.health) == (Health.SKIPPED, Health.PASSED)
+    assert require_healthy([one, other]) == "1 passed, 1 skipped"
+    with pytest.raises(Unhealthy, match="no health check was judged"):
+        require_healthy([one])
+
+
 def test_no_check_is_no_pass() -> None:
     """Nothing to look at says nothing about a recipe."""
     with pytest.raises(Unhealthy, match="no component has a health check"):

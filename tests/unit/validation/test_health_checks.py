@@ -111,7 +111,7 @@ def test_plain_objects_are_asserted_one_by_one() -> None:
 
 
 def test_a_check_that_looks_at_nothing_says_so() -> None:
-    """The annotation makes an empty Test one that passes; with operations it is a contradiction."""
+    """The annotation allows an empty Test; with operations it is a contradiction."""
     empty = check() | {"metadata": {"name": "t", "annotations": {"aicr/no-op-check": "true"}}}
     assert read("c", documents(empty))[0].operations == ()
     with pytest.raises(DataError, match="it has operations, but is annotated with"):

@@ -76,7 +76,7 @@ def test_a_url_that_does_not_answer_well_is_bad_data(api: FakeApi) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         sources.read(url, nothing)
     api.stop()
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"cannot be read: Connection refused$"):
         sources.read(url, nothing)
     api.start()
 
@@ -110,7 +110,7 @@ def test_a_configmap_that_is_not_there_or_holds_something_else_is_bad_data(api: 
 def test_an_address_of_no_configmap_is_a_usage_error(place: str) -> None:
     """Before a cluster is asked."""
     with pytest.raises(UsageError, match="names no ConfigMap"):
-        sources.configmap_at(place)
+        sources.read(place, nothing)
 
 
 def test_a_snapshot_that_no_configmap_holds_is_refused_before_anything_is_written() -> None:
