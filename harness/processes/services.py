@@ -58,6 +58,11 @@ class _Attended:
     missing: bool = False  # it has ended, and may come back
     death: ServiceDied | None = None
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether it has ended, and it is not known yet how, or what takes its place."""
+        return self.missing or (self.death is None and not daemons.alive(self.identity))
+
 
 class Services:
     """The services of the cluster in `cluster`; safe for several threads. One object for each cluster and process.
@@ -106,12 +111,16 @@ class Services:
     def check(self, *names: str) -> None:
         """Raise ServiceDied if one of these (of all, where none is named) has ended without being told to.
 
-        What has ended and may come back is waited for.
+        What has ended and may come back is waited for, and so is the news of what has ended just now: who meets the
+        closed port of a service may be quicker than the thread that follows it.
         """
+
+        def concerned() -> list[_Attended]:
+            return [each for name, each in self._attended.items() if name in names or not names]
+
         with self._changed:
-            concerned = [each for name, each in self._attended.items() if name in names or not names]
-            self._changed.wait_for(lambda: not any(each.missing for each in concerned), _BACK_SECONDS)
-            for attended in concerned:
+            self._changed.wait_for(lambda: not any(each.unsettled for each in concerned()), _BACK_SECONDS)
+            for attended in concerned():
                 if attended.death is not None:
                     raise attended.death
 

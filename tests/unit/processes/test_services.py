@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread, current_thread, main_thread
 
 import pytest
 
@@ -107,6 +107,36 @@ def test_a_death_is_told_at_once_with_the_last_words(cluster: Path, tmp_path: Pa
     with pytest.raises(ServiceDied, match=r"sleeper was killed by SIGKILL.*\nI sleep") as caught:
         services.check()
     assert caught.value.where == str(services.home("sleeper") / "log")
+
+
+def test_a_death_that_is_not_known_yet_is_waited_for(
+    cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who meets a closed port and asks before the thread that follows the service knows, is told of the death too."""
+    looked = Event()
+    until_ended, alive = daemons.until_ended, daemons.alive
+
+    def late(identity: daemons.Identity) -> int | None:
+        status = until_ended(identity)
+        looked.wait(5)
+        return status
+
+    def seen(identity: daemons.Identity) -> bool:
+        running = alive(identity)
+        if not running and current_thread() is main_thread():
+            looked.set()
+        return running
+
+    monkeypatch.setattr(daemons, "until_ended", late)
+    services = Services(cluster)
+    services.ensure(just(sleeper(tmp_path)), 5.0)
+    identity = services.identity("sleeper")
+    assert identity is not None
+    os.kill(identity.pid, signal.SIGKILL)
+    until(lambda: not alive(identity))
+    monkeypatch.setattr(daemons, "alive", seen)
+    with pytest.raises(ServiceDied, match="sleeper was killed by SIGKILL"):
+        services.check()
 
 
 def test_what_died_is_started_again(cluster: Path, tmp_path: Path) -> None:
