@@ -77,9 +77,7 @@ def until_ended(identity: Identity) -> int | None:
     child = _started.get(identity)
     if child is None:
         return None
-    status = child.wait()
-    _started.pop(identity, None)
-    return status
+    return child.wait()  # kept, for all who follow it learn how it ended
 
 
 @atexit.register

@@ -109,6 +109,21 @@ def test_a_death_is_told_at_once_with_the_last_words(cluster: Path, tmp_path: Pa
     assert caught.value.where == str(services.home("sleeper") / "log")
 
 
+def test_all_who_follow_a_service_learn_how_it_ended(cluster: Path, tmp_path: Path) -> None:
+    """Several services of one harness may attend the same process, as when cell after cell uses one cluster."""
+    plan = just(sleeper(tmp_path))
+    both = [Services(cluster), Services(cluster)]
+    for services in both:
+        services.ensure(plan, 5.0)
+    identity = both[0].identity("sleeper")
+    assert identity is not None
+    os.kill(identity.pid, signal.SIGKILL)
+    for services in both:
+        assert services.died.wait(5)
+        with pytest.raises(ServiceDied, match="sleeper was killed by SIGKILL"):
+            services.check()
+
+
 def test_a_death_that_is_not_known_yet_is_waited_for(
     cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
