@@ -223,9 +223,9 @@ def _is(entry: Entry, image: Image | None) -> bool:
 def _missing(states: Sequence[ImageState], why: Mapping[str, str], engine: Engine) -> ImageMissing:
     lines = [f"{each.name} ({each.reference}): {why[each.reference]}" for each in states if each.reference in why]
     return ImageMissing(
-        f"{engine.name} has not all images, and cannot have these\n  " + "\n  ".join(lines),
-        do="kwok-harness images load FILE, which `kwok-harness images save FILE` wrote on a machine that can pull;\n"
-        "  or RUNTIME=host, which needs none",
+        f"{engine.name} does not have these images and cannot pull them\n  " + "\n  ".join(lines),
+        do="load them from a machine that can pull: `kwok-harness images save FILE` there, `images load FILE` here;\n"
+        "  or use RUNTIME=host, which needs none",
     )
 
 

@@ -441,7 +441,7 @@ def test_a_thousand_nodes_are_ready_and_can_be_another_set(cluster: Cluster) -> 
     many = plan(2, 998)
     apply_nodes(cluster, many, Deadline.after(300), Silent())
     assert len(cluster.list(NODES).items) == 1000
-    wait(cluster, [NODES], NodesReady(tuple(node["metadata"]["name"] for node in many)), Deadline.after(5))
+    wait(cluster, [NODES], NodesReady(tuple(node["metadata"]["name"] for node in many)), Deadline.after(60))
 
     apply_nodes(cluster, plan(2, 4, "gb200"), Deadline.after(120), Silent())
     found = cluster.list(NODES).items
