@@ -56,7 +56,7 @@ MIRROR_CREDENTIALS = "chart-mirror"
 SERVICES = CONTROLLER, REPO_SERVER, REDIS = "argocd-application-controller", "argocd-repo-server", "argocd-redis"
 _LOGS = {"argo-reposerver": REPO_SERVER, "argo-appcontroller": CONTROLLER, "argo-redis": REDIS}
 _CRDS = ("application-crd.yaml", "appproject-crd.yaml")  # without ApplicationSets: a megabyte, and no controller
-RESYNC_SECONDS = 10  # everything is compared again; with 60, operations that wait for a namespace were seen to stay so
+RESYNC_SECONDS = 60  # everything is compared again; 120 to 180 by default. What waits is asked for before (lanes)
 # The longest pause before what differs is applied again: 2, 6, 18, 30 seconds; 300 by default. A field that the API
 # server does not keep differs for ever.
 SELF_HEAL_SECONDS = 30
