@@ -64,8 +64,7 @@ _PASS_AFTER_SUCCESS = {("OutOfSync", "Healthy"), ("Synced", "Degraded"), ("Synce
 _RETRIES_FORGIVEN = 2  # a chart's own CRDs and namespaces take one or two
 _RETRY_NOTE = re.compile(r"\.? Retrying attempt #\d+ at .*$")  # has a time of day in it
 _WAITS_FOR = "waiting for healthy state of "
-# Kinds that are as they should be as soon as they are there.
-_WAITS_FOR_NOTHING = (f"{_WAITS_FOR}apiextensions.k8s.io/CustomResourceDefinition/", f"{_WAITS_FOR}/Namespace/")
+_WAITS_FOR_CRD = f"{_WAITS_FOR}apiextensions.k8s.io/CustomResourceDefinition/"
 _NEW_KIND = "unable to resolve parseableType"  # Argo CD learns of the fields of a new CRD's objects seconds later
 _READIED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod")  # by KWOK, as fast as they are bound
 _ATTEMPT = timedelta(seconds=30)  # what an attempt takes at most until it is refused, on a busy machine
@@ -151,8 +150,8 @@ def progress(objects: Objects) -> dict[str, bool]:
 def waiting_for_nothing(objects: Objects) -> dict[tuple[Kind, Key], str]:
     """Applications that Argo CD would look at again only at its next resync, and why each is worth a look before.
 
-    Their operation waits for CRDs or namespaces, which are healthy in no time, or for claims that are bound by now; or
-    they could not be compared. What is merely out of sync Argo CD comes back to by itself, to heal it.
+    Their operation waits for CRDs, which are healthy in no time, or for claims that are bound by now; or they could not
+    be compared. What is merely out of sync Argo CD comes back to by itself, to heal it.
     """
     return {(APPLICATIONS, key_of(app)): why for app in objects.all(APPLICATIONS) if (why := _asleep(app, objects))}
 
@@ -162,7 +161,7 @@ def _asleep(app: Object, objects: Objects) -> str:
     operation = _operation(app)
     message = str(operation.get("message"))
     claims = [phase(claim) for claim in _awaited_claims(app, objects)]
-    if message.startswith(_WAITS_FOR_NOTHING) or (claims and all(each == "Bound" for each in claims)):
+    if message.startswith(_WAITS_FOR_CRD) or (claims and all(each == "Bound" for each in claims)):
         return message
     return "; ".join(": ".join(each) for each in _errors(app))
 

@@ -573,14 +573,13 @@ def test_progress_tells_whose_operation_has_begun_and_who_passes() -> None:
     ("message", "found"),
     [
         ("waiting for healthy state of apiextensions.k8s.io/CustomResourceDefinition/a.example.com", True),
-        ("waiting for healthy state of /Namespace/web", True),
         ("waiting for healthy state of apps/Deployment/web", False),
         ("successfully synced (all tasks run)", False),
         (None, False),
     ],
 )
-def test_an_operation_that_waits_for_a_crd_or_a_namespace_is_found(message: str | None, found: bool) -> None:
-    """Only for these: what a Deployment or a child waits for takes its time, and ends with an event."""
+def test_an_operation_that_waits_for_a_crd_is_found(message: str | None, found: bool) -> None:
+    """Only for a CRD: what a Deployment or a child waits for takes its time, and ends with an event."""
     waits = changed(application("web", phase="Running"), "status.operationState.message", message)
     idle = argocd.waiting_for_nothing(objects_of([waits, application("new", phase="")]))
     assert idle == ({(argocd.APPLICATIONS, ("argocd", "web")): message} if found else {})
