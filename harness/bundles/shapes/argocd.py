@@ -28,8 +28,10 @@ from harness.recipes.values import NodePlacement, SetOverride
 
 # A release that a later bundle does not have any more is pruned with all that it made, not without.
 _WITH_ITS_RESOURCES = "resources-finalizer.argocd.argoproj.io"
-# A child whose chart has a post-delete hook gets two finalizers more, from Argo CD itself. A root that takes them away
-# again, as they are not in its manifests, is out of sync each time that the child was compared.
+# A child whose chart has a post-delete hook gets two finalizers more, from Argo CD itself. They are not in the root's
+# manifests, so they would put the root out of sync each time that the child was compared. Only the comparison leaves
+# them out: with RespectIgnoreDifferences a sync of the root writes children with the status that it remembers of them,
+# and one whose operation has just ended then says for ever that it is running.
 _FINALIZERS_OF_CHILDREN = {
     "group": "argoproj.io",
     "kind": "Application",
@@ -102,7 +104,7 @@ def root(name: str, source: Mapping[str, Any], *options: str) -> dict[str, Any]:
             "destination": {"server": _IN_CLUSTER, "namespace": ARGOCD_NAMESPACE},
             "syncPolicy": {
                 "automated": {"prune": True, "selfHeal": True},
-                "syncOptions": [*options, "RespectIgnoreDifferences=true"],
+                **({"syncOptions": list(options)} if options else {}),
             },
             "ignoreDifferences": [_FINALIZERS_OF_CHILDREN],
         },

@@ -14,6 +14,7 @@ from harness.bundles.contract.check import check
 from harness.bundles.delivery import Target
 from harness.bundles.model import Bundle
 from harness.bundles.read import read_delivery
+from harness.bundles.shapes import argocd
 from harness.errors import DataError, UsageError
 from harness.formats import go_yaml
 from harness.publishing.oci.artifact import pack_chart, pack_directory
@@ -196,3 +197,11 @@ def test_real_recipes_are_delivered_as_the_aicr_command_line_delivers_them(
     assert set(ours.releases) == set(theirs.releases)
     assert set(ours.generators) == set(theirs.generators)
     assert set(ours.sources) == set(theirs.sources)
+
+
+def test_a_root_leaves_the_finalizers_of_its_children_out_of_the_comparison_alone() -> None:
+    """What a sync respects it writes back as it remembers it, and with it the status of an Application."""
+    spec = argocd.root("top", {"path": "."}, "ServerSideApply=true")["spec"]
+    assert [each["jsonPointers"] for each in spec["ignoreDifferences"]] == [["/metadata/finalizers"]]
+    assert spec["syncPolicy"]["syncOptions"] == ["ServerSideApply=true"]
+    assert "syncOptions" not in argocd.root("top", {"path": "."})["spec"]["syncPolicy"]
