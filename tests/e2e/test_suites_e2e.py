@@ -107,7 +107,6 @@ def test_the_examples_of_chainsaw_end_as_upstream_states(
     up: RunningCluster, tmp_path: Path, tools: Callable[[str], Path]
 ) -> None:
     """All but the one that makes a cluster of kind, and the one that waits for a pod to be ready."""
-    pytest.importorskip("cel_expr_python")
     found = examples(up, tmp_path, tools, "examples", "--exclude", "dynamic|^wait$")
     expected = yaml.safe_load((CORPUS / "expected.yaml").read_text())["e2e/examples"]
     passed, apart = {"passed"}, {"skipped"}

@@ -13,7 +13,6 @@ from harness.assertions.tree import compile_tree
 
 
 def judged(tree: Any, value: Any, engine: str = "jp", **bindings: Any) -> Any:
-    pytest.importorskip("cel_expr_python.cel", reason="the extra kwok-harness[cel] is not installed")
     return compile_tree(tree, engine=engine).judge(value, Context(bindings=bindings))
 
 
@@ -72,7 +71,6 @@ def test_what_cel_cannot_evaluate_ends_the_operation(tree: Any, why: str) -> Non
 @pytest.mark.parametrize(("text", "column"), [("(cel;1 +)", 9), ("(cel;nope(1))", 10), ("(cel;ip('1'))", 8)])
 def test_what_does_not_compile_is_refused_with_its_column(text: str, column: int) -> None:
     """A library of Kubernetes that is not there, too."""
-    pytest.importorskip("cel_expr_python.cel", reason="the extra kwok-harness[cel] is not installed")
     with pytest.raises(TreeInvalid) as caught:
         compile_tree({text: 1})
     assert caught.value.column == column

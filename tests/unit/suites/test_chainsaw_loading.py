@@ -392,7 +392,6 @@ def test_folders_are_discovered_as_chainsaw_does() -> None:
 @pytest.mark.parametrize(("folder", "count"), [("chainsaw/e2e/examples", 44), ("aicr", 36)])
 def test_real_suites_load_without_an_error(folder: str, count: int) -> None:
     """chainsaw's own examples, and the conformance suites and command line tests of aicr."""
-    pytest.importorskip("cel_expr_python")
     problems = Problems()
     [suite] = suites.load([CORPUS.parent / folder], problems)
     assert not problems.errors
