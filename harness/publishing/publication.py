@@ -28,7 +28,7 @@ from harness.publishing.git.transport import GIT
 from harness.publishing.oci.artifact import unpack
 from harness.publishing.oci.registry import Published as Artifact
 from harness.publishing.oci.registry import Registry, TagTaken, content_digest
-from harness.publishing.oci.transport import OCI
+from harness.publishing.oci.transport import OCI, pack
 from harness.publishing.transport import Client, Parcel, Place, Published, Transport
 from harness.recipes.model import Recipe
 
@@ -99,9 +99,9 @@ class Ordered:
         return self._delivery
 
     def push(self, client: Client) -> Pushed:
-        deliver, registry = client.deliver, client
-        if not isinstance(registry, Registry):
+        if not isinstance(client, Registry):
             raise TypeError("this bundler pushes to registries only")
+        registry = client
         asked = self.target.at(registry.host)
         if self.bundler.mirrors:
             asked = replace(asked, repository=f"{asked.parent.removeprefix('oci://')}/{AS_MADE}/{asked.name}")
@@ -114,8 +114,8 @@ class Ordered:
         directory = self.directory / self.target.name if pulled(self.shape).is_chart else self.directory
         if self.bundler.mirrors:
             mirror_tree(directory, self.shape, self.bundler.mirrors)
-            artifact = OCI.pack(directory, pulled(self.shape), self.target)
-            published = deliver(artifact, self.target)
+            artifact = pack(directory, pulled(self.shape), self.target)
+            published = registry.deliver(artifact, self.target)
             manifest, layer = json.loads(artifact.manifest), artifact.layer or b""
         delivery = _checked(directory, self.shape, self.target, manifest, layer, self.releases)
         self._delivery = delivery

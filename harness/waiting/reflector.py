@@ -213,24 +213,23 @@ class Watching:
         threading.Thread(target=guarded, name=name, daemon=True).start()
 
 
-class _Follower:
+@dataclass(eq=False)
+class _Source:
+    """One kind, and what its news is told to."""
+
+    _cluster: Cluster
+    kind: Kind
+    _narrow: Narrow
+    _messages: queue.SimpleQueue[Message]
+    _over: threading.Event
+    _clock: Clock
+
+
+@dataclass(eq=False)
+class _Follower(_Source):
     """One kind: its last resourceVersion ("" asks for a new LIST) and the stream that is open, if one is."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        kind: Kind,
-        narrow: Narrow,
-        messages: queue.SimpleQueue[Message],
-        over: threading.Event,
-        clock: Clock,
-    ) -> None:
-        self.kind = kind
-        self._narrow = narrow
-        self._cluster = cluster
-        self._messages = messages
-        self._over = over
-        self._clock = clock
+    def __post_init__(self) -> None:
         self._backoff = Backoff()
         self._expiries = Backoff()  # apart: the 410 of a server that is back must not wait as its absence did
         self._revision = ""
@@ -289,24 +288,8 @@ class _Follower:
                     self._messages.put(Changed(self.kind, event, item, self._clock()))
 
 
-class _Reader:
+class _Reader(_Source):
     """One kind that cannot be watched, and is read again and again; trouble is told, and what was read before stays."""
-
-    def __init__(
-        self,
-        cluster: Cluster,
-        kind: Kind,
-        narrow: Narrow,
-        messages: queue.SimpleQueue[Message],
-        over: threading.Event,
-        clock: Clock,
-    ) -> None:
-        self.kind = kind
-        self._cluster = cluster
-        self._narrow = narrow
-        self._messages = messages
-        self._over = over
-        self._clock = clock
 
     def run(self) -> None:
         while not self._over.is_set():

@@ -16,6 +16,7 @@ from harness.processes import daemons
 from harness.processes.ports import free_ports
 from tests.e2e.machine import LIMIT, Machine, wait_for
 from tests.e2e.short_recipes import shorten
+from tests.e2e.whole_recipe import passes
 
 pytestmark = pytest.mark.e2e
 
@@ -65,22 +66,10 @@ def first_cause(machine: Machine) -> dict[str, str]:
 @pytest.mark.parametrize("lane", LANES)
 def test_a_recipe_passes_and_leaves_nothing(machine: Machine, lane: str) -> None:
     """The same workloads on the same nodes as under helm; afterwards no process and no cluster."""
-    done = machine.run("run", "eks-training", "--deployer", lane, "--json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    outcome = json.loads(done.stdout)
-    assert "54 pods of 20 workloads are where they belong, on 6 nodes" in outcome["reason"]
-    assert re.fullmatch(r"sha256:[0-9a-f]{64}", outcome["facts"]["digest"])
-    assert {phase["name"] for phase in outcome["phases"]} >= {"infrastructure", "pack", "push", "sync", "verify"}
-    assert machine.processes() == []
-    assert machine.clusters() == []
-    components = outcome["facts"]["components"]
-    assert len(components) == 13
-    assert all(0 < each["applied"] <= each["ready"] < outcome["seconds"] for each in components)
-    explained = machine.run("explain", outcome["runId"])
-    assert explained.returncode == 0, explained.stdout
-    assert "all as recorded" in explained.stdout
+    phases = {"infrastructure", "pack", "push", "sync", "verify"}
+    story = passes(machine, lane, digest=r"sha256:[0-9a-f]{64}", phases=phases)
     if lane == "flux-oci":
-        assert re.search(r"HelmRelease flux-system/training-job nudged: what it depends on is ready", explained.stdout)
+        assert re.search(r"HelmRelease flux-system/training-job nudged: what it depends on is ready", story)
 
 
 def test_the_same_recipe_has_the_same_digest(machine: Machine, data: Path) -> None:

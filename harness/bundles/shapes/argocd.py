@@ -47,7 +47,7 @@ def files(recipe: Recipe, sets: Sequence[SetOverride], placement: NodePlacement,
     """A bundle's content by path, for an artifact at `target`. Raises DataError for what cannot be bundled."""
     found = releases(recipe, sets, placement)
     waves = levels(found)
-    tree = {APP_OF_APPS: dump(_root(target)), "recipe.yaml": dump(recipe.document())}
+    tree = {APP_OF_APPS: dump(app_of_apps(target)), "recipe.yaml": dump(recipe.document())}
     for release in found:
         helm = {"values": dump(release.values).decode()}
         source = {**chart_source(release, target.url, target.tag), "helm": helm}
@@ -111,7 +111,8 @@ def root(name: str, source: Mapping[str, Any], *options: str) -> dict[str, Any]:
     }
 
 
-def _root(target: Target) -> dict[str, Any]:
+def app_of_apps(target: Target) -> dict[str, Any]:
+    """The root of a bundle with an application.yaml in each folder, wherever Argo CD pulls it from."""
     directory = {"recurse": True, "include": "*/application.yaml"}
     source = {"repoURL": target.url, "targetRevision": target.tag, "path": ".", "directory": directory}
     return root(ROOT, source)

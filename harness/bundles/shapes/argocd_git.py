@@ -8,7 +8,7 @@ And a chart at a repository has two sources, the chart and, as `values`, the rep
 from collections.abc import Sequence
 from typing import Any
 
-from harness.bundles.applications import APP_OF_APPS, ROOT, applications, argocd_delivery, included, root_application
+from harness.bundles.applications import APP_OF_APPS, applications, argocd_delivery, included, root_application
 from harness.bundles.charts import remote_source
 from harness.bundles.contract import argocd as rules
 from harness.bundles.contract import artifact
@@ -16,7 +16,7 @@ from harness.bundles.contract import git as git_rules
 from harness.bundles.delivery import Target
 from harness.bundles.mirrors.files import application as mirrored_application
 from harness.bundles.shape import PulledShape
-from harness.bundles.shapes.argocd import application, chart_files, root
+from harness.bundles.shapes.argocd import app_of_apps, application, chart_files
 from harness.bundles.shapes.releases import Release, levels, page, releases
 from harness.formats.go_yaml import dump
 from harness.recipes.model import Recipe
@@ -30,9 +30,7 @@ def files(recipe: Recipe, sets: Sequence[SetOverride], placement: NodePlacement,
     """A bundle's content by path, for the repository at `target`. Raises DataError for what cannot be bundled."""
     found = releases(recipe, sets, placement)
     waves = levels(found)
-    directory = {"recurse": True, "include": "*/application.yaml"}
-    top = root(ROOT, {**_ours(target), "path": ".", "directory": directory})
-    tree = {APP_OF_APPS: dump(top), "recipe.yaml": dump(recipe.document())}
+    tree = {APP_OF_APPS: dump(app_of_apps(target)), "recipe.yaml": dump(recipe.document())}
     for release in found:
         tree[f"{release.folder}/application.yaml"] = dump(_application(release, waves[release.name], target))
         tree[f"{release.folder}/{_VALUES}"] = dump(release.values)

@@ -43,6 +43,14 @@ def files(recipe: Recipe, sets: Sequence[SetOverride], placement: NodePlacement,
         )
         if not release.chart.repository:
             resources[f"{release.name}/artifactgenerator.yaml"] = _generator(release)
+    readme = page(_README, recipe, found, f"{target.repository}:{target.tag}")
+    return content(recipe, found, resources, readme)
+
+
+def content(
+    recipe: Recipe, found: Sequence[Release], resources: Mapping[str, Mapping[str, Any]], readme: bytes
+) -> dict[str, bytes]:
+    """A bundle's files by path: the objects, the kustomization that lists them, and the charts of the releases."""
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
@@ -53,7 +61,7 @@ def files(recipe: Recipe, sets: Sequence[SetOverride], placement: NodePlacement,
         **{path: dump(item) for path, item in resources.items()},
         **{f"{release.name}/chart/{path}": data for release in found for path, data in release.files.items()},
         "recipe.yaml": dump(recipe.document()),
-        "README.md": page(_README, recipe, found, f"{target.repository}:{target.tag}"),
+        "README.md": readme,
     }
 
 

@@ -15,9 +15,8 @@ from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE, Target
 from harness.bundles.kustomization import KUSTOMIZATION, documents, flux_delivery
 from harness.bundles.mirrors.files import repositories, repository
 from harness.bundles.shape import PulledShape
-from harness.bundles.shapes.flux import helm_release, helm_repository, source_names
+from harness.bundles.shapes.flux import content, helm_release, helm_repository, source_names
 from harness.bundles.shapes.releases import Release, page, releases
-from harness.formats.go_yaml import dump
 from harness.recipes.model import Recipe
 from harness.recipes.values import NodePlacement, SetOverride
 
@@ -30,18 +29,7 @@ def files(recipe: Recipe, sets: Sequence[SetOverride], placement: NodePlacement,
     for release in found:
         local = None if release.chart.repository else _chart(release)
         resources[f"{release.name}/helmrelease.yaml"] = helm_release(release, sources, local)
-    kustomization = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": sorted(resources),
-    }
-    return {
-        KUSTOMIZATION: dump(kustomization),
-        **{path: dump(item) for path, item in resources.items()},
-        **{f"{release.name}/chart/{path}": data for release in found for path, data in release.files.items()},
-        "recipe.yaml": dump(recipe.document()),
-        "README.md": page(_README, recipe, found, target.url),
-    }
+    return content(recipe, found, resources, page(_README, recipe, found, target.url))
 
 
 def _chart(release: Release) -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """The Git server as what bundles are pushed to and pulled from, and the user's own in its place."""
 
 import os
-import ssl
-from pathlib import Path
 
-from harness.errors import GitRefused, GitUnreachable, SettingsError
+from harness.errors import GitRefused, GitUnreachable
+from harness.installers.authority import authority
 from harness.installers.git.configuration import NAME, credentials, elsewhere, repositories
 from harness.installers.git.kind import ADDRESS
 from harness.installers.installer import KindSite, Site, Store, failing_as
@@ -28,19 +27,7 @@ def _external(settings: Settings) -> Access | None:
     there = elsewhere(settings)
     if there is None:
         return None
-    return Access(there, Credentials.of(os.environ), _authority(settings.git.ca))
-
-
-def _authority(file: str) -> Path | None:
-    if not file:
-        return None
-    try:
-        ssl.create_default_context(cafile=file)
-    except OSError as error:  # ssl.SSLError is one
-        unread = not isinstance(error, ssl.SSLError)
-        what = f"cannot be read: {error.strerror}" if unread else "no certificate was found in it"
-        raise SettingsError(what, where=f"git.ca={file}", do="name a file with certificates in PEM") from error
-    return Path(file).absolute()
+    return Access(there, Credentials.of(os.environ), authority(settings.git.ca, "git.ca"))
 
 
 def check(site: Site | KindSite) -> None:

@@ -1,13 +1,11 @@
 """How the registry is configured, whatever it runs in, how it is known, and the evidence that it leaves."""
 
-import ssl
-from pathlib import Path
-
 import yaml
 
-from harness.errors import RegistryUnreachable, SettingsError
+from harness.errors import RegistryUnreachable
 from harness.evidence.collect import Collector
 from harness.evidence.collectors import EvidenceSite
+from harness.installers.authority import authority
 from harness.installers.reachable import Served
 from harness.processes.ports import REGISTRY
 from harness.publishing.oci.address import Access, Address
@@ -41,20 +39,7 @@ def access(settings: Settings) -> Access:
     there = elsewhere(settings)
     if there is None:
         return Access(address(settings))
-    return Access(there, find(there.host), _authority(settings.registry.ca))
-
-
-def _authority(file: str) -> Path | None:
-    if not file:
-        return None
-    try:
-        ssl.create_default_context(cafile=file)
-    except OSError as error:  # ssl.SSLError is one
-        what = (
-            "no certificate was found in it" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
-        )
-        raise SettingsError(what, where=f"registry.ca={file}", do="name a file with certificates in PEM") from error
-    return Path(file).absolute()
+    return Access(there, find(there.host), authority(settings.registry.ca, "registry.ca"))
 
 
 def configuration(listen: str, identity: str) -> str:

@@ -14,8 +14,9 @@ def _target(registry: Address, recipe: str, lane: str, content: str, shape: Pull
     return Target(registry.repository(recipe), tag, plain_http=registry.plain_http)
 
 
-def _pack(directory: Path, shape: PulledShape, target: Target) -> Artifact:
+def pack(directory: Path, shape: PulledShape, target: Target) -> Artifact:
+    """A bundle as an artifact: a chart, or one layer."""
     return pack_chart(directory, version=target.tag) if shape.is_chart else pack_directory(directory)
 
 
-OCI = Transport(name="oci", target=_target, pack=_pack)
+OCI = Transport(name="oci", target=_target, pack=pack)

@@ -8,6 +8,7 @@ from typing import Any
 from harness.errors import DataError, UsageError
 from harness.formats.documents import Document as Yaml
 from harness.suites.fields import named
+from harness.suites.merging import merged
 from harness.suites.problems import Problems
 
 _INDEX = re.compile(r"(.*?)((?:\[\d+\])*)", re.DOTALL)
@@ -24,20 +25,12 @@ def read(
             for document in Yaml.read_all(file):
                 if not isinstance(document.data, dict):
                     raise DataError(f"expected a mapping, got {named(document.data)}", where=str(file))
-                values = _merged(values, document.data)
+                values = merged(values, document.data)
     for texts, typed in ((set_, True), (set_string, False)):
         for text in texts:
             for part in _split(text, ","):
                 _assign(values, part, typed=typed)
     return values
-
-
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in over.items():
-        known = result.get(key)
-        result[key] = _merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
-    return result
 
 
 def _split(text: str, separator: str) -> list[str]:

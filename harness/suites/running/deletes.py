@@ -12,11 +12,11 @@ from harness.objects import Kind
 from harness.suites.model import Expectation, ObjectReference
 from harness.suites.running.clients import Client, KindUnknown, WriteRefused
 from harness.suites.running.failures import NotJudged, OperationFailed
-from harness.suites.running.judging import recorded
+from harness.suites.running.judging import until_passed
 from harness.suites.running.scope import Scope
 from harness.suites.running.situation import Situation
 from harness.suites.running.writes import expected, named
-from harness.waiting.loop import Cancelled, Expired, wait
+from harness.waiting.loop import Cancelled, Expired
 from harness.waiting.reflector import Narrow
 
 Object = dict[str, Any]
@@ -86,16 +86,8 @@ def remove(
     namespace = str(metadata.get("namespace") or "")
     gate = Vanished(kind, namespace, str(metadata["name"]), str(metadata.get("uid") or ""))
     try:
-        with recorded(situation.recorder, gate, gate.kinds, deadline.remaining) as observe:
-            wait(
-                client.cluster,
-                gate.kinds,
-                gate,
-                deadline,
-                observe=observe,
-                cancelled=situation.cancelled,
-                narrow={kind: Narrow(namespace, gate.name)},
-            )
+        narrow = {kind: Narrow(namespace, gate.name)}
+        until_passed(client.cluster, gate, deadline, situation.recorder, situation.cancelled, narrow=narrow)
     except Expired as expired:
         verdict = expired.verdict.reason if expired.verdict is not None else expired.what
         raise OperationFailed(

@@ -3,7 +3,7 @@
 Where listing and watching are forbidden the objects are read once a second, and the finding says so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -82,8 +82,7 @@ class Judging:
             if not gate.wanted or not error.may_come:
                 raise
         served = KindServed(target.api_version, target.kind)
-        with recorded(self._recorder, served, served.kinds, deadline.remaining) as observe:
-            wait(client.cluster, served.kinds, served, deadline, observe=observe, cancelled=self._cancelled)
+        until_passed(client.cluster, served, deadline, self._recorder, self._cancelled)
         client.forget()
         return client.kind(target.api_version, target.kind)
 
@@ -134,16 +133,9 @@ class _Watched:
     def _wait(self) -> Finding:
         gate, cluster = self._gate, self._client.cluster if self._client else _NO_CLUSTER
         self._last = Objects({kind: {} for kind in gate.kinds})
-        with recorded(self._recorder, gate, gate.kinds, self._deadline.remaining, self._seen) as observe:
-            passed = wait(
-                cluster,
-                gate.kinds,
-                gate,
-                self._deadline,
-                observe=observe,
-                cancelled=self._cancelled,
-                narrow=self._narrowed(),
-            )
+        passed = until_passed(
+            cluster, gate, self._deadline, self._recorder, self._cancelled, observe=self._seen, narrow=self._narrowed()
+        )
         return self._ended(Status.PASSED, passed.reason)
 
     def _at_once(self) -> Finding:
@@ -262,6 +254,22 @@ def _age(item: Object, now: datetime) -> float:
         return max(0.0, round((now - datetime.fromisoformat(latest)).total_seconds(), 1))
     except (ValueError, TypeError):
         return 0.0
+
+
+def until_passed(
+    cluster: Cluster,
+    gate: Gate,
+    deadline: Deadline,
+    recorder: Recorder | None,
+    cancelled: Event | None,
+    *,
+    observe: Observe | None = None,
+    narrow: Mapping[Kind, Narrow] | None = None,
+) -> Passed:
+    """Wait until the gate passes, recorded where there is a recorder. Raises what `wait` raises."""
+    kinds = tuple(gate.kinds)
+    with recorded(recorder, gate, kinds, deadline.remaining, observe) as seen:
+        return wait(cluster, kinds, gate, deadline, observe=seen, cancelled=cancelled, narrow=narrow)
 
 
 @contextmanager

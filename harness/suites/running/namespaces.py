@@ -10,6 +10,7 @@ from harness.deadline import Deadline
 from harness.errors import ClusterError
 from harness.gates.combining import there
 from harness.objects import NAMESPACES, SERVICE_ACCOUNTS
+from harness.suites.merging import merged
 from harness.suites.model import Suite, Test
 from harness.suites.running.clients import Client
 from harness.suites.running.failures import OperationFailed
@@ -56,7 +57,7 @@ def document(name: str, template: Any, engine: str, scope: Scope) -> dict[str, A
     over = scope.value(template, seen=base, engine=engine)
     if not isinstance(over, dict):
         raise OperationFailed("the namespace template is not a mapping")
-    return _merged(base, over)
+    return merged(base, over)
 
 
 def made(client: Client, item: Mapping[str, Any], *, timeout: float) -> dict[str, Any] | None:
@@ -98,11 +99,3 @@ def with_account(client: Client, namespace: str, situation: Situation) -> None:
         )
     except (Expired, ClusterError) as error:
         raise OperationFailed(f"namespace {namespace} has no ServiceAccount default: {error.what}") from error
-
-
-def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in over.items():
-        known = result.get(key)
-        result[key] = _merged(known, value) if isinstance(known, dict) and isinstance(value, Mapping) else value
-    return result

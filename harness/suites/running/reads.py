@@ -16,12 +16,12 @@ from harness.suites.model import ObjectReference, Proxy, Show, WaitFor
 from harness.suites.running.clients import Client
 from harness.suites.running.deletes import found
 from harness.suites.running.failures import CannotBeJudgedHere, NotJudged, OperationFailed
-from harness.suites.running.judging import recorded
+from harness.suites.running.judging import until_passed
 from harness.suites.running.scope import Scope
 from harness.suites.running.situation import Situation
 from harness.suites.running.writes import named
 from harness.verdict import Waiting
-from harness.waiting.loop import Expired, GateFailed, wait
+from harness.waiting.loop import Expired, GateFailed
 from harness.waiting.reflector import Narrow
 
 Object = Mapping[str, Any]
@@ -40,16 +40,8 @@ def awaited(action: WaitFor, client: Client, scope: Scope, situation: Situation,
     narrow = Narrow(namespace, name, scope.text(reference.selector))
     deadline = situation.within(timeout)
     try:
-        with recorded(situation.recorder, gate, gate.kinds, deadline.remaining) as observe:
-            passed = wait(
-                client.cluster,
-                gate.kinds,
-                gate,
-                deadline,
-                observe=observe,
-                cancelled=situation.cancelled,
-                narrow={kind: narrow},
-            )
+        cluster, recorder = client.cluster, situation.recorder
+        passed = until_passed(cluster, gate, deadline, recorder, situation.cancelled, narrow={kind: narrow})
     except GateFailed as failed:
         raise OperationFailed(failed.what) from failed
     except Expired as expired:

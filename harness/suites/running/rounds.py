@@ -17,7 +17,7 @@ from harness.suites.record import Status
 from harness.suites.running import programs, proofs
 from harness.suites.running.clients import Client
 from harness.suites.running.failures import NotJudged, OperationFailed
-from harness.suites.running.judging import Finding, recorded
+from harness.suites.running.judging import Finding, recorded, until_passed
 from harness.suites.running.scope import Scope
 from harness.suites.running.situation import Situation
 from harness.verdict import Passed, Verdict, Waiting
@@ -93,15 +93,8 @@ class _Round:
                 if not getattr(error, "may_come", False):
                     raise
             gate = KindServed(api_version, name)
-            with recorded(self._situation.recorder, gate, gate.kinds, self._deadline.remaining) as observe:
-                wait(
-                    self._client.cluster,
-                    gate.kinds,
-                    gate,
-                    self._deadline,
-                    observe=observe,
-                    cancelled=self._situation.cancelled,
-                )
+            situation = self._situation
+            until_passed(self._client.cluster, gate, self._deadline, situation.recorder, situation.cancelled)
             self._client.forget()
         return self._client.kind(api_version, name)
 

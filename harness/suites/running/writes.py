@@ -77,8 +77,7 @@ def _apply(
     there = _there(kind, item, client)
     if there is None:
         return _create_now(action, kind, item, client, situation, deadline)
-    patch = {**item, "metadata": {**item["metadata"], "resourceVersion": there["metadata"]["resourceVersion"]}}
-    done = client.merge(kind, patch, dry_run=action.dry_run, timeout=deadline.remaining)
+    done = client.merge(kind, _upon(there, item), dry_run=action.dry_run, timeout=deadline.remaining)
     return _changed(there, done, kind, situation, action), "configured"
 
 
@@ -93,22 +92,29 @@ def _create(
 def _update(
     action: Write, kind: Kind, item: Object, client: Client, situation: Situation, deadline: Deadline
 ) -> tuple[Object, str]:
-    there = _there(kind, item, client)
-    if there is None:
-        raise OperationFailed("the resource does not exist in the cluster")
-    whole = {**item, "metadata": {**item["metadata"], "resourceVersion": there["metadata"]["resourceVersion"]}}
-    done = client.replace(kind, whole, dry_run=action.dry_run, timeout=deadline.remaining)
+    there = _required(kind, item, client)
+    done = client.replace(kind, _upon(there, item), dry_run=action.dry_run, timeout=deadline.remaining)
     return _changed(there, done, kind, situation, action), "updated"
 
 
 def _patch(
     action: Write, kind: Kind, item: Object, client: Client, situation: Situation, deadline: Deadline
 ) -> tuple[Object, str]:
+    there = _required(kind, item, client)
+    done = client.merge(kind, item, subresource=action.subresource, dry_run=action.dry_run, timeout=deadline.remaining)
+    return _changed(there, done, kind, situation, action), "patched"
+
+
+def _required(kind: Kind, item: Object, client: Client) -> Object:
     there = _there(kind, item, client)
     if there is None:
         raise OperationFailed("the resource does not exist in the cluster")
-    done = client.merge(kind, item, subresource=action.subresource, dry_run=action.dry_run, timeout=deadline.remaining)
-    return _changed(there, done, kind, situation, action), "patched"
+    return there
+
+
+def _upon(there: Object, item: Object) -> Object:
+    """What is written, on top of exactly what is there."""
+    return {**item, "metadata": {**item["metadata"], "resourceVersion": there["metadata"]["resourceVersion"]}}
 
 
 def _there(kind: Kind, item: Object, client: Client) -> Object | None:

@@ -34,11 +34,10 @@ from harness.validation.capture import simulated_node
 from harness.validation.checks.access import MINIMUM
 from harness.validation.checks.agent_job import Config, job, reason_of
 from harness.validation.checks.agent_log import NOT_EXECUTED, PASS, AgentResult, parse
-from harness.validation.checks.pods import CONTAINER, doomed
+from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, pods_of
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting.loop import Expired, GateFailed, wait
 
-JOB_LABEL = "batch.kubernetes.io/job-name"
 READY_SECONDS, GONE_SECONDS = 60.0, 60.0
 PATIENCE = 60.0  # seconds for which an image may not be pulled
 
@@ -58,7 +57,7 @@ class _JobDone(Gate):
     def __call__(self, objects: Objects) -> Verdict:
         subject = f"Job {self.namespace}/{self.name}"
         job = objects.get(JOBS, self.namespace, self.name)
-        pods = [pod for pod in objects.all(PODS) if _of(pod, self.namespace, self.name)]
+        pods = pods_of(objects.all(PODS), self.namespace, self.name)
         if job is not None and holds(job, "Complete"):
             return Passed("complete", subject)
         if job is not None and holds(job, "Failed"):
@@ -79,7 +78,7 @@ class _PodPhase(Gate):
 
     def __call__(self, objects: Objects) -> Verdict:
         subject = f"Job {self.namespace}/{self.name}"
-        pods = [pod for pod in objects.all(PODS) if _of(pod, self.namespace, self.name)]
+        pods = pods_of(objects.all(PODS), self.namespace, self.name)
         if (self.gone and not pods) or any(phase(pod) in self.phases for pod in pods):
             return Passed("so it is", subject)
         return Waiting(f"pods: {', '.join(phase(pod) for pod in pods) or 'none'}", subject)
@@ -201,7 +200,7 @@ class Agent:
         self.cluster.delete(JOBS, namespace, name, propagation="Foreground")
 
         def gone(objects: Objects) -> Verdict:
-            left = [pod for pod in objects.all(PODS) if _of(pod, namespace, name)]
+            left = pods_of(objects.all(PODS), namespace, name)
             there = objects.get(JOBS, namespace, name) is not None or bool(left)
             return Waiting("is there still", f"Job {namespace}/{name}") if there else Passed("is gone")
 
@@ -236,7 +235,7 @@ class Agent:
     def _pod(self) -> Object:
         selector = f"{JOB_LABEL}={self.config.job_name}"
         listed = self.cluster.list(PODS, namespace=self.config.namespace, label_selector=selector).items
-        pods = [pod for pod in listed if _of(pod, self.config.namespace, self.config.job_name)]
+        pods = pods_of(listed, self.config.namespace, self.config.job_name)
         if not pods:
             raise DataError(f"Job {self.config.namespace}/{self.config.job_name} has no pod")
         return max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
@@ -254,8 +253,3 @@ class Agent:
         labels = {"app.kubernetes.io/name": "aicr-validator", "app.kubernetes.io/managed-by": "aicr"}
         metadata = {"name": name, "labels": labels} | ({"namespace": namespace} if namespace else {})
         self.cluster.apply(kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **body})
-
-
-def _of(pod: Object, namespace: str, job: str) -> bool:
-    metadata = pod["metadata"]
-    return metadata.get("namespace") == namespace and (metadata.get("labels") or {}).get(JOB_LABEL) == job

@@ -21,7 +21,7 @@ from harness.validation.checks.catalog import Entry
 from harness.validation.checks.contract import Inputs
 from harness.validation.checks.images import Images
 from harness.validation.checks.job_document import JobDocument, data_name
-from harness.validation.checks.pods import CONTAINER, doomed, ended_of
+from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, ended_of, pods_of
 from harness.validation.checks.verdict import LINES, Ended, result_of, said
 from harness.validation.phases import resolve_affinity
 from harness.validation.results import CheckResult
@@ -32,7 +32,6 @@ from harness.waiting.loop import Expired, GateFailed, wait
 GRACE = 30.0  # seconds beyond a check's own timeout
 PATIENCE = 60.0  # seconds for which a pod may not be placed, or its image not be pulled
 GONE_SECONDS = 60.0
-_JOB_NAME = "batch.kubernetes.io/job-name"
 
 
 @dataclass(frozen=True)
@@ -67,15 +66,6 @@ class PodsGone(Gate):
         left = len(pods_of(objects.all(PODS), self.namespace, self.name))
         subject = f"Job {self.namespace}/{self.name}"
         return Waiting(f"{left} pods are left", subject) if left else Passed("has no pod", subject)
-
-
-def pods_of(pods: Any, namespace: str, job: str) -> list[Object]:
-    """The pods of a Job among others."""
-    return [
-        pod
-        for pod in pods
-        if pod["metadata"].get("namespace") == namespace and (pod["metadata"].get("labels") or {}).get(_JOB_NAME) == job
-    ]
 
 
 @dataclass
@@ -189,7 +179,7 @@ class JobExecutor:
         except Expired as expired:
             why = f"timeout: validator did not complete within {timeout}: {expired.what}"
         job = self.cluster.get(JOBS, namespace, name)
-        listed = self.cluster.list(PODS, namespace=namespace, label_selector=f"{_JOB_NAME}={name}").items
+        listed = self.cluster.list(PODS, namespace=namespace, label_selector=f"{JOB_LABEL}={name}").items
         pods = pods_of(listed, namespace, name)
         ended = ended_of(job, pods, self.simulated, timeout)
         if ended.code == -1:

@@ -4,7 +4,7 @@ Executed needs proof: a container with an id, on a node that is not simulated. K
 code 0, and nothing of them ran.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from harness.objects import Object, condition
 from harness.validation.checks.verdict import Ended
 
 CONTAINER = "validator"  # results are read only from it
+JOB_LABEL = "batch.kubernetes.io/job-name"
 _UNPULLABLE = (
     "ErrImagePull",
     "ImagePullBackOff",
@@ -19,6 +20,15 @@ _UNPULLABLE = (
     "ErrImageNeverPull",
     "CreateContainerConfigError",
 )
+
+
+def pods_of(pods: Iterable[Object], namespace: str, job: str) -> list[Object]:
+    """The pods of a Job among others."""
+    return [
+        pod
+        for pod in pods
+        if pod["metadata"].get("namespace") == namespace and (pod["metadata"].get("labels") or {}).get(JOB_LABEL) == job
+    ]
 
 
 def ended_of(job: Object | None, pods: Sequence[Object], simulated: Collection[str], timeout: str) -> Ended:

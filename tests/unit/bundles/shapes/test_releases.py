@@ -21,7 +21,19 @@ from harness.publishing.oci.artifact import pack_chart, pack_directory
 from harness.recipes.load import Catalog
 from harness.recipes.resolve import resolve
 from harness.recipes.values import parse_set
-from tests.fakes.bundles import GOLDEN, LANES, NAME, REAL, REFERENCES, TARGETS, make, needs_references, small, tree
+from tests.fakes.bundles import (
+    GIT_SHAPES,
+    GOLDEN,
+    LANES,
+    NAME,
+    REAL,
+    REFERENCES,
+    TARGETS,
+    make,
+    needs_references,
+    small,
+    tree,
+)
 
 SHAPES = sorted(LANES)
 
@@ -63,7 +75,7 @@ def charts(directory: Path) -> Mapping[str, bytes]:
     return found
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, *GIT_SHAPES])
 def test_the_bundle_of_the_small_recipe_is_the_committed_one_in_every_shape(shape: str, tmp_path: Path) -> None:
     """Every byte of a bundle is reviewed. KWOK_UPDATE_GOLDEN=1 writes what is made now."""
     golden = GOLDEN / shape / NAME

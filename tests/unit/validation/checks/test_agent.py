@@ -14,9 +14,10 @@ from harness.cluster.api import Cluster
 from harness.errors import DataError, HarnessError
 from harness.exits import Exit
 from harness.objects import CLUSTER_ROLES, CONFIGMAPS, JOBS, NODES, PODS, ROLES, SERVICE_ACCOUNTS
-from harness.validation.checks.agent import JOB_LABEL, Agent, AgentFailed
+from harness.validation.checks.agent import Agent, AgentFailed
 from harness.validation.checks.agent_job import Config, job, reason_of, script
 from harness.validation.checks.agent_log import NOT_EXECUTED, PASS
+from harness.validation.checks.pods import JOB_LABEL
 from tests.fakes.api import FakeApi, Fault
 from tests.fakes.clock import until
 
