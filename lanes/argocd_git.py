@@ -8,7 +8,7 @@ from harness.bundles.applications import APP_OF_APPS
 from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.formats.go_yaml import load_all
-from harness.gates import argocd
+from harness.gates.argocd.application import APPLICATIONS
 from harness.installers.argocd.configuration import git_credentials
 from harness.installers.catalog import ARGOCD, GIT
 from harness.installers.manifests import SECRETS
@@ -25,7 +25,7 @@ def story(run: Run) -> Passed:
             run.apply(SECRETS, secret)
         file = run.pushed.directory / APP_OF_APPS
         for document in load_all(file.read_text(encoding="utf-8")):
-            run.apply(argocd.APPLICATIONS, document)
+            run.apply(APPLICATIONS, document)
         argocd_oci.look_again(run)
         phase.detail = argocd_oci.synced(run, published).reason
     return run.verify()

@@ -9,10 +9,11 @@ from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.errors import RootMissing, SyncDeadline
 from harness.formats.go_yaml import load_all
-from harness.gates import argocd
-from harness.gates.argocd import RootThere, Synced
-from harness.gates.argocd_remade import MadeAgain
-from harness.gates.argocd_warnings import WithoutWarnings
+from harness.gates.argocd.application import APPLICATIONS
+from harness.gates.argocd.attention import progress, waiting_for_nothing
+from harness.gates.argocd.remade import MadeAgain
+from harness.gates.argocd.synced import RootThere, Synced
+from harness.gates.argocd.warnings import WithoutWarnings
 from harness.gates.combining import UnlessDoomed
 from harness.installers.catalog import ARGOCD, REGISTRY
 from harness.objects import key_of
@@ -31,7 +32,7 @@ def story(run: Run) -> Passed:
     with run.journal.phase("sync") as phase:
         file = run.pushed.directory / APP_OF_APPS
         for document in load_all(file.read_text(encoding="utf-8")):
-            run.apply(argocd.APPLICATIONS, document)
+            run.apply(APPLICATIONS, document)
         phase.detail = synced(run, published).reason
     return run.verify()
 
@@ -47,18 +48,16 @@ def synced(run: Run, published: Published) -> Passed:
         UnlessDoomed(gate, run.expectation.watch),
         within=deadlines.argocd_sync + run.pauses,
         late=SyncDeadline,
-        observe=run.timeline.observing(argocd.progress),
-        hasten=Hasten(
-            argocd.waiting_for_nothing, REFRESH, lambda: "normal", after=SERVED_WITHIN, again=LOOK_AGAIN_SECONDS
-        ),
+        observe=run.timeline.observing(progress),
+        hasten=Hasten(waiting_for_nothing, REFRESH, lambda: "normal", after=SERVED_WITHIN, again=LOOK_AGAIN_SECONDS),
     )
 
 
 def look_again(run: Run) -> None:
     """Have Argo CD render and compare everything once more, from nothing that it remembers."""
-    for item in run.cluster.list(argocd.APPLICATIONS).items:
+    for item in run.cluster.list(APPLICATIONS).items:
         patch = {"metadata": {"annotations": {REFRESH: "hard"}}}
-        run.cluster.patch_merge(argocd.APPLICATIONS, *key_of(item), patch)
+        run.cluster.patch_merge(APPLICATIONS, *key_of(item), patch)
 
 
 LANE = Lane(

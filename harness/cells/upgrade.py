@@ -20,8 +20,9 @@ from harness.cells.remaking import Restless
 from harness.cells.run import Run
 from harness.errors import DataError, SyncDeadline, VerdictFailed
 from harness.expected import objects as expected_objects
-from harness.gates import argocd, typed
+from harness.gates import typed
 from harness.gates.absence import Gone, Member
+from harness.gates.argocd.application import APPLICATIONS
 from harness.gates.findings import listed
 from harness.gates.flux import releases, sources
 from harness.objects import Kind, Reference
@@ -108,7 +109,7 @@ def _never_pruned(annotations: Mapping[str, str], bundle: Bundle) -> bool:
 def _delivered(delivery: Delivery) -> Iterator[Member]:
     """The objects of the deployer itself."""
     pairs = (
-        (argocd.APPLICATIONS, [(ARGOCD_NAMESPACE, name) for name in delivery.applications]),
+        (APPLICATIONS, [(ARGOCD_NAMESPACE, name) for name in delivery.applications]),
         (releases.HELMRELEASES, delivery.releases),
         (sources.ARTIFACTGENERATORS, delivery.generators),
     )

@@ -7,13 +7,13 @@ from typing import Any
 
 from harness.evidence.recorder import verdict_data
 from harness.evidence.replay import Step, Wait
-from harness.gates import argocd
+from harness.gates.argocd import application
 from harness.gates.findings import named
 from harness.gates.flux import releases
 from harness.objects import PODS, Key, Kind, Object, condition, phase
 from harness.verdict import Verdict
 
-_DELIVERY = frozenset((*argocd.KINDS, *releases.KINDS))  # of these every object tells, of others the named ones
+_DELIVERY = frozenset((*application.KINDS, *releases.KINDS))  # of these every object tells, of others the named ones
 _NAMES = re.compile(r"(?=\b([A-Za-z]+) ([a-z0-9][\w./-]*))")  # "HelmRelease flux-system/x", "pod x"
 _CONDITIONS = ("Stalled", "Ready", "Failed", "Complete", "Available")
 
@@ -51,7 +51,7 @@ def fates(wait: Wait) -> list[Fate]:
 def state(kind: Kind, item: Object) -> str:
     """In a few words, what a person looks for in an object of this kind."""
     status: Mapping[str, Any] = item.get("status") or {}
-    if kind == argocd.APPLICATIONS:
+    if kind == application.APPLICATIONS:
         parts = (status.get("sync"), status.get("health"), status.get("operationState"))
         sync, health, operation = (part or {} for part in parts)
         words = (sync.get("status"), health.get("status"), operation.get("phase"))

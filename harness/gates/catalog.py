@@ -9,7 +9,8 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter
 
 from harness.errors import DataError, did_you_mean
-from harness.gates import absence, argocd, argocd_remade, argocd_warnings, combining, conditions, nodes
+from harness.gates import absence, combining, conditions, nodes
+from harness.gates.argocd import remade, synced, warnings
 from harness.gates.findings import Gate
 from harness.gates.flux import releases, sources
 from harness.gates.workloads import scheduled as workloads
@@ -18,10 +19,10 @@ from harness.gates.workloads.installing import NothingUnschedulable
 GATES: Mapping[str, type[Gate]] = {  # the names are part of the format of recordings
     "absence.gone": absence.Gone,
     "absence.vanished": absence.Vanished,
-    "applications.made_again": argocd_remade.MadeAgain,
-    "applications.root_there": argocd.RootThere,
-    "applications.synced": argocd.Synced,
-    "applications.without_warnings": argocd_warnings.WithoutWarnings,
+    "applications.made_again": remade.MadeAgain,
+    "applications.root_there": synced.RootThere,
+    "applications.synced": synced.Synced,
+    "applications.without_warnings": warnings.WithoutWarnings,
     "conditions.awaited": conditions.Awaited,
     "combining.unless_doomed": combining.UnlessDoomed,
     "nodes.nodes_ready": nodes.NodesReady,

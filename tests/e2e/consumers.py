@@ -20,7 +20,7 @@ from harness.bundles.shapes import pulled
 from harness.cluster.api import Cluster
 from harness.formats import go_yaml
 from harness.formats.media_types import LAYER, MANIFEST
-from harness.gates import argocd as applications
+from harness.gates.argocd import application, synced
 from harness.gates.combining import Step
 from harness.gates.flux import releases, sources
 from harness.helm.client import Helm
@@ -225,12 +225,12 @@ class Consumers:
         if shape == "argocd":
             entry = next(directory.rglob(pulled(shape).entry))  # the lane has it, wherever it is
             for document in go_yaml.load_all(entry.read_text()):
-                self.cluster.apply(applications.APPLICATIONS, document)
+                self.cluster.apply(application.APPLICATIONS, document)
         else:
             values = {"repoURL": target.parent, "targetRevision": target.tag}
             where = f"{target.parent}/{target.name}"
             self.helm.install_chart("bad", "argocd", where, version=target.tag, values=values, timeout=20)
-        return applications.KINDS, applications.Synced(root, delivery.applications, digest)
+        return application.KINDS, synced.Synced(root, delivery.applications, digest)
 
     def clear(self) -> None:
         """Take all deliveries away, and what they have brought to run; other objects stay."""

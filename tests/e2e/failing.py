@@ -22,7 +22,7 @@ from harness.cells.run import Run
 from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError
-from harness.gates import argocd
+from harness.gates.argocd.application import APPLICATIONS
 from harness.gates.flux import releases, sources
 from harness.installers.platform import Platform
 from harness.isolation.nodes import apply_nodes
@@ -59,7 +59,7 @@ DELIVERIES = (  # who makes others comes before them
     sources.HELMCHARTS,
     sources.GITREPOSITORIES,
     sources.EXTERNALARTIFACTS,
-    argocd.APPLICATIONS,
+    APPLICATIONS,
 )
 LOOKS = 8  # with nothing there, 0.05 s apart
 CHART = """\

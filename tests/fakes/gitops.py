@@ -5,8 +5,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.gates import argocd
-from harness.gates.argocd import APPLICATIONS
+from harness.gates.argocd import application as applications
+from harness.gates.argocd.application import APPLICATIONS
 from harness.gates.flux import releases
 from harness.gates.flux.releases import HELMRELEASES
 from harness.gates.flux.sources import (
@@ -45,7 +45,7 @@ BY_KIND = {
 
 def objects_of(items: Iterable[Object]) -> Objects:
     """All kinds of both lanes; lists of the API server do not repeat an object's kind, so nobody may ask for it."""
-    kinds: dict[Kind, dict[Any, Any]] = {kind: {} for kind in (*argocd.KINDS, CLAIMS, *releases.KINDS)}
+    kinds: dict[Kind, dict[Any, Any]] = {kind: {} for kind in (*applications.KINDS, CLAIMS, *releases.KINDS)}
     for item in items:
         kinds[BY_KIND[item["kind"]]][key_of(item)] = {k: v for k, v in item.items() if k != "kind"}
     return Objects(kinds)

@@ -11,7 +11,7 @@ from harness.errors import RepositorySecretRefused
 from harness.evidence.collect import Collector
 from harness.evidence.collectors import EvidenceSite
 from harness.formats.addresses import plain_http
-from harness.gates.argocd import APPLICATIONS
+from harness.gates.argocd.application import APPLICATIONS
 from harness.installers import manifests
 from harness.objects import Kind
 from harness.publishing.git.address import Access as GitAccess

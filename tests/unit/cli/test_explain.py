@@ -13,7 +13,8 @@ from harness.diagnosis.story import state
 from harness.errors import HarnessError
 from harness.evidence.recorder import Recorder
 from harness.exits import Exit
-from harness.gates import argocd
+from harness.gates.argocd.application import APPLICATIONS, KINDS
+from harness.gates.argocd.synced import Synced
 from harness.gates.flux.sources import KUSTOMIZATIONS
 from harness.gates.workloads.installing import NothingUnschedulable
 from harness.objects import NODES, PODS, Object, Objects
@@ -44,8 +45,8 @@ def run(tmp_path: Path) -> Path:
     )
     recorder.fact(digest=DIGEST)
     recorder.task("sync", "started")
-    synced = argocd.Synced("root", ("web",), DIGEST)
-    with recorder.wait(argocd.KINDS, synced, within=300) as seen:
+    synced = Synced("root", ("web",), DIGEST)
+    with recorder.wait(KINDS, synced, within=300) as seen:
         for number, items in enumerate(STORY):
             view = gitops(items)
             seen(Judged(view, synced(view), float(number), 0.025))
@@ -196,8 +197,8 @@ def test_what_is_no_recording_has_its_exit_code(content: str | None, code: Exit,
 @pytest.mark.parametrize(
     ("kind", "item", "text"),
     [
-        (argocd.APPLICATIONS, {"status": {}}, "not compared yet"),
-        (argocd.APPLICATIONS, application("a", "OutOfSync", "Missing", ""), "OutOfSync, Missing"),
+        (APPLICATIONS, {"status": {}}, "not compared yet"),
+        (APPLICATIONS, application("a", "OutOfSync", "Missing", ""), "OutOfSync, Missing"),
         (PODS, pod("a"), "Pending, not scheduled"),
         (PODS, pod("a", on="gpu-0"), "Running, on gpu-0"),
         (KUSTOMIZATIONS, flux_kustomization(), "Ready=True Succeeded"),

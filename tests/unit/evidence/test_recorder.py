@@ -22,9 +22,10 @@ from harness.evidence import recorder as recording
 from harness.evidence.recorder import Recorder
 from harness.evidence.redaction import REDACTED, Redactor
 from harness.evidence.replay import Replay, Told, replay
-from harness.gates import absence, argocd, assertions, combining, conditions, health, nodes, rollouts, rounds
-from harness.gates.argocd_remade import MadeAgain
-from harness.gates.argocd_warnings import WithoutWarnings
+from harness.gates import absence, assertions, combining, conditions, health, nodes, rollouts, rounds
+from harness.gates.argocd.remade import MadeAgain
+from harness.gates.argocd.synced import RootThere, Synced
+from harness.gates.argocd.warnings import WithoutWarnings
 from harness.gates.catalog import GATES, LATER, built, data
 from harness.gates.findings import Gate
 from harness.gates.flux import releases, sources
@@ -77,7 +78,7 @@ flux_bundle = releases.Reconciled(
     releases=((FLUX, "web"), (FLUX, "db")),
     generators=((FLUX, "web-chart"),),
 )
-synced = argocd.Synced("root", ("web", "db"), DIGEST)
+synced = Synced("root", ("web", "db"), DIGEST)
 nothing_unschedulable = NothingUnschedulable(
     frozenset({"apps"}),
     Arrivals(
@@ -210,7 +211,7 @@ HISTORIES: dict[str, tuple[Gate, list[Objects]]] = {
         ),
         [shown(), shown(config({"a": "2"})), shown(config({"a": "1"}))],
     ),
-    "applications.root_there": (argocd.RootThere("root"), [gitops([]), gitops([root("web")])]),
+    "applications.root_there": (RootThere("root"), [gitops([]), gitops([root("web")])]),
     "applications.synced": (synced, [gitops(items) for items in ARGO_STORY]),
     "applications.made_again": (
         MadeAgain(synced, frozenset({("apps", "x")})),
@@ -345,7 +346,7 @@ def test_recordings_of_earlier_versions_are_read() -> None:
     watch = {"gate": "workloads.nothing_unschedulable", "parameters": {"namespaces": ["apps"]}}
     both = {"gate": "combining.unless_doomed", "parameters": {"gate": inner, "danger": watch}}
     watching = NothingUnschedulable(frozenset({"apps"}))
-    assert built(both) == combining.UnlessDoomed(argocd.Synced("r", ("web",), DIGEST), watching)
+    assert built(both) == combining.UnlessDoomed(Synced("r", ("web",), DIGEST), watching)
     expected = {"workloads": [], "hooks": [["Job", "apps", "hook"]]}
     scheduled = {"gate": "workloads.scheduled_as_intended", "parameters": {"expected": expected}}
     assert built(scheduled) == workloads.ScheduledAsIntended(Expected((), frozenset({("Job", "apps", "hook")})))

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from harness.cluster import connection
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
-from harness.gates import argocd
+from harness.gates.argocd.application import KINDS as APPLICATION_KINDS
+from harness.gates.argocd.synced import Synced
 from harness.gates.findings import Gate
 from harness.gates.flux import releases
 from harness.gates.scheduling.fit import daemon
@@ -153,7 +154,7 @@ PROMISED = Expected(
 )
 LANES: Mapping[str, tuple[Shapes, tuple[Kind, ...], Gate]] = {
     "helm": (HELM_SHAPES, KINDS, workloads.ScheduledAsIntended(PROMISED)),
-    "argocd": (ARGO, argocd.KINDS, argocd.Synced("root", ("web", "db"), DIGEST)),
+    "argocd": (ARGO, APPLICATION_KINDS, Synced("root", ("web", "db"), DIGEST)),
     "flux": (
         FLUX_SHAPES,
         releases.KINDS,

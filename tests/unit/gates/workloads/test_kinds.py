@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.gates.argocd import Synced
+from harness.gates.argocd.synced import Synced
 from harness.gates.flux.releases import Reconciled
 from harness.gates.workloads.installing import NothingUnschedulable
 from harness.gates.workloads.manifest import Declared, Expected, ExpectedWorkload

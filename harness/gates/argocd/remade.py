@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.gates.argocd import APPLICATIONS
+from harness.gates.argocd.application import APPLICATIONS
 from harness.gates.findings import Gate
 from harness.objects import JOBS, Key, Kind, Object, Objects, key_of
 from harness.verdict import Verdict

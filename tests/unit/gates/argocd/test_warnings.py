@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.gates.argocd import Synced
-from harness.gates.argocd_warnings import WithoutWarnings
+from harness.gates.argocd.synced import Synced
+from harness.gates.argocd.warnings import WithoutWarnings
 from harness.objects import Object
 from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import DIGEST, application, changed, objects_of, root

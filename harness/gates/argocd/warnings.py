@@ -12,7 +12,7 @@
 
 from dataclasses import dataclass
 
-from harness.gates.argocd import APPLICATIONS, NAMESPACE
+from harness.gates.argocd.application import APPLICATIONS, NAMESPACE
 from harness.gates.findings import Finding, Gate, Level, overall, shortened, subject
 from harness.objects import Kind, Objects
 from harness.verdict import CauseKind, Passed, Verdict

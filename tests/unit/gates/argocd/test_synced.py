@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness.gates import argocd
-from harness.gates.argocd import RootThere, Synced
+from harness.gates.argocd.application import APPLICATIONS
+from harness.gates.argocd.attention import progress, waiting_for_nothing
+from harness.gates.argocd.synced import RootThere, Synced
 from harness.objects import CLAIMS, Object, Objects, key_of
 from harness.verdict import CauseKind, Failed, Passed, Verdict, Waiting
 from tests.fakes.gitops import DIGEST, OLD, URL, application, changed, objects_of, root
@@ -565,7 +566,7 @@ def test_progress_tells_whose_operation_has_begun_and_who_passes() -> None:
         application("refused", sync="OutOfSync", phase="Failed"),
         application("new", sync="OutOfSync", health="Missing", phase=""),
     ]
-    found = argocd.progress(objects_of(items))
+    found = progress(objects_of(items))
     assert found == {"web": True, "slow": False, "changed": True, "refused": False}
 
 
@@ -581,8 +582,8 @@ def test_progress_tells_whose_operation_has_begun_and_who_passes() -> None:
 def test_an_operation_that_waits_for_a_crd_is_found(message: str | None, found: bool) -> None:
     """Only for a CRD: what a Deployment or a child waits for takes its time, and ends with an event."""
     waits = changed(application("web", phase="Running"), "status.operationState.message", message)
-    idle = argocd.waiting_for_nothing(objects_of([waits, application("new", phase="")]))
-    assert idle == ({(argocd.APPLICATIONS, ("argocd", "web")): message} if found else {})
+    idle = waiting_for_nothing(objects_of([waits, application("new", phase="")]))
+    assert idle == ({(APPLICATIONS, ("argocd", "web")): message} if found else {})
 
 
 @pytest.mark.parametrize(
@@ -602,8 +603,8 @@ def test_an_operation_that_waits_for_a_crd_is_found(message: str | None, found: 
 )
 def test_what_could_not_be_compared_is_found(item: Object, why: str) -> None:
     """To all else Argo CD comes back by itself: to ask for everything keeps it comparing for ever."""
-    idle = argocd.waiting_for_nothing(objects_of([item]))
-    assert idle == ({(argocd.APPLICATIONS, ("argocd", "web")): why} if why else {})
+    idle = waiting_for_nothing(objects_of([item]))
+    assert idle == ({(APPLICATIONS, ("argocd", "web")): why} if why else {})
 
 
 def awaiting_claim(claim_phase: str) -> Objects:
@@ -613,7 +614,7 @@ def awaiting_claim(claim_phase: str) -> Objects:
     waits = changed(waits, "status.operationState.syncResult.resources", [result])
     claim = {"metadata": {"namespace": "store", "name": "data"}, "status": {"phase": claim_phase}}
     apps = {key_of(each): each for each in (waits, root("web"))}
-    return Objects({argocd.APPLICATIONS: apps, CLAIMS: {("store", "data"): claim}})
+    return Objects({APPLICATIONS: apps, CLAIMS: {("store", "data"): claim}})
 
 
 WAITS = "waiting for healthy state of /PersistentVolumeClaim/data"
@@ -640,5 +641,5 @@ def test_a_claim_that_is_bound_is_no_reason_to_give_up() -> None:
     verdict = Synced("root", ("web",), DIGEST)(seen)
     assert isinstance(verdict, Waiting)
     assert not verdict.doomed
-    assert argocd.waiting_for_nothing(seen) == {(argocd.APPLICATIONS, ("argocd", "web")): WAITS}
-    assert not argocd.waiting_for_nothing(awaiting_claim("Pending"))
+    assert waiting_for_nothing(seen) == {(APPLICATIONS, ("argocd", "web")): WAITS}
+    assert not waiting_for_nothing(awaiting_claim("Pending"))

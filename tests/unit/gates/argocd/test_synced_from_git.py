@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.gates import catalog
-from harness.gates.argocd import Synced
+from harness.gates.argocd.synced import Synced
 from harness.objects import Object
 from harness.verdict import CauseKind, Passed, Verdict, Waiting
 from tests.fakes.gitops import COMMIT, FOREIGN, GIT_URL, OLD_COMMIT, application, objects_of, root

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from harness.gates.argocd import Synced
-from harness.gates.argocd_remade import MadeAgain
+from harness.gates.argocd.remade import MadeAgain
+from harness.gates.argocd.synced import Synced
 from harness.objects import Object
 from harness.verdict import Passed, Verdict
 from tests.fakes.gitops import DIGEST, application, changed, objects_of, root

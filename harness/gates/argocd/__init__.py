@@ -1,0 +1,1 @@
+"""Judgements of what Argo CD reports: Applications, their operations, their warnings."""
