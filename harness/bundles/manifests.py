@@ -17,7 +17,7 @@ from harness.bundles.template_syntax import TemplateError
 from harness.bundles.templates import Fixed, render
 from harness.errors import DataError
 from harness.formats import go_yaml
-from harness.formats.documents import inside
+from harness.formats.files import inside
 from harness.recipes.model import Component, Recipe
 
 _HOOK = "helm.sh/hook"

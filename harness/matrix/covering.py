@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from harness.matrix.model import Cell, LeftOut, Selection
-from harness.recipes.load import LOCAL
+from harness.recipes.local_charts import LOCAL
 from harness.recipes.model import Component, Recipe
 
 _Item = tuple[str, str]  # (template path, lane), or ("", recipe)

@@ -13,7 +13,8 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.excerpts import cut
 from harness.names import PROGRAM
-from harness.recipes.load import Catalog, chart_files, local_chart, values_files
+from harness.recipes.load import Catalog, values_files
+from harness.recipes.local_charts import chart_files, local_chart
 from harness.recipes.model import BASE, Component, Overlay
 from harness.recipes.profiles import NoProfile, Profiles
 from harness.recipes.registry import FILE as REGISTRY

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import DataError
-from harness.formats.documents import Block, Document, inside
+from harness.formats.documents import Block, Document
+from harness.formats.files import inside
 from harness.recipes.format import VERSIONS, Reading
 from harness.recipes.model import CRITERIA, ComponentValidation, RegistryEntry, Scheduling
 

@@ -20,7 +20,8 @@ from typing import Any
 from harness.errors import DataError
 from harness.names import API_VERSION
 from harness.recipes.choices import choose_profile, choose_slurm_accounting
-from harness.recipes.load import LOCAL, Catalog, chart_files, local_chart, values_files
+from harness.recipes.load import Catalog, values_files
+from harness.recipes.local_charts import LOCAL, chart_files, local_chart
 from harness.recipes.merging import merged, merged_phase, set_fields
 from harness.recipes.model import (
     SPELLING,

@@ -14,7 +14,8 @@ from harness.assertions.candidates import compile_assertion, target_of
 from harness.assertions.errors import TreeInvalid
 from harness.assertions.go import duration
 from harness.errors import DataError, did_you_mean
-from harness.formats.documents import Block, Document, inside
+from harness.formats.documents import Block, Document
+from harness.formats.files import inside
 from harness.recipes.model import Component, Recipe
 
 API_VERSION = "chainsaw.kyverno.io/v1alpha1"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harness.cluster.api import Cluster
 from harness.errors import DataError, HarnessError, UsageError
-from harness.formats.documents import text_of_file
+from harness.formats.files import text_of_file
 from harness.formats.go_yaml import dump
 from harness.objects import CONFIGMAPS
 from harness.replacing import replace

@@ -14,7 +14,7 @@ from harness.bundles.manifests import rendered
 from harness.bundles.model import Chart, waits_for
 from harness.errors import DataError
 from harness.formats.go_yaml import dump
-from harness.recipes.load import chart_files, local_chart
+from harness.recipes.local_charts import chart_files, local_chart
 from harness.recipes.model import Component, Recipe
 from harness.recipes.values import NodePlacement, SetOverride, component_values
 

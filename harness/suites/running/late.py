@@ -5,8 +5,8 @@ from pathlib import Path
 import urllib3
 
 from harness.errors import DataError
-from harness.formats.documents import LARGEST
 from harness.formats.documents import Document as Yaml
+from harness.formats.files import LARGEST
 from harness.suites import objects
 from harness.suites.model import Document, Documents, Place
 from harness.suites.problems import Problems

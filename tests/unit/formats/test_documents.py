@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from harness.errors import DataError
 from harness.exits import Exit
-from harness.formats.documents import NODES, Document, inside, read_values
+from harness.formats.documents import Document, read_values
+from harness.formats.files import inside
+from harness.formats.yaml_nodes import NODES
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{under}'] * 10)}]\n" for under, name in zip("abcdefg", "bcdefgh", strict=True)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness.recipes.load import Catalog, local_chart
+from harness.recipes.load import Catalog
+from harness.recipes.local_charts import local_chart
 from harness.recipes.overrides import packaged
 from harness.recipes.resolve import resolve
 from harness.recipes.values import component_values

@@ -1,0 +1,41 @@
+"""Files of a user: regular, of a bounded size, below the directory where they belong."""
+
+import stat
+from pathlib import Path
+
+from harness.errors import DataError
+
+LARGEST = 5_000_000  # bytes of a file
+
+
+def inside(directory: Path, relative: str, where: str) -> Path:
+    """The existing `directory/relative`. Raises DataError if it leaves `directory`, by a symlink too."""
+    path = directory / relative
+    try:
+        leaves = not path.resolve().is_relative_to(directory.resolve())
+        missing = not path.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # a name too long, a NUL in it, symlinks in a circle
+        raise DataError(f"{relative!r} is no path: {error}", where=where) from error
+    if leaves:
+        raise DataError(f"{relative} leaves {directory}", where=where, do="name a path below it")
+    if missing:
+        raise DataError(f"{relative} does not exist in {directory}", where=where)
+    return path
+
+
+def text_of_file(file: Path, *, most: int = LARGEST, do: str = "") -> str:
+    """The text of a regular file of `most` bytes. Raises DataError, with the remedy `do` where it cannot be read."""
+    try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise DataError("is not a regular file", where=str(file))  # reading a pipe would wait for ever
+        if status.st_size > most:
+            raise DataError(f"is larger than {most // 1_000_000} MB", where=str(file))
+        raw = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(file), do=do) from error
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError("is not UTF-8", where=f"{file}:{line}", do="save it as UTF-8") from error
