@@ -78,12 +78,10 @@ conformance: env  ## deploy RECIPE on the named cluster, judge it by the AI-conf
 	  $(if $(KWOK_RECIPES),--env KWOK_RECIPES) \
 	  --report HTML --report CTRF --report JUNIT-TEST --report-path $(REPORTS) --report-name ai-conformance
 
-test: env  ## all tests that need no container engine, on a real control plane (prepares the tools, minutes when cold)
-	@$(HARNESS) tools prepare
-	HISTORIES=$(HISTORIES) $(PYTEST) -m 'not kind' tests
+test: test-unit test-e2e  ## all tests that need no container engine (prepares the tools, minutes when cold)
 
-test-unit: env  ## the tests that need no cluster
-	$(PYTEST) -m 'not e2e' tests
+test-unit: env  ## the tests that need no cluster, with more random input and with coverage (htmlcov)
+	HISTORIES=$(HISTORIES) $(PYTEST) -m 'not e2e' --cov --cov-report=html --cov-fail-under=90 tests
 
 test-e2e: env  ## the tests on a real control plane
 	@$(HARNESS) tools prepare
@@ -101,8 +99,8 @@ lint: env  ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint  ## lint, and the unit tests with coverage (htmlcov)
-	$(PYTEST) -m 'not e2e' --cov --cov-report=html --cov-fail-under=90 tests
+check: lint  ## lint, and the unit tests
+	$(PYTEST) -m 'not e2e' tests
 
 build: env  ## the sdist, and the wheel that is made from it, in dist/
 	rm -f dist/kwok_harness-*

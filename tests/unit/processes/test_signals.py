@@ -5,12 +5,22 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from harness.errors import Terminated
 from harness.exits import Exit
 from harness.processes import signals
+
+
+@pytest.fixture(autouse=True)
+def a_terminal() -> Iterator[None]:
+    """The tests may run under nohup themselves, which programs that they start would inherit."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
 
 SCRIPT = """
 import gc, os, signal, sys, time
