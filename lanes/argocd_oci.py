@@ -14,6 +14,7 @@ from harness.gates.argocd import RootThere, Synced
 from harness.gates.argocd_remade import MadeAgain
 from harness.gates.argocd_warnings import WithoutWarnings
 from harness.gates.combining import UnlessDoomed
+from harness.installers.argocd.configuration import WAVE_SECONDS
 from harness.installers.catalog import ARGOCD, REGISTRY
 from harness.objects import key_of
 from harness.publishing.transport import Published
@@ -39,6 +40,7 @@ def story(run: Run) -> Passed:
 def synced(run: Run, published: Published) -> Passed:
     """The root appears within its grace, then it and its children are synced."""
     deadlines, delivery = run.settings.deadlines, run.pushed.delivery
+    run.recorder.fact(timers={"wave delay": WAVE_SECONDS})
     run.expect(RootThere(delivery.root), within=deadlines.argocd_root_grace, late=RootMissing)
     passing = frozenset((each.namespace, each.name) for each in run.expectation.expected.workloads if each.transient)
     compared = Synced(delivery.root, delivery.applications, published.digest, run.pushed_before)
