@@ -93,15 +93,17 @@ class Aftermath:
             self.journal.note(f"the recording is not whole: {problem}")
         prune(self.settings.artifacts)
 
-    def tell_critical_path(self, recorder: Recorder, facts: dict[str, Any], begun: float) -> None:
+    def tell_critical_path(self, facts: dict[str, Any], begun: float) -> None:
         """What the time was spent on becomes a fact; `begun` is when the recording did, in seconds of the journal.
 
-        Of a large recording it is left to `explain`, since reading that takes seconds.
+        Of a large recording it is left to `explain`, since reading that takes seconds. What is read is the copy, which
+        has no secrets.
         """
-        if not recorder.path.is_file() or recorder.path.stat().st_size > _STEP:
+        file = self._kept and self._kept.path / FILE
+        if not file or not file.is_file() or file.stat().st_size > _STEP:
             return
         try:
-            facts[FACT] = critical_path(replay(recorder.path, judge=False)).later(begun).document()
+            facts[FACT] = critical_path(replay(file, judge=False)).later(begun).document()
         except Exception as error:  # noqa: BLE001 - nothing that is only told may fail a cell
             self.journal.note(f"the critical path is not known: {type(error).__name__}: {error}")
 

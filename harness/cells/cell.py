@@ -114,7 +114,7 @@ class Cell:
             if self._error is not None:
                 self._step(lambda: aftermath.take_evidence(self._services, self._outcome, hurried=self._hurried))
             self._step(lambda: aftermath.keep_recording(recorder, self._facts))
-            self._step(lambda: aftermath.tell_critical_path(recorder, self._facts, begun))
+            self._step(lambda: aftermath.tell_critical_path(self._facts, begun))
             self._step(lambda: self._give_back(work))
             if self.stay.open:  # interrupted while it was given back
                 with commands.undisturbed():

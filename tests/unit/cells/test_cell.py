@@ -26,6 +26,7 @@ from harness.parity.check import ParityBroken
 from harness.processes import commands
 from harness.progress import Progress, Silent
 from harness.publishing.oci.credentials import Credentials
+from harness.results.critical_path import CriticalPath
 from harness.results.journal import Journal
 from harness.results.outcome import Cause, Outcome
 from harness.settings import load
@@ -195,6 +196,25 @@ def test_a_green_cell_gives_the_cluster_back_and_leaves_its_recording(world: Wor
     assert outcome.facts["recording"] == str(left / "run.jsonl")
     assert json.loads((left / "run.json").read_text()) == outcome.document()
     assert json.loads((left / "run.jsonl").read_text().splitlines()[-1])["event"] == "closed"
+
+
+def test_a_cell_says_on_what_its_time_was_spent(world: World) -> None:
+    """The critical path is a fact of every outcome, of which no second is missing; the copy without secrets is read."""
+    path = CriticalPath.of(world.carry_out().facts)
+    assert path is not None
+    assert [hop.begun for hop in path.hops[1:]] == [hop.ended for hop in path.hops[:-1]]
+
+
+def test_a_critical_path_that_cannot_be_had_fails_no_cell(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is only told: whatever goes wrong with it becomes a note."""
+
+    def broken(_: object) -> CriticalPath:
+        raise KeyError("status")
+
+    monkeypatch.setattr(aftermath, "critical_path", broken)
+    outcome = world.carry_out()
+    assert outcome.exit is Exit.OK
+    assert "the critical path is not known: KeyError: 'status'" in outcome.notes
 
 
 def test_a_recording_that_was_cut_is_told_and_a_large_one_shows_how_far_its_copy_is(
