@@ -8,10 +8,11 @@ import click
 
 from harness.cli.context import Context, as_json
 from harness.diagnosis.critical_path import critical_path
+from harness.diagnosis.news import News
 from harness.diagnosis.story import fates, turns
 from harness.evidence import recordings
 from harness.evidence.recorder import verdict_data
-from harness.evidence.replay import Replay, Step, Told, Wait, replay
+from harness.evidence.replay import Replay, Told, Wait, replay
 from harness.exits import Exit
 from harness.results.critical_path import SHOWN, Whose
 from harness.verdict import Verdict
@@ -100,40 +101,22 @@ def _of_task(told: Told) -> Iterator[str]:
 def _of_wait(wait: Wait) -> Iterator[str]:
     kinds = ", ".join(kind.plural for kind in wait.kinds)
     yield f"{_at(wait.at)}wait {wait.number}, for {wait.name} over {kinds}, at most {wait.within:g} s"
-    told: dict[str, float] = {}
+    news = News()
     for step in turns(wait):
-        if news := _news(step, told):
-            yield f"{_at(step.at)}  {_word(step.verdict)} after {step.seconds:.1f} s: {news}"
+        if said := news.of(step):
+            yield f"{_at(step.at)}  {_word(step.verdict)} after {step.seconds:.1f} s: {said}"
     for fate in fates(wait):
         later = f", since {fate.changed:.1f} s" if fate.changed != fate.appeared else ""
         yield f"{_at()}    {fate.subject}: seen at {fate.appeared:.1f} s{later} {fate.state}"
     if wait.how:
         ended = f"wait {wait.number} {wait.how} after {wait.seconds:.1f} s"
-        why = "" if wait.why in told else f": {_indented(wait.why)}"
+        why = "" if news.told(wait.why) else f": {_indented(wait.why)}"
         yield f"{_at(wait.at + wait.seconds)}  {ended}{why}"
         if completed := wait.completed:
             lag, held = f"{1000 * completed.lag:.0f} ms", f"{wait.seconds - completed.seconds:.1f} s"
             yield f"{_at()}    the verdict came {lag} after the event that completed it, and still held {held} later"
     else:
         yield f"{_at()}  wait {wait.number} was not over when the recording ended"
-
-
-def _news(step: Step, told: dict[str, float]) -> str:
-    """What a verdict says that was not said before; when it was, where all of it was; nothing where it was just now.
-
-    `told` has the seconds of the lines that were told, the newest last, and gets those of this one. The subject is left
-    out where it is that of the newest line.
-    """
-    lines, newest = str(step.verdict).splitlines(), next(reversed(told), "")
-    fresh = [line for line in lines if line not in told]
-    before = told.pop(lines[0], None)
-    told |= dict.fromkeys(fresh, step.seconds) | {lines[0]: step.seconds if before is None else before}
-    if not fresh:
-        return "" if newest == lines[0] else f"as after {before:.1f} s"
-    subject = f"{step.verdict.subject}: "
-    if step.verdict.subject and newest.startswith(subject) and fresh[0].startswith(subject):
-        return f"... {fresh[0].removeprefix(subject)}"
-    return fresh[0]
 
 
 def _at(seconds: float | None = None) -> str:
