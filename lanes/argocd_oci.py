@@ -7,7 +7,7 @@ the bundle names, each bound to the pushed digest, in one of the four states tha
 from harness.bundles.applications import APP_OF_APPS
 from harness.cells.lane import Lane
 from harness.cells.run import Run
-from harness.errors import RootMissing, SyncDeadline
+from harness.errors import RootMissing
 from harness.formats.go_yaml import load_all
 from harness.gates import argocd
 from harness.gates.argocd import RootThere, Synced
@@ -41,14 +41,13 @@ def synced(run: Run, published: Published) -> Passed:
     """The root appears within its grace, then it and its children are synced."""
     deadlines, delivery = run.settings.deadlines, run.pushed.delivery
     run.recorder.fact(timers={"wave delay": WAVE_SECONDS})
-    run.expect(RootThere(delivery.root), within=deadlines.argocd_root_grace, late=RootMissing)
+    run.expect(RootThere(delivery.root), within=deadlines.argocd_root_grace, late=RootMissing, settle=0.0)
     passing = frozenset((each.namespace, each.name) for each in run.expectation.expected.workloads if each.transient)
     compared = Synced(delivery.root, delivery.applications, published.digest, run.pushed_before)
     gate = WithoutWarnings(MadeAgain(compared, passing))
-    return run.expect(
+    return run.expect_delivered(
         UnlessDoomed(gate, run.expectation.watch),
         within=deadlines.argocd_sync + run.pauses,
-        late=SyncDeadline,
         observe=run.timeline.observing(argocd.progress),
         hasten=Hasten(
             argocd.waiting_for_nothing, REFRESH, lambda: "normal", after=SERVED_WITHIN, again=LOOK_AGAIN_SECONDS

@@ -11,7 +11,7 @@ from typing import Any
 from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE, Target
 from harness.cells.lane import Lane
 from harness.cells.run import Run
-from harness.errors import RootMissing, SyncDeadline
+from harness.errors import RootMissing
 from harness.formats.media_types import LAYER
 from harness.gates.combining import UnlessDoomed
 from harness.gates.flux import releases, sources
@@ -40,7 +40,7 @@ def reconciled(run: Run, digest: str, kind: Kind) -> Passed:
     """
     root, deadlines = (FLUX_NAMESPACE, f"aicr-{run.name}"), run.settings.deadlines
     run.apply(sources.KUSTOMIZATIONS, kustomization(root[1], kind))
-    run.expect(KustomizationThere(root), within=deadlines.flux_root_grace, late=RootMissing)
+    run.expect(KustomizationThere(root), within=deadlines.flux_root_grace, late=RootMissing, settle=0.0)
     gate = Reconciled(
         digest,
         source=(FLUX_NAMESPACE, SOURCE),
@@ -48,10 +48,9 @@ def reconciled(run: Run, digest: str, kind: Kind) -> Passed:
         releases=run.pushed.delivery.releases,
         generators=run.pushed.delivery.generators,
     )
-    return run.expect(
+    return run.expect_delivered(
         UnlessDoomed(gate, run.expectation.watch),
         within=deadlines.flux_sync + run.pauses,
-        late=SyncDeadline,
         observe=run.timeline.observing(releases.progress),
         hasten=Hasten(releases.unblocked, sources.REQUESTED, now),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.evidence.replay import Step
 
-_COUNTS = re.compile(r" \(\d+ more waits? for it\)")  # how many wait for it is no state of it
+_COUNTS = re.compile(r" \(\d+ more wait for it\)")  # how many wait for it is no state of it
 _REST = re.compile(r"and \d+ more")
 _SUBJECT = re.compile(r"[A-Z]\w* \S+")
 

@@ -49,5 +49,5 @@ def test_how_many_others_wait_is_no_news() -> None:
     """The count changes with every release, the state of this one does not."""
     news = News()
     assert news.of(step(0, "is being reconciled (6 more wait for it)\nand 8 more")) != ""
-    assert news.of(step(1, "is being reconciled (1 more waits for it)\nand 7 more")) == ""
+    assert news.of(step(1, "is being reconciled (1 more wait for it)\nand 7 more")) == ""
     assert news.told("Application argocd/web: is being reconciled (3 more wait for it)")

@@ -224,6 +224,10 @@ HISTORIES: dict[str, tuple[Gate, list[Objects]]] = {
             gitops([root("web", "db"), application("web"), warned(application("db"), "ExcludedResourceWarning")]),
         ],
     ),
+    "combining.both": (
+        combining.Both(flux_bundle, nothing_unschedulable),
+        [*(both(items) for items in FLUX_STORY), both(FLUX_STORY[-1], REFUSED)],
+    ),
     "combining.unless_doomed": (
         combining.UnlessDoomed(flux_bundle, nothing_unschedulable),
         [*(both(items) for items in FLUX_STORY), both(FLUX_STORY[3], REFUSED), both(FLUX_STORY[-1], REFUSED)],
