@@ -4,6 +4,7 @@ An OCIRepository fetches the artifact, a Kustomization applies the tree in it, s
 and helm-controller installs a HelmRelease for each release of the recipe. Each step is bound to the pushed digest.
 """
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,8 @@ from harness.publishing.oci.address import Access
 from harness.verdict import Passed
 from harness.waiting.nudges import Hasten
 
+LEGACY = "legacy"  # a wait strategy of helm-controller, and a value of the setting flux.wait
+
 
 def story(run: Run) -> Passed:
     """Push, tell Flux, and expect source, Kustomization, releases and generators in this order."""
@@ -39,7 +42,9 @@ def reconciled(run: Run, digest: str, kind: Kind) -> Passed:
     Kustomization, releases and generators are ready at `digest`.
     """
     root, deadlines = (FLUX_NAMESPACE, f"aicr-{run.name}"), run.settings.deadlines
-    run.apply(sources.KUSTOMIZATIONS, kustomization(root[1], kind))
+    if run.settings.flux.wait == LEGACY:
+        run.journal.note("flux.wait: legacy: releases were ready by the rules of Helm 3, not by Flux's own")
+    run.apply(sources.KUSTOMIZATIONS, kustomization(root[1], kind, wait=run.settings.flux.wait))
     run.expect(KustomizationThere(root), within=deadlines.flux_root_grace, late=RootMissing, settle=0.0)
     gate = Reconciled(
         digest,
@@ -99,8 +104,10 @@ def source(target: Target, registry: Access) -> dict[str, Any]:
     }
 
 
-def kustomization(name: str, kind: Kind = sources.OCIREPOSITORIES) -> dict[str, Any]:
-    """Applies everything that the bundle's kustomization.yaml lists; waiting is for the gate."""
+def kustomization(name: str, kind: Kind = sources.OCIREPOSITORIES, *, wait: str = "") -> dict[str, Any]:
+    """Applies everything that the bundle's kustomization.yaml lists; waiting is for the gate. With `wait` legacy every
+    HelmRelease asks for that strategy.
+    """
     return {
         "apiVersion": sources.KUSTOMIZATIONS.api_version,
         "kind": sources.KUSTOMIZATIONS.kind,
@@ -112,8 +119,15 @@ def kustomization(name: str, kind: Kind = sources.OCIREPOSITORIES) -> dict[str, 
             "wait": False,
             "timeout": "5m",
             "sourceRef": {"kind": kind.kind, "name": SOURCE},
+            **({"patches": [_waits_as_helm_3_did()]} if wait == LEGACY else {}),
         },
     }
+
+
+def _waits_as_helm_3_did() -> dict[str, Any]:
+    """A patch of kustomize for every HelmRelease of a bundle."""
+    patch = [{"op": "add", "path": "/spec/waitStrategy", "value": {"name": LEGACY}}]
+    return {"target": {"kind": releases.HELMRELEASES.kind}, "patch": json.dumps(patch)}
 
 
 LANE = Lane(

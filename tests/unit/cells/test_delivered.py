@@ -24,7 +24,7 @@ class Says:
 
     def __call__(self, objects: Objects) -> Verdict:
         item = objects.get(self.kinds[0], "", self.name)
-        return Waiting("is not there", self.name) if item is None else item["says"]  # type: ignore[no-any-return]
+        return Waiting("is not there", self.name) if item is None else item["says"]
 
 
 SYNC, PODS_RUN = Says((NODES,), "sync"), Says((PODS,), "pods")
