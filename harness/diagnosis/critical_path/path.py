@@ -34,7 +34,9 @@ _SETTLES = "our settle: the verdict has to stand"
 
 @dataclass(frozen=True)
 class _Span:
-    """A task, from its beginning to its end; `thread` is the one that it ran in, empty where that is not recorded."""
+    """A task, from its beginning to its end; `thread` is the one that it ran in, empty where that is not recorded. One
+    that a thread "a" starts for a part of its work is called "a: b".
+    """
 
     name: str
     begun: float
@@ -51,7 +53,7 @@ class _Span:
         if self == other or not self.begun <= other.begun <= other.ended <= self.ended:
             return False
         releases = self.phase == "install" and _RELEASE.fullmatch(other.name)  # side by side, each in its thread
-        return bool(releases) or (bool(self.thread) and self.thread == other.thread)
+        return bool(releases) or (bool(self.thread) and f"{other.thread}: ".startswith(f"{self.thread}: "))
 
 
 def critical_path(recording: Replay) -> CriticalPath:
@@ -136,7 +138,7 @@ def _waits(recording: Replay, span: _Span) -> list[Wait]:
 def _cause(span: _Span) -> str:
     if span.phase == _IMAGES:
         return "image layer"
-    return _CAUSES.get(span.phase, _BOOT if span.thread == "cluster" else _OURS)
+    return _CAUSES.get(span.phase, _BOOT if span.thread.partition(": ")[0] == "cluster" else _OURS)
 
 
 def _delivery(recording: Replay, span: _Span) -> list[Hop]:

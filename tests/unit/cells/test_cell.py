@@ -46,6 +46,8 @@ class World:
         self.open = False
         self.restorable = False
         self.install: Step | None = None  # of a lane that has infrastructure
+        self.parts: tuple[str, ...] = ("infrastructure",)
+        self.here = True  # it is processes of this machine
         self.stop: Step = lambda: None
         self.check: Step = lambda: None
         self.boot: Step = lambda: None
@@ -131,16 +133,16 @@ class World:
 
         fake: Any = SimpleNamespace
         nowhere: Any = None
-        needed = Installer("infrastructure", nowhere, nowhere, lambda site: (), ("controller",), STORE)
+        needed = [Installer(name, nowhere, nowhere, lambda site: (), ("controller",), STORE) for name in self.parts]
         return Cell(
             recipe=fake(name="eks", components=(), constraints=(), document=lambda: {"kind": "RecipeResult"}),
             nodes=[],
-            lane=Lane("helm", "helm", story, infrastructure=(needed,) if self.install else ()),
+            lane=Lane("helm", "helm", story, infrastructure=tuple(needed) if self.install else ()),
             settings=self.settings,
             bundler=cast(Any, Bundler()),
             platform=fake(
                 runtime=fake(name="host", tools=(), logs=lambda running: {}),
-                here=True,
+                here=self.here,
                 infrastructure=lambda *_: Services(),
             ),
             stay=cast(Any, Stay()),
@@ -196,6 +198,24 @@ def test_a_green_cell_gives_the_cluster_back_and_leaves_its_recording(world: Wor
     assert outcome.facts["recording"] == str(left / "run.jsonl")
     assert json.loads((left / "run.json").read_text()) == outcome.document()
     assert json.loads((left / "run.jsonl").read_text().splitlines()[-1])["event"] == "closed"
+
+
+def test_processes_are_installed_side_by_side(world: World) -> None:
+    """None of them needs another: each begins before any has ended."""
+    together = threading.Barrier(2)
+    world.parts, world.install = ("registry", "argocd"), lambda: together.wait(30)
+    assert world.carry_out().exit is Exit.OK
+    assert sorted(world.events[1:3]) == ["argocd", "registry"]
+
+
+def test_what_goes_into_a_node_is_installed_one_after_another(world: World) -> None:
+    """Their images are loaded into the same node."""
+    threads: list[str] = []
+    world.here, world.parts = False, ("registry", "argocd")
+    world.install = lambda: threads.append(threading.current_thread().name)
+    world.carry_out()
+    assert world.events[1:3] == ["registry", "argocd"]
+    assert threads == ["cluster", "cluster"]
 
 
 def test_a_cell_says_on_what_its_time_was_spent(world: World) -> None:

@@ -68,6 +68,20 @@ def test_what_ended_last_is_what_was_waited_for() -> None:
     ]
 
 
+def test_parts_of_the_infrastructure_are_installed_side_by_side() -> None:
+    """The one that took longest is on the path, as a part of the phase, although it has a thread of its own."""
+    found = recording(
+        task("infrastructure", 0.0, 3.0, "cluster"),
+        task("gitea", 0.1, 2.9, "cluster: gitea"),
+        task("argocd", 0.1, 2.0, "cluster: argocd"),
+    )
+    assert told(found) == [
+        (0.0, OURS, "infrastructure", "our boot"),
+        (0.1, OURS, "gitea", "our boot"),
+        (2.9, OURS, "infrastructure", "our boot"),
+    ]
+
+
 def test_a_recording_that_names_no_threads_is_told_by_its_phases() -> None:
     """What went on beside a phase is no part of it, and nothing says which it was."""
     found = recording(task("cluster", 0.0, 5.0, ""), task("render", 0.3, 1.0, ""), task("verify", 5.0, 6.0, ""))
