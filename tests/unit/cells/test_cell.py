@@ -225,6 +225,12 @@ def test_a_cell_says_on_what_its_time_was_spent(world: World) -> None:
     assert [hop.begun for hop in path.hops[1:]] == [hop.ended for hop in path.hops[:-1]]
 
 
+def test_a_large_recording_is_not_read_at_the_end_of_a_cell(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes seconds in which nothing is said; `explain` does it when it is asked to."""
+    monkeypatch.setattr(aftermath, "_STEP", 1)
+    assert CriticalPath.of(world.carry_out().facts) is None
+
+
 def test_a_critical_path_that_cannot_be_had_fails_no_cell(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is only told: whatever goes wrong with it becomes a note."""
 
