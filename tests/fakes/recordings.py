@@ -8,7 +8,7 @@ from harness.gates.argocd import APPLICATIONS
 from harness.gates.flux.releases import HELMRELEASES
 from harness.gates.flux.sources import EXTERNALARTIFACTS, HELMCHARTS, KUSTOMIZATIONS, OCIREPOSITORIES
 from harness.objects import JOBS, PODS, Kind, Object, key_of
-from harness.verdict import Passed, Waiting
+from harness.verdict import Failed, Passed, Verdict, Waiting
 
 Event = tuple[float, Kind, Object | None]
 KINDS = (APPLICATIONS, HELMRELEASES, EXTERNALARTIFACTS, HELMCHARTS, KUSTOMIZATIONS, OCIREPOSITORIES, PODS, JOBS)
@@ -29,13 +29,16 @@ def nudge(at: float, subject: str) -> list[Told]:
     return [Told(at, subject, "nudged", "what it depends on is ready")]
 
 
-def wait(at: float, ended: float, events: Iterable[Event], *, how: str = "passed") -> list[Wait]:
-    """What a wait saw, at seconds of the recording; where it passed, the last event is what completed it."""
+def wait(at: float, ended: float, events: Iterable[Event], *, how: str = "passed", blamed: str = "") -> list[Wait]:
+    """What a wait saw, at seconds of the recording; where it passed, the last event is what completed it, and else
+    `blamed` is what it waited for.
+    """
     seen = sorted(events, key=lambda event: event[0])
     steps = []
     for number, (when, kind, item) in enumerate(seen):
-        last = how == "passed" and number == len(seen) - 1
-        verdict = Passed("all is well") if last else Waiting("not yet")
+        verdict: Verdict = Waiting("not yet", blamed)
+        if number == len(seen) - 1 and how in ("passed", "failed"):
+            verdict = Passed("all is well") if how == "passed" else Failed("it gave up", blamed)
         move = Move(kind, key_of(item) if item is not None else ("", ""), item)
         steps.append(Step(number, when, when - at, 0.0, (move,), verdict, ""))
     return [Wait(1, at, None, KINDS, 60.0, steps=steps, how=how, why="", seconds=ended - at)]

@@ -20,11 +20,11 @@ _HOOK = re.compile(r"waiting for completion of hook [\w.-]*/?([A-Z]\w*/[\w.-]+)"
 _HEALTH = re.compile(r"waiting for healthy state of [\w.-]*/?([A-Z]\w*/[\w.-]+)")
 
 
-def deliver(path: Backward, seen: Seen, completed: Step | None, delay: float) -> None:
-    """Lead the path from where it is back to where the root was compared. `delay` is what Argo CD sleeps after each
-    wave, in seconds.
+def deliver(path: Backward, seen: Seen, completed: Step | None, blamed: str, delay: float) -> None:
+    """Lead the path from where it is back to where the root was compared. `blamed` is the subject of the last verdict
+    of a wait that did not pass, `delay` what Argo CD sleeps after each wave, in seconds.
     """
-    key = _last_of(seen, completed, path.at)
+    key = _last_of(seen, completed, blamed, path.at)
     if key is None:
         return
     _application(path, seen, key)
@@ -36,9 +36,11 @@ def deliver(path: Backward, seen: Seen, completed: Step | None, delay: float) ->
         _application(path, seen, root)
 
 
-def _last_of(seen: Seen, completed: Step | None, at: float) -> Key | None:
-    """The Application that the wait ended with: the one that moved last, before `at`."""
+def _last_of(seen: Seen, completed: Step | None, blamed: str, at: float) -> Key | None:
+    """The Application that the wait ended with: the one that is blamed, or that moved last, before `at`."""
     moved = [move.key for move in completed.moves if move.kind == APPLICATIONS] if completed else []
+    if blamed_for := [key for key, _ in seen.all(APPLICATIONS) if named(APPLICATIONS, key) == blamed]:
+        return blamed_for[0]
     if moved:
         return moved[-1]
     latest = [

@@ -23,9 +23,11 @@ _SOURCES = (sources.OCIREPOSITORIES, sources.GITREPOSITORIES)
 _CHARTS = (sources.EXTERNALARTIFACTS, sources.HELMCHARTS)
 
 
-def deliver(path: Backward, seen: Seen, completed: Step | None) -> None:
-    """Lead the path from where it is back to where the source was fetched, or as far as is known."""
-    key = _last_of(seen, completed, path.at)
+def deliver(path: Backward, seen: Seen, completed: Step | None, blamed: str) -> None:
+    """Lead the path from where it is back to where the source was fetched, or as far as is known. `blamed` is the
+    subject of the last verdict of a wait that did not pass.
+    """
+    key = _last_of(seen, completed, blamed, path.at)
     told: set[Key] = set()
     while key is not None and key not in told:
         told.add(key)
@@ -33,9 +35,11 @@ def deliver(path: Backward, seen: Seen, completed: Step | None) -> None:
     _source(path, seen)
 
 
-def _last_of(seen: Seen, completed: Step | None, at: float) -> Key | None:
-    """The release that the wait ended with: the one that moved last, before `at`."""
+def _last_of(seen: Seen, completed: Step | None, blamed: str, at: float) -> Key | None:
+    """The release that the wait ended with: the one that is blamed, or that moved last, before `at`."""
     moved = [move.key for move in completed.moves if move.kind == releases.HELMRELEASES] if completed else []
+    if blamed_for := [key for key, _ in seen.all(releases.HELMRELEASES) if named(releases.HELMRELEASES, key) == blamed]:
+        return blamed_for[0]
     if moved:
         return moved[-1]
     latest = [

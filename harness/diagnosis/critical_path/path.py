@@ -150,10 +150,12 @@ def _delivery(recording: Replay, span: _Span) -> list[Hop]:
     if completed is not None:
         path.back(_over(waits[-1]), span.name, _OURS, Whose.OURS)
         path.back(completed.at, span.name, _SETTLES, Whose.OURS)
+    steps = waits[-1].steps if waits and waits[-1].how != "passed" else []
+    blamed = steps[-1].verdict.subject if steps else ""
     if any(True for _ in seen.all(HELMRELEASES)):
-        flux.deliver(path, seen, completed)
+        flux.deliver(path, seen, completed, blamed)
     elif any(True for _ in seen.all(APPLICATIONS)):
-        argocd.deliver(path, seen, completed, float(recording.facts.get(TIMERS, {}).get(WAVE_DELAY, 0.0)))
+        argocd.deliver(path, seen, completed, blamed, float(recording.facts.get(TIMERS, {}).get(WAVE_DELAY, 0.0)))
     return path.hops(span.name, "the root object is applied and seen", Whose.DEPLOYER)
 
 

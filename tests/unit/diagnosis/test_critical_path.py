@@ -239,6 +239,28 @@ def test_argo_cd_goes_from_wave_to_wave_and_retries_after_a_pause() -> None:
     ]
 
 
+@pytest.mark.parametrize("how", ["expired", "failed"])
+def test_a_delivery_that_failed_leads_to_what_is_blamed(how: str) -> None:
+    """Not to what moved last, which may be well: to the subject of the last verdict."""
+    hook = "waiting for completion of hook batch/Job/validator"
+    events = [
+        (1.0, APPLICATIONS, application("root")),
+        (2.0, APPLICATIONS, application("gpu", wave=1, compared=True, phase="Running", message=hook)),
+        (3.0, APPLICATIONS, application("nfd", wave=1)),
+        (9.0, APPLICATIONS, application("nfd", wave=1, compared=True, phase="Succeeded", health="Healthy")),
+    ]
+    blamed = "Application argocd/gpu"
+    found = recording(task("sync", 0.0, 60.0), wait(0.0, 60.0, events, how=how, blamed=blamed))
+    assert (2.0, DEPLOYER, blamed, "hook wait: Job/validator") in told(found)
+    flux = [
+        (1.0, HELMRELEASES, helm_release("gpu", *RUNNING)),
+        (2.0, HELMRELEASES, helm_release("nfd", "True", "InstallSucceeded")),
+    ]
+    blamed = "HelmRelease flux-system/gpu"
+    found = recording(task("sync", 0.0, 60.0), wait(0.0, 60.0, flux, how=how, blamed=blamed))
+    assert {what for _, _, what, _ in told(found)} >= {blamed}
+
+
 def test_a_cell_that_was_killed_has_a_path_to_where_its_recording_ends() -> None:
     """A task that did not end is on the path, up to the last thing that was recorded."""
     found = recording(task("cluster", 0.0, 5.0, "cluster"), task("sync", 5.0, 9.0)[:1])
