@@ -57,11 +57,12 @@ def _application(path: Backward, seen: Seen, key: Key) -> None:
         cause, whose = _under_way(state)
         if whose is Whose.IDLE and seen.was_nudged(subject, state.begun, path.at):
             cause = f"{cause}; it was asked to look again"
-        if cause == _AFTERWARDS:
+        if cause == _AFTERWARDS or cause.startswith(_AWAITS):
             _health(path, seen, subject, state)
         path.back(state.begun, subject, cause, whose)
 
 
+_AWAITS = "its sync waits for the health of"
 _AFTERWARDS = "Argo CD compares it again, and its health"
 
 
@@ -79,7 +80,7 @@ def _under_way(state: State) -> tuple[str, Whose]:
     if phase == "Running" and (found := _HOOK.search(message)):
         return f"hook wait: {found[1]}", Whose.DEPLOYER
     if phase == "Running" and (found := _HEALTH.search(message)):
-        return f"its sync waits for the health of {found[1]}", Whose.DEPLOYER
+        return f"{_AWAITS} {found[1]}", Whose.DEPLOYER
     if phase == "Running":
         return "Argo CD syncs it", Whose.DEPLOYER
     if phase in ("Failed", "Error"):
@@ -88,14 +89,13 @@ def _under_way(state: State) -> tuple[str, Whose]:
 
 
 def _health(path: Backward, seen: Seen, subject: str, state: State) -> None:
-    """The end of a state after the sync, when nothing moved where the Application deploys to: until Argo CD looks."""
+    """The end of a state in which Argo CD only has to look, when nothing moved where the Application deploys to."""
     spec = (state.item or {}).get("spec") or {}
     namespace = str((spec.get("destination") or {}).get("namespace") or "")
     moved = seen.activity(namespace, state.begun, path.at)[-1:] if namespace else []
     since = moved[0] if moved else state.begun
     if path.at - since >= QUIET:
-        asked = ", as it was asked to" if seen.was_nudged(subject, since, path.at) else ""
-        path.back(since, subject, f"until Argo CD looked again (resync){asked}", Whose.IDLE)
+        path.back(since, subject, "until Argo CD looked again (resync)", Whose.IDLE)
 
 
 def _wave(seen: Seen, key: Key) -> int | None:

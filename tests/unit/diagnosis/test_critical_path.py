@@ -209,7 +209,7 @@ def test_argo_cd_goes_from_wave_to_wave_and_retries_after_a_pause() -> None:
         (6.0, APPLICATIONS, child()),
         (6.1, APPLICATIONS, child(phase="Running")),
         (7.0, APPLICATIONS, child(phase="Running", message=crd)),
-        (8.0, APPLICATIONS, child(phase="Running", message=retry)),
+        (7.8, APPLICATIONS, child(phase="Running", message=retry)),
         (11.0, APPLICATIONS, child(phase="Running", message="Retrying operation. Attempt #1")),
         (12.0, APPLICATIONS, child(phase="Running", message=hook)),
         (13.0, APPLICATIONS, child(phase="Succeeded", message="successfully synced")),
@@ -231,11 +231,27 @@ def test_argo_cd_goes_from_wave_to_wave_and_retries_after_a_pause() -> None:
         (6.0, DEPLOYER, gpu, "Argo CD begins to sync it"),
         (6.1, DEPLOYER, gpu, "Argo CD syncs it"),
         (7.0, DEPLOYER, gpu, "its sync waits for the health of CustomResourceDefinition/policies.example.com"),
-        (8.0, IDLE, gpu, "pause before another attempt of its sync"),
+        (7.8, IDLE, gpu, "pause before another attempt of its sync"),
         (11.0, DEPLOYER, gpu, "Argo CD syncs it"),
         (12.0, DEPLOYER, gpu, "hook wait: Job/validator"),
         (13.0, IDLE, gpu, "until Argo CD looked again (resync)"),
         (18.0, OURS, "sync", SETTLE),
+    ]
+
+
+def test_a_sync_that_waits_for_what_is_healthy_is_idle_once_nothing_moves() -> None:
+    """Its objects came 2 s into it, and Argo CD looked 16 s later, although it was asked to before."""
+    crd = "waiting for healthy state of apiextensions.k8s.io/CustomResourceDefinition/policies.example.com"
+    events = [
+        (0.0, APPLICATIONS, application("gpu", compared=True, phase="Running", message=crd)),
+        (2.0, PODS, pod("a", namespace="gpu", on="gpu-0")),
+        (18.0, APPLICATIONS, application("gpu", compared=True, phase="Succeeded", message="successfully synced")),
+    ]
+    gpu = "Application argocd/gpu"
+    found = recording(task("sync", 0.0, 18.0), wait(0.0, 18.0, events), nudge(9.0, gpu))
+    assert told(found) == [
+        (0.0, DEPLOYER, gpu, "its sync waits for the health of CustomResourceDefinition/policies.example.com"),
+        (2.0, IDLE, gpu, "until Argo CD looked again (resync)"),
     ]
 
 
