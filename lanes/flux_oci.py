@@ -26,6 +26,7 @@ from harness.verdict import Passed
 from harness.waiting.nudges import Hasten
 
 LEGACY = "legacy"  # a wait strategy of helm-controller, and a value of the setting flux.wait
+POLLS = {"poller": 5, LEGACY: 2}  # seconds between two looks at readiness: constants of helm-controller and of Helm
 
 
 def story(run: Run) -> Passed:
@@ -42,6 +43,7 @@ def reconciled(run: Run, digest: str, kind: Kind) -> Passed:
     Kustomization, releases and generators are ready at `digest`.
     """
     root, deadlines = (FLUX_NAMESPACE, f"aicr-{run.name}"), run.settings.deadlines
+    run.recorder.fact(timers={"readiness poll": POLLS[run.settings.flux.wait]})
     if run.settings.flux.wait == LEGACY:
         run.journal.note("flux.wait: legacy: releases were ready by the rules of Helm 3, not by Flux's own")
     run.apply(sources.KUSTOMIZATIONS, kustomization(root[1], kind, wait=run.settings.flux.wait))

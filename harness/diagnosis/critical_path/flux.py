@@ -1,7 +1,7 @@
 """The path of a delivery by Flux: releases that wait for others, each for its chart, and all of them for the source.
 
 Within an installation helm-controller is at work until the last thing in the release's namespace moves. After that it
-looks whether all is ready at intervals of its own (5 s), and only then runs hooks or calls the release ready.
+looks whether all is ready at intervals of its own, and only then runs hooks or calls the release ready.
 """
 
 from collections.abc import Iterator
@@ -16,22 +16,22 @@ from harness.objects import Key, Kind, Object, condition, holds
 from harness.results.critical_path import Whose
 
 QUIET = 1.0  # seconds without any movement, before a timer is held to be what is waited for
-_POLL = "helm-controller's look at readiness, every 5 s"
 _WAITS = ("DependencyNotReady",)
 _NO_CHART = ("SourceNotReady", "ArtifactFailed")
 _SOURCES = (sources.OCIREPOSITORIES, sources.GITREPOSITORIES)
 _CHARTS = (sources.EXTERNALARTIFACTS, sources.HELMCHARTS)
 
 
-def deliver(path: Backward, seen: Seen, completed: Step | None, blamed: str) -> None:
+def deliver(path: Backward, seen: Seen, completed: Step | None, blamed: str, poll: float) -> None:
     """Lead the path from where it is back to where the source was fetched, or as far as is known. `blamed` is the
-    subject of the last verdict of a wait that did not pass.
+    subject of the last verdict of a wait that did not pass, `poll` how often helm-controller looks at readiness, in
+    seconds.
     """
     key = _last_of(seen, completed, blamed, path.at)
     told: set[Key] = set()
     while key is not None and key not in told:
         told.add(key)
-        key = _release(path, seen, key)
+        key = _release(path, seen, key, poll)
     _source(path, seen)
 
 
@@ -61,7 +61,7 @@ def _ready(seen: Seen, key: Key, before: float) -> float | None:
     return since
 
 
-def _release(path: Backward, seen: Seen, key: Key) -> Key | None:
+def _release(path: Backward, seen: Seen, key: Key, poll: float) -> Key | None:
     """From where the path is back to where the release stopped to wait for another one, which is returned; None where
     it waited for none, and the path leads back to its beginning.
     """
@@ -85,7 +85,7 @@ def _release(path: Backward, seen: Seen, key: Key) -> Key | None:
                 break
             path.back(state.begun, subject, "waits for its chart", Whose.DEPLOYER)
         elif message.startswith("Running '"):
-            _installation(path, seen, subject, item, state.begun)
+            _installation(path, seen, subject, item, state.begun, poll)
         elif ready_condition.get("status") == "False":
             path.back(state.begun, subject, f"pause before another attempt, after {reason}", Whose.IDLE)
         else:
@@ -110,7 +110,7 @@ def _latest_dependency(seen: Seen, item: Object, before: float) -> tuple[float, 
     return max(((ready, key) for key in keys if (ready := _ready(seen, key, before)) is not None), default=None)
 
 
-def _installation(path: Backward, seen: Seen, subject: str, item: Object, begun: float) -> None:
+def _installation(path: Backward, seen: Seen, subject: str, item: Object, begun: float, poll: float) -> None:
     """An action of helm from where the path is back to where it began: hooks, looks at readiness, and work."""
     ended, namespace = path.at, _namespace(item)
     hooks = seen.hooks(namespace, begun, ended)
@@ -123,7 +123,7 @@ def _installation(path: Backward, seen: Seen, subject: str, item: Object, begun:
         if hook:
             path.back(at, subject, f"helm's hook wait: Job {hook}", Whose.DEPLOYER)
         elif path.at - at >= QUIET:
-            path.back(at, subject, _POLL, Whose.IDLE)
+            path.back(at, subject, f"helm-controller's look at readiness, every {poll:g} s", Whose.IDLE)
         else:
             path.back(at, subject, "its objects become ready", Whose.DEPLOYER)
     path.back(begun, subject, "helm-controller renders and applies it", Whose.DEPLOYER)

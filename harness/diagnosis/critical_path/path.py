@@ -16,6 +16,7 @@ from harness.results.critical_path import CriticalPath, Hop, Whose
 TIMERS = "timers"  # a fact of a recording: how long controllers pause, in seconds, by name
 RELEASES = "releases"  # a fact: of each release its name, its namespace, and those that it comes after
 WAVE_DELAY = "wave delay"
+READINESS_POLL = "readiness poll"
 
 _RELEASE = re.compile(r"release (\S+)")
 _IMAGES = "images into the node"
@@ -152,10 +153,11 @@ def _delivery(recording: Replay, span: _Span) -> list[Hop]:
         path.back(completed.at, span.name, _SETTLES, Whose.OURS)
     steps = waits[-1].steps if waits and waits[-1].how != "passed" else []
     blamed = steps[-1].verdict.subject if steps else ""
+    timers = recording.facts.get(TIMERS) or {}
     if any(True for _ in seen.all(HELMRELEASES)):
-        flux.deliver(path, seen, completed, blamed)
+        flux.deliver(path, seen, completed, blamed, float(timers.get(READINESS_POLL, 5.0)))
     elif any(True for _ in seen.all(APPLICATIONS)):
-        argocd.deliver(path, seen, completed, blamed, float(recording.facts.get(TIMERS, {}).get(WAVE_DELAY, 0.0)))
+        argocd.deliver(path, seen, completed, blamed, float(timers.get(WAVE_DELAY, 0.0)))
     return path.hops(span.name, "the root object is applied and seen", Whose.DEPLOYER)
 
 

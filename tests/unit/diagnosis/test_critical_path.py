@@ -176,6 +176,17 @@ def test_flux_waits_for_dependencies_charts_and_its_own_clock() -> None:
     ]
 
 
+def test_the_poll_is_the_one_that_was_recorded() -> None:
+    """The strategy legacy looks every 2 s."""
+    events = [
+        (0.0, HELMRELEASES, helm_release("stack", *RUNNING)),
+        (1.0, PODS, pod("a", namespace="stack")),
+        (2.5, HELMRELEASES, helm_release("stack", "True", "InstallSucceeded")),
+    ]
+    found = recording(task("sync", 0.0, 2.5), wait(0.0, 2.5, events), timers={"readiness poll": 2})
+    assert told(found)[-1][3] == "helm-controller's look at readiness, every 2 s"
+
+
 def test_a_release_that_nobody_woke_is_idle_until_its_own_clock_rings() -> None:
     """What it depends on was ready for 12 s, and helm-controller had not looked."""
     waiting = ("False", "DependencyNotReady", "dependency 'flux-system/crds' is not ready")
