@@ -93,6 +93,12 @@ class GitElsewhere(_Closed):
     ca: str
 
 
+class Flux(_Closed):
+    """How Flux is asked to work, beyond what a bundle says."""
+
+    wait: Literal["poller", "legacy"]
+
+
 class Retries(_Closed):
     attempts: int = Field(ge=1)
     delay: Duration
@@ -209,6 +215,7 @@ class Settings(_Closed):
     ports: Ports
     registry: RegistryElsewhere
     git: GitElsewhere
+    flux: Flux
     retries: Retries
     deadlines: Deadlines
     artifacts: Path

@@ -7,7 +7,7 @@ the bundle names, each bound to the pushed digest, in one of the four states tha
 from harness.bundles.applications import APP_OF_APPS
 from harness.cells.lane import Lane
 from harness.cells.run import Run
-from harness.errors import RootMissing, SyncDeadline
+from harness.errors import RootMissing
 from harness.formats.go_yaml import load_all
 from harness.gates.argocd.application import APPLICATIONS
 from harness.gates.argocd.attention import progress, waiting_for_nothing
@@ -15,6 +15,7 @@ from harness.gates.argocd.remade import MadeAgain
 from harness.gates.argocd.synced import RootThere, Synced
 from harness.gates.argocd.warnings import WithoutWarnings
 from harness.gates.combining import UnlessDoomed
+from harness.installers.argocd.configuration import WAVE_SECONDS
 from harness.installers.catalog import ARGOCD, REGISTRY
 from harness.objects import key_of
 from harness.publishing.transport import Published
@@ -40,14 +41,14 @@ def story(run: Run) -> Passed:
 def synced(run: Run, published: Published) -> Passed:
     """The root appears within its grace, then it and its children are synced."""
     deadlines, delivery = run.settings.deadlines, run.pushed.delivery
-    run.expect(RootThere(delivery.root), within=deadlines.argocd_root_grace, late=RootMissing)
+    run.recorder.fact(timers={"wave delay": WAVE_SECONDS})
+    run.expect(RootThere(delivery.root), within=deadlines.argocd_root_grace, late=RootMissing, settle=0.0)
     passing = frozenset((each.namespace, each.name) for each in run.expectation.expected.workloads if each.transient)
     compared = Synced(delivery.root, delivery.applications, published.digest, run.pushed_before)
     gate = WithoutWarnings(MadeAgain(compared, passing))
-    return run.expect(
+    return run.expect_delivered(
         UnlessDoomed(gate, run.expectation.watch),
         within=deadlines.argocd_sync + run.pauses,
-        late=SyncDeadline,
         observe=run.timeline.observing(progress),
         hasten=Hasten(waiting_for_nothing, REFRESH, lambda: "normal", after=SERVED_WITHIN, again=LOOK_AGAIN_SECONDS),
     )

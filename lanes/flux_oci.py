@@ -4,6 +4,7 @@ An OCIRepository fetches the artifact, a Kustomization applies the tree in it, s
 and helm-controller installs a HelmRelease for each release of the recipe. Each step is bound to the pushed digest.
 """
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from harness.bundles.delivery import FLUX_NAMESPACE, SOURCE, Target
 from harness.cells.lane import Lane
 from harness.cells.run import Run
-from harness.errors import RootMissing, SyncDeadline
+from harness.errors import RootMissing
 from harness.formats.media_types import LAYER
 from harness.gates.combining import UnlessDoomed
 from harness.gates.flux import releases, sources
@@ -23,6 +24,9 @@ from harness.objects import Kind, key_of
 from harness.publishing.oci.address import Access
 from harness.verdict import Passed
 from harness.waiting.nudges import Hasten
+
+LEGACY = "legacy"  # a wait strategy of helm-controller, and a value of the setting flux.wait
+POLLS = {"poller": 5, LEGACY: 2}  # seconds between two looks at readiness: constants of helm-controller and of Helm
 
 
 def story(run: Run) -> Passed:
@@ -39,8 +43,11 @@ def reconciled(run: Run, digest: str, kind: Kind) -> Passed:
     Kustomization, releases and generators are ready at `digest`.
     """
     root, deadlines = (FLUX_NAMESPACE, f"aicr-{run.name}"), run.settings.deadlines
-    run.apply(sources.KUSTOMIZATIONS, kustomization(root[1], kind))
-    run.expect(KustomizationThere(root), within=deadlines.flux_root_grace, late=RootMissing)
+    run.recorder.fact(timers={"readiness poll": POLLS[run.settings.flux.wait]})
+    if run.settings.flux.wait == LEGACY:
+        run.journal.note("flux.wait: legacy: releases were ready by the rules of Helm 3, not by Flux's own")
+    run.apply(sources.KUSTOMIZATIONS, kustomization(root[1], kind, wait=run.settings.flux.wait))
+    run.expect(KustomizationThere(root), within=deadlines.flux_root_grace, late=RootMissing, settle=0.0)
     gate = Reconciled(
         digest,
         source=(FLUX_NAMESPACE, SOURCE),
@@ -48,10 +55,9 @@ def reconciled(run: Run, digest: str, kind: Kind) -> Passed:
         releases=run.pushed.delivery.releases,
         generators=run.pushed.delivery.generators,
     )
-    return run.expect(
+    return run.expect_delivered(
         UnlessDoomed(gate, run.expectation.watch),
         within=deadlines.flux_sync + run.pauses,
-        late=SyncDeadline,
         observe=run.timeline.observing(releases.progress),
         hasten=Hasten(releases.unblocked, sources.REQUESTED, now),
     )
@@ -100,8 +106,10 @@ def source(target: Target, registry: Access) -> dict[str, Any]:
     }
 
 
-def kustomization(name: str, kind: Kind = sources.OCIREPOSITORIES) -> dict[str, Any]:
-    """Applies everything that the bundle's kustomization.yaml lists; waiting is for the gate."""
+def kustomization(name: str, kind: Kind = sources.OCIREPOSITORIES, *, wait: str = "") -> dict[str, Any]:
+    """Applies everything that the bundle's kustomization.yaml lists; waiting is for the gate. With `wait` legacy every
+    HelmRelease asks for that strategy.
+    """
     return {
         "apiVersion": sources.KUSTOMIZATIONS.api_version,
         "kind": sources.KUSTOMIZATIONS.kind,
@@ -113,8 +121,15 @@ def kustomization(name: str, kind: Kind = sources.OCIREPOSITORIES) -> dict[str, 
             "wait": False,
             "timeout": "5m",
             "sourceRef": {"kind": kind.kind, "name": SOURCE},
+            **({"patches": [_waits_as_helm_3_did()]} if wait == LEGACY else {}),
         },
     }
+
+
+def _waits_as_helm_3_did() -> dict[str, Any]:
+    """A patch of kustomize for every HelmRelease of a bundle."""
+    patch = [{"op": "add", "path": "/spec/waitStrategy", "value": {"name": LEGACY}}]
+    return {"target": {"kind": releases.HELMRELEASES.kind}, "patch": json.dumps(patch)}
 
 
 LANE = Lane(

@@ -9,6 +9,7 @@ nowhere ends the lane with its reason instead of running into helm's own timeout
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
+from typing import Any
 
 from harness.bundles.model import Bundle, Folder
 from harness.cells.lane import Lane
@@ -22,6 +23,7 @@ SIDE_BY_SIDE = 4  # helm processes at once: more gains nothing on two cores, and
 
 def story(run: Run) -> Passed:
     """Install the releases, then expect every workload on its nodes."""
+    run.recorder.fact(releases=recorded(run.bundle, run.expectation.after))
     with run.journal.phase("install") as phase:
         run.while_schedulable(lambda: install(run, run.bundle))
         phase.detail = f"{len(run.bundle.folders)} releases"
@@ -31,15 +33,29 @@ def story(run: Run) -> Passed:
 
 
 def order_of(bundle: Bundle, after: Iterable[tuple[str, str]]) -> TopologicalSorter[str]:
-    """Which release comes when: after those that it depends on, and after the one that `after` names beside it.
+    """Which release comes when."""
+    return TopologicalSorter(waited_for(bundle, after))
+
+
+def recorded(bundle: Bundle, after: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """What a recording has to say of each release, so that its critical path is known: helm itself tells nobody."""
+    earlier = waited_for(bundle, after)
+    return [
+        {"name": folder.release, "namespace": folder.namespace, "after": sorted(earlier[folder.release])}
+        for folder in bundle.folders
+    ]
+
+
+def waited_for(bundle: Bundle, after: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """By release, those that come before it: those that it depends on, and the one that `after` names beside it.
 
     Of releases that bring the same CRD the one that is later in the bundle waits: helm leaves a CRD alone that is
     there, and goes on before it is served where somebody else has just made it.
     """
-    order = TopologicalSorter({folder.release: folder.depends_on for folder in bundle.folders})
-    for release, earlier in after:
-        order.add(release, earlier)
-    return order
+    earlier = {folder.release: set(folder.depends_on) for folder in bundle.folders}
+    for release, other in after:
+        earlier[release].add(other)
+    return earlier
 
 
 def install(run: Run, bundle: Bundle) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.cells.lane import Lane
 from harness.deadline import Deadline
+from harness.diagnosis.critical_path import critical_path
 from harness.errors import HarnessError
 from harness.evidence import collectors
 from harness.evidence.collect import Collector, collect, summary
@@ -20,12 +21,14 @@ from harness.evidence.directory import DEBUG, GREEN, EvidenceDirectory
 from harness.evidence.recorder import FILE, Recorder, copy
 from harness.evidence.recordings import prune
 from harness.evidence.redaction import Redactor
+from harness.evidence.replay import replay
 from harness.formats.quantity import show
 from harness.helm.client import Helm
 from harness.installers.installer import Infrastructure
 from harness.isolation.reservation import Stay
 from harness.progress import task
 from harness.recipes.model import Recipe
+from harness.results.critical_path import FACT
 from harness.results.journal import Journal
 from harness.results.outcome import Outcome
 from harness.runtime import Runtime
@@ -89,6 +92,20 @@ class Aftermath:
         if problem:
             self.journal.note(f"the recording is not whole: {problem}")
         prune(self.settings.artifacts)
+
+    def tell_critical_path(self, facts: dict[str, Any], begun: float) -> None:
+        """What the time was spent on becomes a fact; `begun` is when the recording did, in seconds of the journal.
+
+        Of a large recording it is left to `explain`, since reading that takes seconds. What is read is the copy, which
+        has no secrets.
+        """
+        file = self._kept and self._kept.path / FILE
+        if not file or not file.is_file() or file.stat().st_size > _STEP:
+            return
+        try:
+            facts[FACT] = critical_path(replay(file, judge=False)).later(begun).document()
+        except Exception as error:  # noqa: BLE001 - nothing that is only told may fail a cell
+            self.journal.note(f"the critical path is not known: {type(error).__name__}: {error}")
 
     def _copied(self, recorder: Recorder, kept: EvidenceDirectory) -> str:
         """Copy the recording without secrets, and say how far that is where it takes more than a moment."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ from harness.results.journal import Journal
 from harness.results.outcome import Outcome
 from harness.settings import Settings
 
+_BOOTING = "cluster"  # the thread that boots, and the beginning of the names of those that it starts
 PATIENCE = 8.0  # seconds for a boot or a bundle under way to notice that it is not wanted any more
 
 
@@ -87,7 +88,7 @@ class Cell:
     outcome: Outcome | None = None  # once it has ended, well or not
     _facts: dict[str, Any] = field(default_factory=dict)
     _scope: Scope = field(default_factory=Scope)
-    _background: tuple[Background[Any], ...] = ()
+    _background: list[Background[Any]] = field(default_factory=list)  # what other threads do for the cell
     _aftermath: Aftermath | None = None
     _services: Infrastructure | None = None
     _passed: str = ""
@@ -99,6 +100,7 @@ class Cell:
         self._started, self._begun = datetime.now(UTC), time.monotonic()
         with tempfile.TemporaryDirectory(prefix="kwok-harness-", ignore_cleanup_errors=True) as directory:
             work = Path(directory)
+            begun = self.journal.seconds
             recorder = Recorder(
                 work / FILE,
                 run_id=self.run_id,
@@ -113,6 +115,7 @@ class Cell:
             if self._error is not None:
                 self._step(lambda: aftermath.take_evidence(self._services, self._outcome, hurried=self._hurried))
             self._step(lambda: aftermath.keep_recording(recorder, self._facts))
+            self._step(lambda: aftermath.tell_critical_path(self._facts, begun))
             self._step(lambda: self._give_back(work))
             if self.stay.open:  # interrupted while it was given back
                 with commands.undisturbed():
@@ -149,9 +152,9 @@ class Cell:
         self.budget.require()
         checks = checks_of_recipe(self.recipe) if self.health else ()  # what is wrong in them ends the cell at once
         self._access()  # before anything else is begun: what is wrong with it is wrong now
-        booting = Background(self._boot, "cluster")
+        booting = Background(self._boot, _BOOTING)
         preparing = Background(lambda: self._prepare(work), "bundle")
-        self._background = (booting, preparing)
+        self._background += [booting, preparing]
         all_done(booting, preparing)
         before, prepared = preparing.result()
         cluster, services = booting.result()
@@ -247,8 +250,17 @@ class Cell:
         return cluster, services
 
     def _install(self, services: Infrastructure) -> None:
-        for installer in self.lane.infrastructure:
-            services.install(installer)
+        """Side by side where they are processes: none needs another. Into a node images go one after another."""
+        if not self.platform.here:
+            for installer in self.lane.infrastructure:
+                services.install(installer)
+            return
+        installing = [
+            Background(partial(services.install, installer), f"{_BOOTING}: {installer.name}")
+            for installer in self.lane.infrastructure
+        ]
+        self._background += installing
+        all_done(*installing)
 
     def _prepare(self, work: Path) -> tuple[Prepared | None, Prepared]:
         """What an upgrade starts from, if this is one, and the recipe itself."""

@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from harness import progress
 from harness.bundles.model import Bundle
 from harness.cells.budget import Budget
+from harness.cells.delivered import Delivered
 from harness.cells.remaking import Restless
 from harness.cells.timeline import Timeline
 from harness.cluster.api import Cluster
@@ -79,6 +81,7 @@ class Run:
     restless: Restless = field(default_factory=Restless)
     pushed_before: str = ""  # the digest of what the earlier bundle was pushed as, in an upgrade
     _pushed: Pushed | None = field(default=None, init=False)
+    _delivered: Delivered | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._begin_timeline(() if self.publication else (folder.release for folder in self.bundle.folders))
@@ -151,6 +154,38 @@ class Run:
         came first is SyncDeadline, whatever is waited for. `hasten` is what controllers are told meanwhile, beside what
         the scheduler is told of claims where pods are looked at.
         """
+        passed = self._wait(gate, within=within, late=late, observe=observe, settle=settle, hasten=hasten)
+        self.passed.append((gate, within))
+        return passed
+
+    def expect_delivered(
+        self,
+        gate: Gate,
+        *,
+        within: float,
+        observe: Observe | None = None,
+        hasten: Hasten | None = None,
+    ) -> Passed:
+        """Wait until the gate passes, SyncDeadline after `within` seconds. That it stays so is for `verify` to see, at
+        the end and together with its own verdict, so that nobody waits for the same twice.
+        """
+        wait = partial(self._wait, gate, late=SyncDeadline, observe=observe, settle=0.0, hasten=hasten)
+        deadline = Deadline.after(self.budget.within(within))
+        passed = wait(within=within)
+        self._delivered = Delivered(gate, deadline, lambda: wait(within=deadline.remaining))
+        self.passed.append((gate, within))
+        return passed
+
+    def _wait(
+        self,
+        gate: Gate,
+        *,
+        within: float,
+        late: type[VerdictFailed],
+        observe: Observe | None,
+        settle: float | None,
+        hasten: Hasten | None,
+    ) -> Passed:
         deadlines = self.settings.deadlines
         if late is SyncDeadline:
             self.budget.require()
@@ -168,12 +203,12 @@ class Run:
                 hastening(hastens, self.cluster, self.recorder.nudge) as look,
                 self.recorder.wait(gate.kinds, gate, within=within, observe=_both(look, seeing)) as seen,
             ):
-                passed = wait(
+                return wait(
                     self.cluster,
                     gate.kinds,
                     gate,
                     Deadline.after(within),
-                    settle=settle or deadlines.settle,
+                    settle=deadlines.settle if settle is None else settle,
                     patience=deadlines.unschedulable,
                     certain=deadlines.refused,
                     observe=seen,
@@ -188,8 +223,6 @@ class Run:
         except Cancelled:
             self.services.check()
             raise
-        self.passed.append((gate, wanted))
-        return passed
 
     def still(self) -> Passed:
         """Expect everything that has passed to pass again; the last one's pass."""
@@ -236,15 +269,20 @@ class Run:
     def verify(self) -> Passed:
         """Expect every workload of the bundle on its nodes; what a pass does not cover becomes notes."""
         seen: list[Objects] = []
+
+        def see(judged: Judged) -> None:
+            seen[:] = [judged.objects]
+
         with self.journal.phase("verify") as phase:
             if self.installed is not None:
                 self.expectation = self.installed()
+            gate = self.expectation.gate
+            expect = partial(self.expect, within=self.settings.deadlines.pods + self.pauses)
             try:
-                passed = self.expect(
-                    self.expectation.gate,
-                    within=self.settings.deadlines.pods + self.pauses,
-                    observe=lambda judged: seen.__setitem__(slice(None), [judged.objects]),
-                )
+                if self._delivered is None:
+                    passed = expect(gate, observe=see)
+                else:
+                    passed = self._delivered.held(gate, expect, see)
             finally:
                 for objects in seen:
                     self.facts.update(self.expectation.facts(objects))

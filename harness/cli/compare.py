@@ -8,6 +8,7 @@ from harness import reports
 from harness.cli.context import Context, as_json, earlier
 from harness.exits import Exit
 from harness.results.compare import ENOUGH, UNKNOWN, UNKNOWN_SHARE, Comparison, Pace, compare
+from harness.results.critical_path import Whose
 from harness.results.results import CellResult, Results
 from harness.results.same_cause import same_causes
 
@@ -46,14 +47,14 @@ def _read(context: Context, name: str, place: Path) -> Results:
 
 def _tell(context: Context, found: Comparison, old: Results) -> None:
     before = {cell.name: cell.status.value for cell in old.cells}
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (change, cell.name, before.get(cell.name, "not there"), _now(cell))
         for change in ("broke", "lost", "fixed", "appeared")
         for cell in getattr(found, change)
     ]
     rows += [("vanished", cell.name, cell.status.value, "not there") for cell in found.vanished]
     rows += [
-        (change, pace.cell.name, f"{pace.usual:.1f} s", _took(pace))
+        (change, pace.cell.name, f"{pace.usual:.1f} s", _took(pace), *_shares(pace))
         for change in ("slower", "faster")
         for pace in getattr(found, change)
     ]
@@ -64,7 +65,9 @@ def _tell(context: Context, found: Comparison, old: Results) -> None:
         if cell.name not in told
     ]
     if rows:
-        context.console.table(("change", "cell", "before", "now"), rows)
+        headings = ("change", "cell", "before", "now", *(whose.value for whose in Whose))
+        width = max(map(len, rows))  # without the shares where none is known
+        context.console.table(headings[:width], [row + ("",) * (width - len(row)) for row in rows])
     for group in same_causes((*found.broke, *found.appeared)):
         context.console.text(
             f"{group.cause.kind}: {': '.join(filter(None, (group.cause.subject, group.cause.message)))}"
@@ -86,6 +89,11 @@ def _took(pace: Pace) -> str:
     """The time, and where it went: "72.9 s (sync +31.0 s)"."""
     phases = ", ".join(f"{name} {change:+.1f} s" for name, change in pace.phases[:3])
     return f"{pace.seconds:.1f} s" + (f" ({phases})" if phases else "")
+
+
+def _shares(pace: Pace) -> tuple[str, ...]:
+    """Whose the time on the critical path was: "11.9 s (+1.2 s)"; nothing where it is not known."""
+    return tuple(f"{seconds:.1f} s ({seconds - usual:+.1f} s)" for _, seconds, usual in pace.shares)
 
 
 def _summary(found: Comparison) -> str:

@@ -7,27 +7,38 @@ from typing import Any
 import click
 
 from harness.cli.context import Context, as_json
+from harness.diagnosis.critical_path import critical_path
+from harness.diagnosis.news import News
 from harness.diagnosis.story import fates, turns
 from harness.evidence import recordings
 from harness.evidence.recorder import verdict_data
-from harness.evidence.replay import Replay, Step, Told, Wait, replay
+from harness.evidence.replay import Replay, Told, Wait, replay
 from harness.exits import Exit
+from harness.results.critical_path import SHOWN, Whose
 from harness.verdict import Verdict
 
 
 @click.command()
 @click.argument("run", default="")
+@click.option(
+    "--critical-path", "path_only", is_flag=True, help="Show what each second was spent on, and nothing else."
+)
 @as_json
 @click.pass_obj
-def explain(context: Context, run: str, as_json: bool) -> Exit:
+def explain(context: Context, run: str, path_only: bool, as_json: bool) -> Exit:
     """Replay RUN offline, and judge its verdicts again.
 
     RUN is a run id (its last digits, which are the cluster's, will do), a run.jsonl, or a directory that holds one; the
     newest run where nothing is named. Exit code 0 when every verdict is as it was recorded, 1 when one differs: that is
-    a defect of the harness.
+    a defect of the harness. With --critical-path nothing is judged.
     """
     path = Path(run)
-    found = replay(path if run and path.exists() else recordings.find(context.settings.artifacts, run))
+    found = replay(
+        path if run and path.exists() else recordings.find(context.settings.artifacts, run), judge=not path_only
+    )
+    if path_only:
+        _tell_path(context, found, as_json)
+        return Exit.OK
     if as_json:
         context.data(_document(found))
     else:
@@ -35,11 +46,34 @@ def explain(context: Context, run: str, as_json: bool) -> Exit:
     return Exit.FAILURE if found.differences else Exit.OK
 
 
-def _lines(found: Replay) -> Iterator[str]:
+def _tell_path(context: Context, found: Replay, as_json: bool) -> None:
+    """What each second was spent on: a row for each hop, then whose the time was and the longest causes."""
+    path = critical_path(found)
+    if as_json:
+        context.data({**found.header, **path.document()})
+        return
+    context.console.text("\n".join(_title(found)))
+    rows = [
+        (f"{hop.begun:.1f}", f"{hop.seconds:.1f}", hop.whose.value, hop.what, hop.cause)
+        for hop in path.hops
+        if hop.seconds >= SHOWN
+    ]
+    context.console.table(("begins", "seconds", "whose", "what", "cause"), rows)
+    for whose in Whose:
+        context.console.text(f"{whose.value}: {path.share(whose):.1f} s of {path.seconds:.1f} s")
+    for cause, seconds in path.longest_causes(5):
+        context.console.text(f"  {seconds:.1f} s  {cause}")
+
+
+def _title(found: Replay) -> Iterator[str]:
     header = found.header
     yield f"run {header['run']}: {header['recipe']} under {header['deployer']} on {header['cluster']}"
     yield f"began {header['started']}"
-    yield from (f"{name}: {value}" for name, value in sorted(found.facts.items()))
+
+
+def _lines(found: Replay) -> Iterator[str]:
+    yield from _title(found)
+    yield from (f"{name}: {value}" for name, value in sorted(found.facts.items()) if isinstance(value, str))
     yield ""
     for each in found.story:
         yield from _of_wait(each) if isinstance(each, Wait) else _of_task(each)
@@ -67,40 +101,22 @@ def _of_task(told: Told) -> Iterator[str]:
 def _of_wait(wait: Wait) -> Iterator[str]:
     kinds = ", ".join(kind.plural for kind in wait.kinds)
     yield f"{_at(wait.at)}wait {wait.number}, for {wait.name} over {kinds}, at most {wait.within:g} s"
-    told: dict[str, float] = {}
+    news = News()
     for step in turns(wait):
-        if news := _news(step, told):
-            yield f"{_at(step.at)}  {_word(step.verdict)} after {step.seconds:.1f} s: {news}"
+        if said := news.of(step):
+            yield f"{_at(step.at)}  {_word(step.verdict)} after {step.seconds:.1f} s: {said}"
     for fate in fates(wait):
         later = f", since {fate.changed:.1f} s" if fate.changed != fate.appeared else ""
         yield f"{_at()}    {fate.subject}: seen at {fate.appeared:.1f} s{later} {fate.state}"
     if wait.how:
         ended = f"wait {wait.number} {wait.how} after {wait.seconds:.1f} s"
-        why = "" if wait.why in told else f": {_indented(wait.why)}"
+        why = "" if news.told(wait.why) else f": {_indented(wait.why)}"
         yield f"{_at(wait.at + wait.seconds)}  {ended}{why}"
         if completed := wait.completed:
             lag, held = f"{1000 * completed.lag:.0f} ms", f"{wait.seconds - completed.seconds:.1f} s"
             yield f"{_at()}    the verdict came {lag} after the event that completed it, and still held {held} later"
     else:
         yield f"{_at()}  wait {wait.number} was not over when the recording ended"
-
-
-def _news(step: Step, told: dict[str, float]) -> str:
-    """What a verdict says that was not said before; when it was, where all of it was; nothing where it was just now.
-
-    `told` has the seconds of the lines that were told, the newest last, and gets those of this one. The subject is left
-    out where it is that of the newest line.
-    """
-    lines, newest = str(step.verdict).splitlines(), next(reversed(told), "")
-    fresh = [line for line in lines if line not in told]
-    before = told.pop(lines[0], None)
-    told |= dict.fromkeys(fresh, step.seconds) | {lines[0]: step.seconds if before is None else before}
-    if not fresh:
-        return "" if newest == lines[0] else f"as after {before:.1f} s"
-    subject = f"{step.verdict.subject}: "
-    if step.verdict.subject and newest.startswith(subject) and fresh[0].startswith(subject):
-        return f"... {fresh[0].removeprefix(subject)}"
-    return fresh[0]
 
 
 def _at(seconds: float | None = None) -> str:

@@ -4,7 +4,7 @@
 |--------|---------------------------------------------------------------------------------------------------|
 | header | the format, the run, when it began (UTC); always the first line                                   |
 | fact   | something that became known later, such as the digest                                             |
-| task   | a phase, or a piece of work within one, that started, finished or failed                          |
+| task   | a phase, or a piece of work within one, that started, finished or failed, and in which thread     |
 | note   | what the verdict does not cover                                                                   |
 | nudge  | an object that a controller was told to look at, and why                                          |
 | wait   | a gate as data (harness.gates.catalog), the kinds that it watches, and for how many seconds     |
@@ -24,6 +24,7 @@ import itertools
 import json
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -115,7 +116,7 @@ class Recorder:
 
     def task(self, name: str, state: str, detail: str = "") -> None:
         """`state` is started, finished or failed."""
-        self._put("task", task=name, state=state, detail=detail)
+        self._put("task", task=name, state=state, detail=detail, thread=threading.current_thread().name)
 
     def note(self, text: str) -> None:
         self._put("note", text=text)

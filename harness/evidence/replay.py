@@ -94,12 +94,17 @@ class Wait:
 
 @dataclass(frozen=True)
 class Told:
-    """A task that started, finished or failed, or (with that state) a note or a nudge."""
+    """A task that started, finished or failed, or (with that state) a note or a nudge.
+
+    `thread` is the one that a task began in, so that parts of it are told from what went on beside it; empty in
+    recordings that do not say.
+    """
 
     at: float
     task: str
     state: str
     text: str
+    thread: str = ""
 
 
 @dataclass
@@ -126,8 +131,8 @@ class Replay:
         return tuple(text for wait in self.waits for text in wait.differences)
 
 
-def replay(path: Path) -> Replay:
-    """Judge again the recording at `path`, or in the directory `path`.
+def replay(path: Path, *, judge: bool = True) -> Replay:
+    """Judge again the recording at `path`, or in the directory `path`; without `judge` only read what happened.
 
     UsageError where there is no such file, DataError where it is no recording, or not one of this format. A last line
     without its end is what a harness that was killed leaves behind, and no error.
@@ -144,7 +149,7 @@ def replay(path: Path) -> Replay:
     truncated = bool(lines) and not lines[-1].endswith(b"\n")
     if truncated:
         lines.pop()
-    reading = _Reading(file)
+    reading = _Reading(file, judge=judge)
     for number, line in enumerate(lines, start=1):
         reading.line(number, line)
     if reading.replay is None:
@@ -156,8 +161,9 @@ def replay(path: Path) -> Replay:
 class _Reading:
     """The lines read so far, and what each wait has seen by then."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, judge: bool) -> None:
         self._file = file
+        self._judge = judge
         self.replay: Replay | None = None
         self._open: dict[int, _Judging] = {}
 
@@ -178,7 +184,8 @@ class _Reading:
             case "fact":
                 replay.facts.update(event["facts"])
             case "task":
-                replay.story.append(Told(at, str(event["task"]), str(event["state"]), str(event["detail"])))
+                thread = str(event.get("thread", ""))
+                replay.story.append(Told(at, str(event["task"]), str(event["state"]), str(event["detail"]), thread))
             case "note":
                 replay.story.append(Told(at, "", "note", str(event["text"])))
             case "nudge":
@@ -190,7 +197,7 @@ class _Reading:
                 if wait.number in self._open:
                     raise ValueError(f"wait {wait.number} begins twice")
                 wait.cut = replay.cut is not None
-                self._open[wait.number] = _Judging(wait)
+                self._open[wait.number] = _Judging(wait, judge=self._judge)
                 replay.story.append(wait)
             case "seen":
                 self._open[event["wait"]].seen(number, event)
@@ -210,11 +217,13 @@ class _Reading:
 class _Judging:
     """One wait as it is told again: its objects, brought forward by each difference."""
 
-    def __init__(self, wait: Wait) -> None:
+    def __init__(self, wait: Wait, *, judge: bool) -> None:
         self.wait = wait
         self._kinds = {str(kind): kind for kind in wait.kinds}
         self._objects: dict[Kind, dict[Key, Object]] = {kind: {} for kind in wait.kinds}
         self._gate = None
+        if not judge:
+            return
         try:
             self._gate = built(wait.gate) if wait.gate else None
         except DataError as error:

@@ -24,6 +24,7 @@ GATES: Mapping[str, type[Gate]] = {  # the names are part of the format of recor
     "applications.synced": synced.Synced,
     "applications.without_warnings": warnings.WithoutWarnings,
     "conditions.awaited": conditions.Awaited,
+    "combining.both": combining.Both,
     "combining.unless_doomed": combining.UnlessDoomed,
     "nodes.nodes_ready": nodes.NodesReady,
     "releases.flux_bundle": releases.Reconciled,

@@ -37,6 +37,21 @@ class UnlessDoomed:
         return verdict
 
 
+@dataclass(frozen=True)
+class Both:
+    """`first`, and once that passes `then`, whose pass is that of both."""
+
+    first: Gate
+    then: Gate
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return tuple(dict.fromkeys((*self.first.kinds, *self.then.kinds)))
+
+    def __call__(self, objects: Objects) -> Verdict:
+        return in_order(self.first, self.then)(objects)
+
+
 def there(kind: Kind, key: Key) -> Step:
     """Whether the object exists at all: the grace that a root gets before anything is asked of it."""
     subject = named(kind, key)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from harness.results.critical_path import CriticalPath, Whose
 from harness.results.history import mark_flaky, verdicts
 from harness.results.outcome import Outcome
 from harness.results.results import CellResult, Results, Status
@@ -28,7 +29,8 @@ _PHASE = 1.0  # seconds: what a phase must differ by to be named
 class Pace:
     """How long a cell took, in seconds, and how long it usually takes. `usual` is of `passes` earlier passes.
 
-    `phases` are those that took longer or shorter with it, by how many seconds, the most first.
+    `phases` are those that took longer or shorter with it, by how many seconds, the most first; `shares` say whose the
+    time on the critical path was, with how long it was now and usually. They are empty where one of both is not known.
     """
 
     cell: CellResult
@@ -37,6 +39,7 @@ class Pace:
     allowed: float
     passes: int
     phases: tuple[tuple[str, float], ...] = ()
+    shares: tuple[tuple[Whose, float, float], ...] = ()
 
     @property
     def change(self) -> float:
@@ -129,7 +132,7 @@ def _judged(then: CellResult, cell: CellResult, past: Sequence[Results]) -> Pace
         allowed = max(_DEVIATIONS * deviation, _LEAST_SHARE * usual, _LEAST)
     else:
         allowed = max(UNKNOWN_SHARE * usual, UNKNOWN)
-    return Pace(cell, now.seconds, usual, allowed, len(known), _phases(now, passes))
+    return Pace(cell, now.seconds, usual, allowed, len(known), _phases(now, passes), _shares(now, passes))
 
 
 def _phases(now: Outcome, passes: Sequence[Outcome]) -> tuple[tuple[str, float], ...]:
@@ -138,6 +141,13 @@ def _phases(now: Outcome, passes: Sequence[Outcome]) -> tuple[tuple[str, float],
     names = dict.fromkeys(name for each in (took, *usual) for name in each)
     changes = [(name, took.get(name, 0.0) - median(each.get(name, 0.0) for each in usual)) for name in names]
     return tuple(sorted((each for each in changes if abs(each[1]) >= _PHASE), key=lambda each: -abs(each[1])))
+
+
+def _shares(now: Outcome, passes: Sequence[Outcome]) -> tuple[tuple[Whose, float, float], ...]:
+    path, usual = CriticalPath.of(now.facts), [path for each in passes if (path := CriticalPath.of(each.facts))]
+    if path is None or not usual:
+        return ()
+    return tuple((whose, path.share(whose), median(each.share(whose) for each in usual)) for whose in Whose)
 
 
 def _seconds(outcome: Outcome) -> dict[str, float]:
@@ -161,4 +171,8 @@ def _pace(pace: Pace) -> dict[str, Any]:
         "allowed": round(pace.allowed, 3),
         "passes": pace.passes,
         "phases": [{"name": name, "change": round(change, 3)} for name, change in pace.phases],
+        "shares": {
+            whose.value: {"seconds": round(seconds, 3), "usual": round(usual, 3)}
+            for whose, seconds, usual in pace.shares
+        },
     }

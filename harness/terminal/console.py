@@ -12,6 +12,7 @@ from rich.text import Text
 from harness.errors import HarnessError
 from harness.reports.grid import SYMBOLS, counts, grid, lasted, verdict
 from harness.reports.plain import plain
+from harness.results.critical_path import CriticalPath
 from harness.results.outcome import Outcome
 from harness.results.results import CellResult, Results, Status
 from harness.terminal.display import Display, plainly
@@ -70,10 +71,14 @@ class Console(Display):
         self._err.print(Text.assemble(("error: ", "bold red"), str(error)))
 
     def outcome(self, outcome: Outcome) -> None:
-        """The table that ends a run: phase, seconds, verdict; then the verdict in a sentence and what it leaves out."""
+        """The table that ends a run: phase, seconds, verdict, whose the time was; then the verdict and what it
+        leaves out.
+        """
         rows = [(p.name, f"{p.seconds:.1f}", p.verdict, p.detail) for p in outcome.phases]
         total = ("total", f"{outcome.seconds:.1f}", "passed" if outcome.passed else "failed", "")
-        self.table(("phase", "seconds", "verdict", "detail"), [*rows, total])
+        path = CriticalPath.of(outcome.facts)
+        spent = [("critical path", f"{path.seconds:.1f}", "", path.summary())] if path else []
+        self.table(("phase", "seconds", "verdict", "detail"), [*rows, total, *spent])
         for note in outcome.notes:
             self._out.print(f"note: {note}")
         verdict = ("PASSED", "bold green") if outcome.passed else ("FAILED", "bold red")

@@ -80,7 +80,9 @@ def configuration(
     }
     alone = {"leader-elect": "false"}
     extra = {
-        "etcd": {"unsafe-no-fsync": "true"},  # the data does not outlive the process anyway
+        # The data does not outlive the process anyway. Its only member waits for half an election timeout (1 s by
+        # default) before it takes itself for the leader, and until then the API server waits, too.
+        "etcd": {"unsafe-no-fsync": "true", "heartbeat-interval": "20", "election-timeout": "100"},
         "kube-apiserver": apiserver,
         "kube-controller-manager": {**alone, "pvclaimbinder-sync-period": BINDER_LOOKS_AGAIN},
         "kube-scheduler": alone,

@@ -193,3 +193,28 @@ def test_an_interrupt_leaves_no_controller(machine: Machine) -> None:
     assert "Traceback" not in out + err
     assert machine.processes() == []
     assert daemons.mentioning(machine.state) == []
+
+
+def test_no_second_of_a_cell_is_unaccounted_for(machine: Machine) -> None:
+    """From the boot through the releases, one after the other, to the verdict; offline the same as at its end."""
+    done = machine.run("run", "eks", "--deployer", "flux-oci", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    outcome = json.loads(done.stdout)
+    path = outcome["facts"]["critical path"]
+    hops = path["hops"]
+    assert [hop["begun"] for hop in hops[1:]] == [hop["ended"] for hop in hops[:-1]]
+    teardown = next(phase for phase in outcome["phases"] if phase["name"] == "teardown")
+    assert hops[-1]["ended"] == pytest.approx(teardown["begun"], abs=2.0)  # the recording is closed and copied between
+    assert sum(path["shares"].values()) == pytest.approx(path["seconds"], abs=0.01)
+    assert all(path["shares"][whose] > 0 for whose in ("ours", "deployer"))
+    told = [(hop["what"], hop["cause"]) for hop in hops]
+    assert any(cause == "our boot" for _, cause in told)
+    assert any(what.startswith("HelmRelease ") for what, _ in told)
+    # What delivered and what was delivered have to stand once, together, at the end.
+    settled = sum(hop["ended"] - hop["begun"] for hop in hops if hop["cause"].startswith("our settle"))
+    assert 2.0 <= settled < 4.0
+    offline = machine.run("explain", outcome["runId"], "--critical-path", "--json")
+    assert offline.returncode == 0, offline.stderr
+    assert [(hop["what"], hop["cause"]) for hop in json.loads(offline.stdout)["hops"]] == told
+    shown = machine.run("explain", outcome["runId"], "--critical-path").stdout
+    assert f"ours: {path['shares']['ours']:.1f} s of {path['seconds']:.1f} s" in shown

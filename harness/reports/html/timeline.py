@@ -1,4 +1,6 @@
-"""The timeline of a cell: its phases, and each component from applied to ready, as bars on one axis of seconds."""
+"""The timeline of a cell, as bars on one axis of seconds: its phases, each component from applied to ready, and the
+critical path.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 from harness.reports.grid import lasted
 from harness.reports.html.elements import element
+from harness.results.critical_path import SHOWN, CriticalPath, Hop
 from harness.results.outcome import Outcome
 
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -35,6 +38,11 @@ def timeline(outcome: Outcome) -> ET.Element:
         bodies.append(
             element("tbody", _heading("Components, from applied to ready"), *(_component(c, total) for c in ordered))
         )
+    if path := CriticalPath.of(outcome.facts):
+        hops = [hop for hop in path.hops if hop.seconds >= SHOWN]
+        bodies.append(
+            element("tbody", _heading("Critical path"), _lane(path, total), *(_hop(hop, total) for hop in hops))
+        )
     step = next((step for step in _STEPS if total / step <= _TICKS), _STEPS[-1])
     marks = [
         element("span", f"{number * step:g} s", style=f"left:{100 * number * step / total:.3f}%")
@@ -51,6 +59,32 @@ def timeline(outcome: Outcome) -> ET.Element:
     return element(
         "table", element("thead", head), *bodies, class_="timeline", style=f"--tick:{100 * step / total:.3f}%"
     )
+
+
+def _lane(path: CriticalPath, total: float) -> ET.Element:
+    """The whole path in one track, a bar for each hop, coloured by whose time it was."""
+    bars = [
+        element(
+            "i",
+            class_=f"hop {hop.whose.value}",
+            style=f"left:{100 * hop.begun / total:.3f}%;width:{100 * hop.seconds / total:.3f}%",
+            title=f"{hop.what}: {hop.cause}, {lasted(hop.seconds)}",
+        )
+        for hop in path.hops
+    ]
+    begun = path.hops[0].begun if path.hops else 0.0
+    return element(
+        "tr",
+        element("th", "whose time", element("small", path.summary()), scope="row"),
+        element("td", element("div", *bars, class_="track"), aria_hidden="true"),
+        element("td", f"{begun:.1f} s", class_="number"),
+        element("td", lasted(path.seconds), class_="number"),
+    )
+
+
+def _hop(hop: Hop, total: float) -> ET.Element:
+    kind, remark = f"hop {hop.whose.value}", f"{hop.whose.value}: {hop.cause}"
+    return _row(hop.what, hop.begun, hop.ended, total, kind=kind, took=lasted(hop.seconds), remark=remark)
 
 
 def _component(component: Mapping[str, Any], total: float) -> ET.Element:

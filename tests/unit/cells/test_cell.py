@@ -26,6 +26,7 @@ from harness.parity.check import ParityBroken
 from harness.processes import commands
 from harness.progress import Progress, Silent
 from harness.publishing.oci.credentials import Credentials
+from harness.results.critical_path import CriticalPath
 from harness.results.journal import Journal
 from harness.results.outcome import Cause, Outcome
 from harness.settings import load
@@ -45,6 +46,8 @@ class World:
         self.open = False
         self.restorable = False
         self.install: Step | None = None  # of a lane that has infrastructure
+        self.parts: tuple[str, ...] = ("infrastructure",)
+        self.here = True  # it is processes of this machine
         self.stop: Step = lambda: None
         self.check: Step = lambda: None
         self.boot: Step = lambda: None
@@ -130,16 +133,16 @@ class World:
 
         fake: Any = SimpleNamespace
         nowhere: Any = None
-        needed = Installer("infrastructure", nowhere, nowhere, lambda site: (), ("controller",), STORE)
+        needed = [Installer(name, nowhere, nowhere, lambda site: (), ("controller",), STORE) for name in self.parts]
         return Cell(
             recipe=fake(name="eks", components=(), constraints=(), document=lambda: {"kind": "RecipeResult"}),
             nodes=[],
-            lane=Lane("helm", "helm", story, infrastructure=(needed,) if self.install else ()),
+            lane=Lane("helm", "helm", story, infrastructure=tuple(needed) if self.install else ()),
             settings=self.settings,
             bundler=cast(Any, Bundler()),
             platform=fake(
                 runtime=fake(name="host", tools=(), logs=lambda running: {}),
-                here=True,
+                here=self.here,
                 infrastructure=lambda *_: Services(),
             ),
             stay=cast(Any, Stay()),
@@ -195,6 +198,49 @@ def test_a_green_cell_gives_the_cluster_back_and_leaves_its_recording(world: Wor
     assert outcome.facts["recording"] == str(left / "run.jsonl")
     assert json.loads((left / "run.json").read_text()) == outcome.document()
     assert json.loads((left / "run.jsonl").read_text().splitlines()[-1])["event"] == "closed"
+
+
+def test_processes_are_installed_side_by_side(world: World) -> None:
+    """None of them needs another: each begins before any has ended."""
+    together = threading.Barrier(2)
+    world.parts, world.install = ("registry", "argocd"), lambda: together.wait(30)
+    assert world.carry_out().exit is Exit.OK
+    assert sorted(world.events[1:3]) == ["argocd", "registry"]
+
+
+def test_what_goes_into_a_node_is_installed_one_after_another(world: World) -> None:
+    """Their images are loaded into the same node."""
+    threads: list[str] = []
+    world.here, world.parts = False, ("registry", "argocd")
+    world.install = lambda: threads.append(threading.current_thread().name)
+    world.carry_out()
+    assert world.events[1:3] == ["registry", "argocd"]
+    assert threads == ["cluster", "cluster"]
+
+
+def test_a_cell_says_on_what_its_time_was_spent(world: World) -> None:
+    """The critical path is a fact of every outcome, of which no second is missing; the copy without secrets is read."""
+    path = CriticalPath.of(world.carry_out().facts)
+    assert path is not None
+    assert [hop.begun for hop in path.hops[1:]] == [hop.ended for hop in path.hops[:-1]]
+
+
+def test_a_large_recording_is_not_read_at_the_end_of_a_cell(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes seconds in which nothing is said; `explain` does it when it is asked to."""
+    monkeypatch.setattr(aftermath, "_STEP", 1)
+    assert CriticalPath.of(world.carry_out().facts) is None
+
+
+def test_a_critical_path_that_cannot_be_had_fails_no_cell(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is only told: whatever goes wrong with it becomes a note."""
+
+    def broken(_: object) -> CriticalPath:
+        raise KeyError("status")
+
+    monkeypatch.setattr(aftermath, "critical_path", broken)
+    outcome = world.carry_out()
+    assert outcome.exit is Exit.OK
+    assert "the critical path is not known: KeyError: 'status'" in outcome.notes
 
 
 def test_a_recording_that_was_cut_is_told_and_a_large_one_shows_how_far_its_copy_is(

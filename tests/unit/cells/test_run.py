@@ -16,6 +16,7 @@ from harness.cells.budget import Budget
 from harness.cells.run import Run
 from harness.deadline import Deadline
 from harness.errors import RootMissing, SyncDeadline, VerdictFailed
+from harness.gates.combining import Both
 from harness.objects import JOBS, NODES, PODS, Kind, Objects
 from harness.processes import commands
 from harness.processes.commands import CommandFailed, Scope
@@ -135,6 +136,25 @@ def test_a_pass_leaves_notes_and_facts(run: Run, monkeypatch: pytest.MonkeyPatch
     assert run.journal.notes == ["DaemonSet a/x matches no node, as declared"]
     assert run.facts["nodes"] == 1
     assert run.journal.phases[0].detail == "as intended"
+
+
+def test_a_delivery_settles_with_the_verdict_on_what_it_delivered(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The delivery's own wait settles for nothing; that of the verdict asks for both and settles for both."""
+    waits: list[tuple[object, object]] = []
+
+    def wait(cluster: object, kinds: object, gate: Any, deadline: object, *, settle: float, **how: object) -> Passed:
+        waits.append((gate, settle))
+        verdict = gate(Objects({NODES: {}}))
+        how["observe"](Judged(Objects({NODES: {}}), verdict, 0.1))  # type: ignore[operator]
+        assert isinstance(verdict, Passed)
+        return verdict
+
+    monkeypatch.setattr(lane, "wait", wait)
+    delivered = Says(Passed("13 Applications are synced"))
+    assert run.expect_delivered(delivered, within=300) == delivered.verdict
+    assert run.verify() == Passed("as intended")
+    assert waits == [(delivered, 0.0), (Both(delivered, run.expectation.gate), run.settings.deadlines.settle)]
+    assert run.passed[0] == (delivered, 300)
 
 
 def test_a_verdict_that_never_comes_still_leaves_facts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """What `compare` prints of two runs, and what it ends with."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from harness import reports
 from harness.__main__ import run
 from harness.exits import Exit
+from harness.results.critical_path import FACT, CriticalPath, Hop, Whose
 from harness.results.outcome import Cause, Outcome, Phase
 from harness.results.results import CellResult, Results
 from harness.verdict import CauseKind
@@ -75,6 +77,28 @@ def test_slower_alone_is_not_worse(old: Path, tmp_path: Path, capsys: pytest.Cap
     new = written(tmp_path / "new", 2, cell("eks", 2, 72.0)) / reports.RESULTS_FILE
     assert run(["compare", str(old / reports.RESULTS_FILE), str(new)]) is Exit.OK
     assert "not worse: of 1 cells with a verdict in both, 1 slower, 3 vanished" in capsys.readouterr().out
+
+
+def test_a_slower_cell_says_whose_time_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A column for each owner of the critical path, with the change; empty in rows of which it is not known."""
+
+    def timed(number: int, seconds: float, idle: float) -> CellResult:
+        hops = [Hop(0.0, 10.0, "cluster", "our boot", Whose.OURS), Hop(10.0, 10.0 + idle, "a", "a poll", Whose.IDLE)]
+        made = cell("eks", number, seconds)
+        assert made.outcome is not None
+        facts = {**made.outcome.facts, FACT: CriticalPath(hops).document()}
+        return replace(made, outcome=replace(made.outcome, facts=facts))
+
+    before = written(tmp_path / "before", 1, timed(1, 40.0, 20.0), cell("gke", 1))
+    after = written(tmp_path / "after", 2, timed(2, 72.0, 51.5), cell("gke", 2, None))
+    run(["compare", str(before), str(after)])
+    heading, broke, slower = capsys.readouterr().out.splitlines()[:3]
+    assert heading.split() == ["change", "cell", "before", "now", "ours", "deployer", "idle"]
+    assert broke.split() == ["broke", "kwok/gke/flux-oci", "passed", "failed,", "flaky"]
+    assert slower.endswith("10.0 s (+0.0 s)  0.0 s (+0.0 s)  51.5 s (+31.5 s)")
+    run(["compare", str(before), str(after), "--json"])
+    (pace,) = json.loads(capsys.readouterr().out)["slower"]
+    assert pace["shares"]["idle"] == {"seconds": 51.5, "usual": 20.0}
 
 
 def test_the_history_knows_the_noise(old: Path, new: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

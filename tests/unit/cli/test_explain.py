@@ -213,6 +213,21 @@ def test_an_object_in_a_few_words(kind: Any, item: Any, text: str) -> None:
     assert state(kind, item) == text
 
 
+def test_the_critical_path_alone_can_be_shown(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row for each hop, then whose the time was; as JSON the same, and nothing is judged."""
+    code, shown = told(run, capsys, "--critical-path")
+    assert code == Exit.OK
+    in_order(shown, "run r1: demo under argocd-oci", "begins", "whose", "cause", "ours: ", "deployer: ", "idle: ")
+    assert "judged again" not in shown
+    (run / "run.jsonl").write_text((run / "run.jsonl").read_text().replace("is not there", "is on its way"))
+    code, shown = told(run, capsys, "--critical-path", "--json")
+    assert (code, json.loads(shown)["run"], set(json.loads(shown)["shares"])) == (
+        Exit.OK,
+        "r1",
+        {"ours", "deployer", "idle"},
+    )
+
+
 def test_a_state_is_told_once_and_then_what_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Findings that were told are not told again, nor a subject that stays; what comes back says when it was told."""
     recorder = Recorder(tmp_path / "run.jsonl", run_id="r", recipe="demo", deployer="helm", cluster="k")

@@ -225,6 +225,10 @@ HISTORIES: dict[str, tuple[Gate, list[Objects]]] = {
             gitops([root("web", "db"), application("web"), warned(application("db"), "ExcludedResourceWarning")]),
         ],
     ),
+    "combining.both": (
+        combining.Both(flux_bundle, nothing_unschedulable),
+        [*(both(items) for items in FLUX_STORY), both(FLUX_STORY[-1], REFUSED)],
+    ),
     "combining.unless_doomed": (
         combining.UnlessDoomed(flux_bundle, nothing_unschedulable),
         [*(both(items) for items in FLUX_STORY), both(FLUX_STORY[3], REFUSED), both(FLUX_STORY[-1], REFUSED)],
@@ -742,3 +746,15 @@ def test_a_nudge_is_part_of_the_story(path: Path) -> None:
     assert (first.task, first.state, first.text) == ("Pod ns/a", "nudged", "what it depends on is ready")
     assert isinstance(second, Told)
     assert second.text == "the same; the API server is gone"
+
+
+def test_a_task_knows_its_thread(tmp_path: Path) -> None:
+    """So a part of a phase is told from what went on beside it."""
+    told = recorder(tmp_path / "run.jsonl")
+    told.task("sync", "started")
+    beside = threading.Thread(target=lambda: told.task("render", "started"), name="bundle")
+    beside.start()
+    beside.join()
+    told.close()
+    threads = {each.task: each.thread for each in replay(tmp_path / "run.jsonl").story if isinstance(each, Told)}
+    assert threads == {"sync": threading.current_thread().name, "render": "bundle"}

@@ -80,6 +80,13 @@ def test_independent_releases_are_installed_side_by_side() -> None:
     assert len(installed.events) == 6
 
 
+def test_a_recording_knows_what_each_release_waits_for() -> None:
+    """Its own dependencies, and the release that brings the same CRD."""
+    made = helm.recorded(bundle({"a": (), "b": ("a",), "c": ()}), [("b", "c")])
+    assert [(each["name"], each["after"]) for each in made] == [("a", []), ("b", ["a", "c"]), ("c", [])]
+    assert all(isinstance(each["namespace"], str) for each in made)
+
+
 def test_releases_that_bring_the_same_crd_come_one_after_another() -> None:
     """Side by side each would make it, and the one that did not goes on before it is served."""
     installed = Installed()

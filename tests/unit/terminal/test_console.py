@@ -3,12 +3,14 @@
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from harness.errors import DataError
 from harness.exits import Exit
+from harness.results.critical_path import FACT, CriticalPath, Hop, Whose
 from harness.results.outcome import Outcome, Phase
 from harness.terminal.console import Console
 from tests.fakes.results import cell, not_run, skipped, sweep
@@ -126,3 +128,16 @@ def test_a_sweep_ends_with_a_grid_and_a_line_for_what_is_not_green() -> None:
         "– kwok/gke/flux-oci skipped: no node profile",
         "FAILED 4 cells: 1 passed, 1 failed, 1 skipped, 1 not run in 5 min 00 s; terminated",
     ]
+
+
+def test_the_table_says_whose_the_time_was() -> None:
+    """The critical path is the last row, after the total, where it is known."""
+    out = io.StringIO()
+    hops = [Hop(0.0, 4.0, "cluster", "our boot", Whose.OURS), Hop(4.0, 5.3, "sync", "Argo CD syncs it", Whose.DEPLOYER)]
+    known = replace(outcome(Exit.OK), facts={FACT: CriticalPath(hops).document()})
+    Console(stdout=out, stderr=io.StringIO(), environment={}).outcome(known)
+    total, path = out.getvalue().splitlines()[3:5]
+    assert total.startswith("total")
+    assert " ".join(path.split()) == (
+        "critical path 5.3 ours 4.0 s, deployer 1.3 s, idle 0.0 s; most of it: our boot 4.0 s, Argo CD syncs it 1.3 s"
+    )

@@ -7,6 +7,7 @@ import pytest
 
 from harness.exits import Exit
 from harness.reports.html import page as html
+from harness.results.critical_path import FACT, CriticalPath, Hop, Whose
 from harness.results.outcome import Cause, Phase
 from harness.results.results import CellResult
 from harness.verdict import CauseKind
@@ -108,6 +109,23 @@ def test_bars_lie_where_their_time_is() -> None:
     )
     assert '<i class="phase" style="left:50.000%;width:25.000%">' in made
     assert '<i class="phase failed" style="left:75.000%;width:25.000%">' in made
+
+
+def test_the_critical_path_is_a_lane_of_the_timeline() -> None:
+    """One track with a bar for each hop, coloured by whose time it was, and a row for each that a person can see."""
+    hops = [
+        Hop(0.0, 5.0, "cluster", "our boot", Whose.OURS),
+        Hop(5.0, 5.01, "push", "our bundle", Whose.OURS),
+        Hop(5.01, 12.5, "HelmRelease a/b", "a poll", Whose.IDLE),
+    ]
+    made = page(cell(facts={FACT: CriticalPath(hops).document()}))
+    assert made.count('class="hop ours"') == 3
+    assert made.count('class="hop idle"') == 2
+    assert 'title="HelmRelease a/b: a poll, 7.5 s"' in made
+    shown = text(cell(facts={FACT: CriticalPath(hops).document()}))
+    assert "Critical path whose time ours 5.0 s, deployer 0.0 s, idle 7.5 s; most of it: a poll 7.5 s" in shown
+    assert "HelmRelease a/b idle: a poll 5.0 s 7.5 s" in shown
+    assert "Critical path" not in text(cell())
 
 
 def test_placement_shows_gpus_used_and_free() -> None:
