@@ -1,8 +1,8 @@
 """The programs that the harness drives (etcd, kubectl, helm, ...), each had at exactly its pinned version.
 
 A tool is looked for on PATH, then in the tool cache; one that is in neither is made: from an official release archive
-where its pin names one for this platform, else by building its wrapper module. A tool that was made is in the cache
-for every later run, and runs at the same time share one making.
+or image where a checksum of it is known, else by building its wrapper module (settings tools.source). A tool that was
+made is in the cache for every later run, and runs at the same time share one making.
 
 The key of a cached tool covers everything that could change it. For an archive that is the checksum of the file, so a
 machine without Go finds it again; for a build it is sources, flags and the version of the Go that would build it now
@@ -11,10 +11,11 @@ machine without Go finds it again; for a build it is sources, flags and the vers
 
 import math
 import os
+import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -22,15 +23,19 @@ from types import TracebackType
 from harness.errors import HarnessError, ToolError, did_you_mean
 from harness.processes.commands import Scope
 from harness.progress import Progress
-from harness.settings import ROOT, Tools
+from harness.settings import ROOT, Pin, Tools
 from harness.tools import archive
-from harness.tools.archive import Patience
-from harness.tools.maker import Maker, ToolState, Tried
-from harness.tools.toolchain import PLATFORM
+from harness.tools import lock as tools_lock
+from harness.tools.download import Downloader, Patience
+from harness.tools.hosts import Hosts, Unreachable
+from harness.tools.lock import Lock, size
+from harness.tools.maker import Maker, ToolState
+from harness.tools.ways import Tried
 
 __all__ = ["ToolState", "Toolbox", "cache_directory"]
 
 WRAPPERS = ROOT / "kwok" / "wrappers"
+DOWNLOADS = 4  # at once: enough to fill a line, few enough to have the first tools first
 
 
 def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
@@ -45,8 +50,8 @@ def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
 class Toolbox(AbstractContextManager["Toolbox"]):
     """Has tools ready by name; leaving the block (`close`) ends what is still being made.
 
-    `timeout` in seconds is for one build or download (settings deadlines.tool_build). SettingsError where the address
-    of an archive is not acceptable.
+    `timeout` in seconds is for one build or download (settings deadlines.tool_build); `lock` has the checksums of
+    official files, by default those of tools.lock.yaml. SettingsError where an address is not acceptable.
     """
 
     def __init__(
@@ -59,20 +64,26 @@ class Toolbox(AbstractContextManager["Toolbox"]):
         wrappers: Path = WRAPPERS,
         environment: Mapping[str, str] = os.environ,
         patience: Patience | None = None,
+        lock: Lock | None = None,
+        hosts: Hosts | None = None,
     ) -> None:
         archive.check(tools.pins)
         self._pins = tools.pins
+        self._may_build = tools.source != "archives"
+        self._hosts = hosts or Hosts()
         self._progress = progress
         self._scope = Scope()
         self._cancelled = threading.Event()
+        downloads = Downloader(patience or Patience(total=timeout), cancelled=self._cancelled, hosts=self._hosts)
         self._maker = Maker(
             tools,
+            tools_lock.load() if lock is None else lock,
             cache,
             progress,
+            downloads,
             timeout=timeout,
             wrappers=wrappers,
             environment=dict(environment),
-            patience=patience or Patience(total=timeout),
             scope=self._scope,
             cancelled=self._cancelled,
         )
@@ -151,12 +162,14 @@ class Toolbox(AbstractContextManager["Toolbox"]):
         """The background thread: all are looked for first, so that what is there need not wait for a build."""
         try:
             found, missing = self._look_for(names)
+            reachable = self._reachable(missing)
             if missing:
-                self._progress.note(self._announcement(list(missing)))
+                self._progress.note(
+                    announcement({name: self._pins[name] for name in missing}, reachable, may_build=self._may_build)
+                )
             if found:
                 self._progress.note("tools: " + "; ".join(f"{', '.join(those)} {how}" for how, those in found.items()))
-            for name, tried in missing.items():
-                self._settle(name, partial(self._make, name, tried))
+            self._make_all(missing, reachable)
         except BaseException as error:  # noqa: BLE001 - handed to whoever asks for a tool that now never comes
             for name in names:
                 if not self._ready[name].done():
@@ -177,19 +190,98 @@ class Toolbox(AbstractContextManager["Toolbox"]):
                 found[how] = [*found.get(how, ()), name]
         return found, missing
 
-    def _announcement(self, names: Sequence[str]) -> str:
-        """The first line on a cold machine: what will be prepared, and about how long that takes."""
-        seconds = sum(self._pins[name].build for name in names if PLATFORM not in self._pins[name].archives)
-        long = f"about {math.ceil(seconds / 60)} min on two cores" if seconds >= 60 else "less than a minute"
-        tools = "1 tool" if len(names) == 1 else f"{len(names)} tools"
-        return f"preparing {tools} (first time on this machine): {', '.join(names)}: {long}"
+    def _reachable(self, missing: Mapping[str, Tried]) -> set[str]:
+        """Those that can be downloaded: all their servers are contacted at once. What does not answer is told once."""
+        ways = {name: way for name in missing if (way := self._maker.download_way(name)) is not None}
+        self._hosts.contact(url for way in ways.values() for url in way.servers)
+        silent: dict[str, str] = {}
+        found = set()
+        for name, way in ways.items():
+            try:
+                for url in way.servers:
+                    self._hosts.require(url)
+            except Unreachable as error:
+                missing[name][way.place] = error
+                silent[error.host] = error.reason
+            else:
+                found.add(name)
+        if silent:
+            instead = "tools from there are built" if self._may_build else "tools from there cannot be had"
+            reasons = "; ".join(dict.fromkeys(silent.values()))
+            self._progress.note(f"not reachable: {', '.join(silent)} ({reasons}): {instead}")
+        return found
+
+    def _make_all(self, missing: Mapping[str, Tried], reachable: set[str]) -> None:
+        """Download some tools side by side and build the others meanwhile, both in the order in which they are needed.
+
+        What cannot be downloaded after all is built in its turn. Each tool puts one message into `turns`.
+        """
+        order = list(missing)
+        turns: queue.PriorityQueue[tuple[int, bool]] = queue.PriorityQueue()  # (place in order, whether to build)
+        wanted: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for place, name in enumerate(order):
+            if name in reachable:
+                wanted.put(place)
+            else:
+                turns.put((place, True))
+
+        def download() -> None:
+            with suppress(queue.Empty):
+                while True:
+                    place = wanted.get_nowait()
+                    name, to_build = order[place], True
+                    try:
+                        path = self._maker.download(name, missing[name])
+                        if path is not None:
+                            self._ready[name].set_result(path)
+                            to_build = False
+                    except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the tool
+                        self._ready[name].set_exception(error)
+                        to_build = False
+                    finally:
+                        turns.put((place, to_build))
+
+        for _ in range(min(DOWNLOADS, wanted.qsize())):
+            threading.Thread(target=download, name="download", daemon=True).start()
+        alone = [name for name in order if name not in reachable]
+        for _ in order:
+            place, to_build = turns.get()
+            if to_build and not self._ready[order[place]].done():
+                self._build(order[place], missing, alone)
+
+    def _build(self, name: str, missing: Mapping[str, Tried], others: Sequence[str]) -> None:
+        """Build a tool, and by the same command those of the others that can share it."""
+        batch = [each for each in others if not self._ready[each].done() and self._maker.shares_build(name, each)]
+        with self._making:
+            if name in batch and len(batch) > 1 and self._may_build:
+                for each, path in self._maker.build_together(batch).items():
+                    self._ready[each].set_result(path)
+            if not self._ready[name].done():
+                self._settle(name, partial(self._maker.build, name, missing[name]))
 
     def _obtain(self, name: str) -> Path:
         """On the spot: unlike `_prepare` for one tool that its caller waits for."""
         tried: Tried = {}
         state = self._maker.look(name, tried)
-        return state.path if state.path is not None else self._make(name, tried)
-
-    def _make(self, name: str, tried: Tried) -> Path:
+        if state.path is not None:
+            return state.path
+        path = self._maker.download(name, tried)
+        if path is not None:
+            return path
         with self._making:
-            return self._maker.make(name, tried)
+            return self._maker.build(name, tried)
+
+
+def announcement(missing: Mapping[str, Pin], downloaded: Container[str], *, may_build: bool = True) -> str:
+    """The first line on a cold machine: what will be prepared, and about how long that takes."""
+    tools = "1 tool" if len(missing) == 1 else f"{len(missing)} tools"
+    seconds = sum(pin.build for name, pin in missing.items() if name not in downloaded)
+    building = f"about {math.ceil(seconds / 60)} min on two cores" if seconds >= 60 else "less than a minute"
+    begin = f"preparing {tools} (first time on this machine): {', '.join(missing)}"
+    built = [name for name in missing if name not in downloaded and may_build]
+    if len(built) == len(missing):
+        return f"{begin}: {building}"
+    megabytes = sum(size(pin) for name, pin in missing.items() if name in downloaded) / 1e6
+    downloads = f"about {megabytes:.0f} MB to download ({math.ceil(megabytes * 8 / 100)} s at 100 Mbit/s)"
+    some = downloads if megabytes >= 1 else "less than a minute"
+    return f"{begin}: {some}" + (f"; {', '.join(built)} built meanwhile, {building}" if built else "")
