@@ -44,7 +44,7 @@ class Patience:
     most_bytes: int = MOST_BYTES
     slowest: int = 50_000
     window: float = 20.0
-    telling: float = 5.0  # between two steps of progress
+    telling: float = 10.0  # between two steps of progress
 
 
 class _Passing(ToolError):

@@ -31,7 +31,7 @@ def without(command: str, path: str) -> str:
 
 def test_a_pinned_tool_is_built_from_its_wrapper_module_and_verifies(tmp_path: Path) -> None:
     """etcd, built with the machine's Go into an empty cache, is the pinned version and stays what it was."""
-    loaded = settings.load(environment={})
+    loaded = settings.load(environment={"KWOK_TOOLS_SOURCE": "build"})
     environment = {**os.environ, "PATH": without("etcd", os.environ["PATH"])}
     with Toolbox(
         loaded.tools, tmp_path, Silent(), timeout=loaded.deadlines.tool_build, environment=environment

@@ -169,10 +169,12 @@ Relock = Callable[..., Relocked]
 
 @pytest.fixture
 def again(tmp_path: Path) -> Relock:
-    def call(one: Pin, lock: dict[str, Locked], **options: bool) -> Relocked:
+    def call(one: Pin, lock: dict[str, Locked], accept_changed: bool = False) -> Relocked:
         bounds = Patience(read=5, total=30, delay=0.001, attempts=2)
         downloads = Downloader(bounds, cancelled=threading.Event())
-        return relock({"frob": one}, ["frob"], lock, downloads, tmp_path, lambda *_: None, **options)
+        return relock(
+            {"frob": one}, ["frob"], lock, downloads, tmp_path, lambda *_: None, accept_changed=accept_changed
+        )
 
     return call
 

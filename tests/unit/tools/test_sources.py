@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,17 +53,17 @@ def go(bench: Bench, body: str = "") -> None:
     bench.program("go", GO.format(platform=PLATFORM, log=bench.log, body=body))
 
 
-def pin(name: str = "frob", **changes: object) -> dict[str, object]:
+def pin(name: str = "frob", /, **changes: Any) -> dict[str, Any]:
     own = {"stamps": {"main.own": name}}
     base = {"version": "v1.2.3", "wrapper": "frob", "package": f"example.org/{name}", "probe": [], "build": "90s"}
     return {**base, **own, **changes}
 
 
-def archived(url: str, name: str = "frob", sha256: str = SHA256) -> dict[str, object]:
+def archived(url: str, name: str = "frob", sha256: str = SHA256) -> dict[str, Any]:
     return pin(name, archives={PLATFORM: {"url": url, "sha256": sha256}})
 
 
-def toolbox(bench: Bench, source: str = "auto", lock: dict[str, Locked] | None = None, **pins: object) -> Toolbox:
+def toolbox(bench: Bench, source: str = "auto", lock: dict[str, Locked] | None = None, /, **pins: Any) -> Toolbox:
     return Toolbox(
         Tools.model_validate({"source": source, "go": "", "go_wheel": "1.26.6", "pins": pins}),
         bench.cache,
@@ -106,7 +107,7 @@ def test_a_release_with_a_locked_checksum_is_downloaded(bench: Bench) -> None:
     }
     with serving(content(body)) as server:
         release = {"url": f"{server.url}-{{number}}", "member": "frob", "size": "200M"}
-        with toolbox(bench, lock=lock, frob=pin(release=release)) as box:
+        with toolbox(bench, "auto", lock, frob=pin(release=release)) as box:
             box.prepare(["frob"])
             box.path("frob")
             assert origins(box) == {"frob": (f"{server.url}-1.2.3", "sha256, sources")}
@@ -255,7 +256,7 @@ def test_closing_ends_a_download(bench: Bench) -> None:
 # One build for several
 
 
-SHARED = {"stamps": {"main.version": "v1.2.3"}}
+SHARED: dict[str, Any] = {"stamps": {"main.version": "v1.2.3"}}
 
 
 def test_tools_that_can_share_a_build_do(bench: Bench) -> None:
@@ -297,7 +298,7 @@ def test_one_that_fails_in_a_shared_build_stops_no_other(bench: Bench) -> None:
 FILES = {"example.org/frob@v1.2.3/config/a.yaml": b"kind: A\n"}
 
 
-def with_files(bench: Bench, proxy: str, **changes: object) -> dict[str, object]:
+def with_files(bench: Bench, proxy: str, **changes: Any) -> dict[str, Any]:
     """A pin whose module is at a proxy, and locked."""
     (bench.wrappers / "frob" / "go.sum").write_text(f"example.org/frob v1.2.3 {h1(FILES)}\n")
     bench.environment["GOPROXY"] = proxy
