@@ -4,6 +4,7 @@ A machine without a network must not wait for every tool anew, and one that drop
 nor connections refused: so the first contact with a server (name, connection and TLS together) has one short bound.
 """
 
+import base64
 import socket
 import ssl
 import threading
@@ -11,8 +12,10 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
+from contextlib import closing
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from http.client import HTTPException, HTTPSConnection
+from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from harness.errors import ToolError
@@ -76,25 +79,33 @@ class Hosts:
     def _try(self, parts: SplitResult, contact: _Contact) -> None:
         try:
             _connect(parts, self._seconds)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             contact.reason.set_result(getattr(error, "strerror", None) or str(error) or type(error).__name__)
         else:
             contact.reason.set_result("")
 
 
 def _connect(parts: SplitResult, seconds: float) -> None:
-    """Connect to a server and shake hands, or to the proxy that leads there. Raises OSError."""
-    host = parts.hostname or ""
-    proxy = "" if _direct(parts.geturl(), host) else getproxies().get(parts.scheme, "")
+    """Connect to a server and shake hands, through the proxy that leads there if there is one. Raises OSError."""
+    host, timeout = parts.hostname or "", seconds
+    if parts.scheme == "http":  # on this machine only: download.acceptable
+        socket.create_connection((host, parts.port or 80), timeout).close()
+        return
+    port, context = parts.port or 443, ssl.create_default_context()
+    proxy = "" if on_this_machine(parts.geturl()) or proxy_bypass(host) else getproxies().get("https", "")
     if proxy:
         there = urlsplit(proxy if "://" in proxy else f"//{proxy}")
-        socket.create_connection((there.hostname or "", there.port or 80), seconds).close()
-        return
-    tls = parts.scheme == "https"
-    with socket.create_connection((host, parts.port or (443 if tls else 80)), seconds) as connection:
-        if tls:
-            ssl.create_default_context().wrap_socket(connection, server_hostname=host).close()
+        connection = HTTPSConnection(there.hostname or "", there.port or 80, timeout=timeout, context=context)
+        connection.set_tunnel(host, port, _authorization(there))
+    else:
+        connection = HTTPSConnection(host, port, timeout=timeout, context=context)
+    with closing(connection):
+        connection.connect()
 
 
-def _direct(url: str, host: str) -> bool:
-    return on_this_machine(url) or bool(proxy_bypass(host))
+def _authorization(proxy: SplitResult) -> dict[str, str]:
+    """For a proxy whose address has a name and a password, as urllib sends them."""
+    if proxy.username is None:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}

@@ -284,4 +284,8 @@ def announcement(missing: Mapping[str, Pin], downloaded: Container[str], *, may_
     megabytes = sum(size(pin) for name, pin in missing.items() if name in downloaded) / 1e6
     downloads = f"about {megabytes:.0f} MB to download ({math.ceil(megabytes * 8 / 100)} s at 100 Mbit/s)"
     some = downloads if megabytes >= 1 else "less than a minute"
-    return f"{begin}: {some}" + (f"; {', '.join(built)} built meanwhile, {building}" if built else "")
+    return (
+        begin
+        + (f": {some}" if any(name in downloaded for name in missing) else "")
+        + (f"; {', '.join(built)} built meanwhile, {building}" if built else "")
+    )

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from email.utils import formatdate
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from harness.deadline import MONOTONIC, Clock
 from harness.errors import ToolError
 from harness.tools.download import LONGEST_PAUSE, Downloader, Patience
 from harness.tools.hosts import Hosts, Unreachable
-from tests.fakes.clock import ManualClock
+from tests.fakes.clock import ManualClock, until
 from tests.fakes.releases import Answer, ReleaseServer, content, serving, status, trickle
 
 BODY = bytes(range(256)) * 40
@@ -229,6 +229,7 @@ def test_dropped_packets_cost_one_bound_for_all_servers(dropped: list[str]) -> N
     for url in urls:
         with pytest.raises(Unreachable, match=r"is not reachable: no answer within 0\.05 s"):
             hosts.require(url)
+    until(lambda: len(dropped) >= 3)
     assert sorted(dropped) == ["a.example", "b.example", "c.example"]
 
 
@@ -257,7 +258,29 @@ def test_behind_a_proxy_the_proxy_is_contacted(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.delenv("NO_PROXY", raising=False)
     with pytest.raises(Unreachable):
         Hosts(seconds=0.05).require("https://files.example/x")
+    until(lambda: dropped)
     assert dropped == ["proxy.example"]
+
+
+def test_a_proxy_that_does_not_lead_on_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that answers, but opens no tunnel, makes the server unreachable; it gets the user's name and password."""
+    asked: list[str] = []
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            asked.append(f"{self.path} {self.headers.get('Proxy-Authorization')}")
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None: ...
+
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with HTTPServer(("127.0.0.1", 0), Refusing) as proxy:
+        threading.Thread(target=proxy.handle_request, daemon=True).start()
+        monkeypatch.setenv("https_proxy", f"http://me:p%40ss@127.0.0.1:{proxy.server_port}")
+        with pytest.raises(Unreachable, match=r"files\.example is not reachable: Tunnel connection failed: 403"):
+            Hosts(seconds=5).require("https://files.example/x")
+    assert asked == ["files.example:443 Basic bWU6cEBzcw=="]
 
 
 def test_tls_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
