@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from harness.errors import SettingsError
 from harness.formats.addresses import on_this_machine
 from harness.replacing import replace
-from harness.settings import DEFAULT_FILE, Archive, Pin, Release
+from harness.settings import DEFAULT_FILE, Archive, Pin
 
 FILE = DEFAULT_FILE.with_name("tools.lock.yaml")
 PLATFORMS = ("linux/amd64", "linux/arm64")  # those that the harness runs on
@@ -143,9 +143,3 @@ def missing(pins: Mapping[str, Pin], lock: Lock) -> list[str]:
 def image_address(repository: str) -> str:
     """Of an image's registry, which is asked over TLS unless it is on this machine."""
     return f"{'http' if on_this_machine(f'oci://{repository}') else 'https'}://{repository}"
-
-
-def size(pin: Pin) -> int:
-    """Bytes that are about to be downloaded, for the estimate; 0 where nobody knows."""
-    named: Release | None = pin.release
-    return named.size if named is not None else pin.image.size if pin.image is not None else 0

@@ -1,43 +1,21 @@
-"""Looking for one tool, and making it: each place in its order, and for each why the tool could not be had there."""
+"""Making tools: each way in its order, and for each why the tool could not be had by it."""
 
-import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from harness.errors import ToolError
 from harness.excerpts import first_line
-from harness.processes.commands import Scope
 from harness.progress import Progress
 from harness.settings import Tools
 from harness.tools import cache as tool_cache
 from harness.tools.archive import WrongChecksum
 from harness.tools.cache import Record, Stage
-from harness.tools.download import Downloader
-from harness.tools.files import changed_file
-from harness.tools.lock import Lock
-from harness.tools.probe import mismatch, module_mismatch
+from harness.tools.finder import Finder
 from harness.tools.toolchain import Toolchain
-from harness.tools.ways import BUILD, CACHE, PATH, PLACES, Tried, Way, Ways
-
-
-@dataclass(frozen=True)
-class ToolState:
-    """Where a tool is now. `origin` is PATH, or how the cached one was made; `path` is None when it is missing.
-
-    `vouched` is what vouches for it: checksums, or the version that it says.
-    """
-
-    name: str
-    version: str
-    state: Literal["path", "cache", "missing"]
-    path: Path | None = None
-    origin: str = ""
-    vouched: str = ""
+from harness.tools.ways import BUILD, CACHE, PLACES, Tried, Way, Ways
 
 
 class Maker:
@@ -46,52 +24,25 @@ class Maker:
     def __init__(
         self,
         tools: Tools,
-        lock: Lock,
+        ways: Ways,
+        finder: Finder,
+        go: Toolchain,
         cache: Path,
         progress: Progress,
-        downloads: Downloader,
         *,
         timeout: float,
-        wrappers: Path,
-        environment: Mapping[str, str],
-        scope: Scope,
         cancelled: threading.Event,
     ) -> None:
         self._pins = tools.pins
         self._may_build = tools.source != "archives"
+        self._ways = ways
+        self._finder = finder
+        self._go = go
         self._cache = cache
         self._root = cache / "tools"
         self._progress = progress
         self._timeout = timeout
-        self._environment = environment
-        self._scope = scope
         self._cancelled = cancelled
-        self._go = Toolchain(tools, cache, wrappers, environment=environment, scope=scope, cancelled=cancelled)
-        self._ways = Ways(
-            tools,
-            lock,
-            self._root,
-            self._go,
-            downloads,
-            progress,
-            wrappers=wrappers,
-            environment=environment,
-            timeout=timeout,
-        )
-
-    def look(self, name: str, tried: Tried) -> ToolState:
-        """Find the tool where it needs no making; where it is missing, `tried` says why not there."""
-        pin = self._pins[name]
-        on_path = shutil.which(name, path=self._environment.get("PATH", "")) if not pin.files else None
-        reason = "not there" if not pin.files else "not looked for: its files would be missing"
-        if on_path is not None:
-            reason = self._mismatch(name, Path(on_path))
-            if not reason:
-                vouched = "the module in it" if pin.module else "the version that it says"
-                return ToolState(name, pin.version, "path", Path(on_path), PATH, vouched)
-            reason = f"{on_path} {reason}"
-        tried[PATH] = ToolError(reason)
-        return self._look_in_cache(name, tried)
 
     def download_way(self, name: str) -> Way | None:
         """How the tool is downloaded; None where it can only be built."""
@@ -154,36 +105,6 @@ class Maker:
             self._progress.finished(f"tool {name}", f"built in {time.monotonic() - started:.0f} s, with the others")
         return made
 
-    def changed(self, state: ToolState) -> str:
-        """How a tool that is there differs from what it was when it was made; empty where it does not."""
-        if state.path is None or state.state == "path":
-            return ""  # one on PATH was probed when it was found
-        record = tool_cache.installed(state.path.parent, state.name)
-        if record is None:
-            return f"{state.path}: is gone"
-        if tool_cache.sha256(state.path) != record.sha256:  # before it is run
-            return f"{state.path}: was changed: its sha256 is not the one recorded when it was made"
-        reason = self._mismatch(state.name, state.path, vouched=bool(record.vouched))
-        return f"{state.path}: {reason}" if reason else ""
-
-    def _look_in_cache(self, name: str, tried: Tried) -> ToolState:
-        pin = self._pins[name]
-        for way in self._ways.of(name, tried):
-            record = tool_cache.installed(way.slot, name)
-            if record is not None:
-                vouched = record.vouched or f"go.sum of {pin.wrapper}"
-                return ToolState(name, pin.version, "cache", way.slot / name, record.origin, vouched)
-        tried[CACHE] = ToolError(f"not in {self._root}")
-        return ToolState(name, pin.version, "missing")
-
-    def _mismatch(self, name: str, program: Path, *, vouched: bool = False) -> str:
-        pin = self._pins[name]
-        if not pin.package:
-            return changed_file(program)
-        if pin.module:
-            return module_mismatch(program, pin.module, pin.version, vouched=vouched)
-        return mismatch(program, pin.probe, pin.version, environment=self._environment, scope=self._scope)
-
     def _exclusive(self, name: str) -> AbstractContextManager[None]:
         def waiting() -> None:
             self._progress.step(f"tool {name}", "waiting for another run that builds it")
@@ -211,7 +132,7 @@ class Maker:
 
     def _make_or_find(self, name: str, tried: Tried, ways: Sequence[Way]) -> tuple[Path, str] | None:
         """The program and how it was had. None where no way worked; `tried` then says why."""
-        state = self._look_in_cache(name, tried)
+        state = self._finder.in_cache(name, tried)
         if state.path is not None:
             return state.path, "from cache: built by another run"
         for way in ways:
@@ -231,7 +152,7 @@ class Maker:
         """Build those of the names that are not in the cache; their locks are held."""
         stages: dict[str, tuple[Way, Stage]] = {}
         for name in names:
-            state = self._look_in_cache(name, {})
+            state = self._finder.in_cache(name, {})
             if state.path is not None:
                 made[name] = state.path
                 continue
@@ -257,7 +178,7 @@ class Maker:
         go = make(program, stage.work)
         self._progress.step(f"tool {name}", "checking")
         program.chmod(0o755)
-        reason = self._mismatch(name, program, vouched=bool(way.vouched))
+        reason = self._finder.mismatch(name, program, vouched=bool(way.vouched))
         if reason:
             raise ToolError(f"{way.origin}: {reason}", do="correct the pin: its version, archive or stamps")
         seconds = round(time.monotonic() - started, 1)

@@ -9,11 +9,10 @@ machine without Go finds it again; for a build it is sources, flags and the vers
 (known without installing Go: toolchain.py), so a newer Go, with its newer standard library, builds anew.
 """
 
-import math
 import os
 import queue
 import threading
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
 from functools import partial
@@ -23,14 +22,17 @@ from types import TracebackType
 from harness.errors import HarnessError, ToolError, did_you_mean
 from harness.processes.commands import Scope
 from harness.progress import Progress
-from harness.settings import ROOT, Pin, Tools
+from harness.settings import ROOT, Tools
 from harness.tools import archive
 from harness.tools import lock as tools_lock
 from harness.tools.download import Downloader, Patience
+from harness.tools.estimate import announcement
+from harness.tools.finder import Finder, ToolState
 from harness.tools.hosts import Hosts, Unreachable
-from harness.tools.lock import Lock, size
-from harness.tools.maker import Maker, ToolState
-from harness.tools.ways import Tried
+from harness.tools.lock import Lock
+from harness.tools.maker import Maker
+from harness.tools.toolchain import Toolchain
+from harness.tools.ways import Tried, Ways
 
 __all__ = ["ToolState", "Toolbox", "cache_directory"]
 
@@ -74,19 +76,22 @@ class Toolbox(AbstractContextManager["Toolbox"]):
         self._progress = progress
         self._scope = Scope()
         self._cancelled = threading.Event()
+        root, variables = cache / "tools", dict(environment)
         downloads = Downloader(patience or Patience(total=timeout), cancelled=self._cancelled, hosts=self._hosts)
-        self._maker = Maker(
+        go = Toolchain(tools, cache, wrappers, environment=variables, scope=self._scope, cancelled=self._cancelled)
+        ways = Ways(
             tools,
             tools_lock.load() if lock is None else lock,
-            cache,
-            progress,
+            root,
+            go,
             downloads,
-            timeout=timeout,
+            progress,
             wrappers=wrappers,
-            environment=dict(environment),
-            scope=self._scope,
-            cancelled=self._cancelled,
+            environment=variables,
+            timeout=timeout,
         )
+        self._finder = Finder(tools.pins, ways, root, environment=variables, scope=self._scope)
+        self._maker = Maker(tools, ways, self._finder, go, cache, progress, timeout=timeout, cancelled=self._cancelled)
         self._ready: dict[str, Future[Path]] = {}
         self._claiming = threading.Lock()
         self._making = threading.Lock()  # compiling fills the machine: one tool after another
@@ -111,7 +116,7 @@ class Toolbox(AbstractContextManager["Toolbox"]):
 
     def list(self) -> tuple[ToolState, ...]:
         """Where each pinned tool is now; makes nothing."""
-        return tuple(self._maker.look(name, {}) for name in self._pins)
+        return tuple(self._finder.look(name, {}) for name in self._pins)
 
     def verify(self) -> tuple[ToolState, ...]:
         """Probe every tool that is there, and compare cached ones with the checksum taken when they were made.
@@ -119,7 +124,7 @@ class Toolbox(AbstractContextManager["Toolbox"]):
         Returns those that are there; ToolError names each that is not what it was.
         """
         present = tuple(state for state in self.list() if state.path is not None)
-        wrong = [problem for state in present if (problem := self._maker.changed(state))]
+        wrong = [problem for state in present if (problem := self._finder.changed(state))]
         if wrong:
             raise ToolError(
                 f"{len(wrong)} of {len(present)} tools are not what was installed:\n  " + "\n  ".join(wrong),
@@ -181,7 +186,7 @@ class Toolbox(AbstractContextManager["Toolbox"]):
         missing: dict[str, Tried] = {}
         for name in names:
             tried: Tried = {}
-            state = self._maker.look(name, tried)
+            state = self._finder.look(name, tried)
             if state.path is None:
                 missing[name] = tried
             else:
@@ -262,7 +267,7 @@ class Toolbox(AbstractContextManager["Toolbox"]):
     def _obtain(self, name: str) -> Path:
         """On the spot: unlike `_prepare` for one tool that its caller waits for."""
         tried: Tried = {}
-        state = self._maker.look(name, tried)
+        state = self._finder.look(name, tried)
         if state.path is not None:
             return state.path
         path = self._maker.download(name, tried)
@@ -270,22 +275,3 @@ class Toolbox(AbstractContextManager["Toolbox"]):
             return path
         with self._making:
             return self._maker.build(name, tried)
-
-
-def announcement(missing: Mapping[str, Pin], downloaded: Container[str], *, may_build: bool = True) -> str:
-    """The first line on a cold machine: what will be prepared, and about how long that takes."""
-    tools = "1 tool" if len(missing) == 1 else f"{len(missing)} tools"
-    seconds = sum(pin.build for name, pin in missing.items() if name not in downloaded)
-    building = f"about {math.ceil(seconds / 60)} min on two cores" if seconds >= 60 else "less than a minute"
-    begin = f"preparing {tools} (first time on this machine): {', '.join(missing)}"
-    built = [name for name in missing if name not in downloaded and may_build]
-    if len(built) == len(missing):
-        return f"{begin}: {building}"
-    megabytes = sum(size(pin) for name, pin in missing.items() if name in downloaded) / 1e6
-    downloads = f"about {megabytes:.0f} MB to download ({math.ceil(megabytes * 8 / 100)} s at 100 Mbit/s)"
-    some = downloads if megabytes >= 1 else "less than a minute"
-    return (
-        begin
-        + (f": {some}" if any(name in downloaded for name in missing) else "")
-        + (f"; {', '.join(built)} built meanwhile, {building}" if built else "")
-    )
