@@ -81,7 +81,9 @@ def lock(context: Context, names: tuple[str, ...], check: bool, accept_changed: 
         if name not in released:
             raise ToolError(f"{name!r} is not a tool with a release", do=did_you_mean(name, released))
     with context.console as console, tempfile.TemporaryDirectory() as work:
-        downloads = Downloader(Patience(total=context.settings.deadlines.tool_build), cancelled=threading.Event())
+        downloads = Downloader(
+            Patience.of(context.settings.deadlines.tool_build, may_build=False), cancelled=threading.Event()
+        )
         found = relock(
             pins,
             names or released,

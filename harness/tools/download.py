@@ -42,9 +42,14 @@ class Patience:
     delay: float = 1.0
     attempts: int = 4
     most_bytes: int = MOST_BYTES
-    slowest: int = 50_000
+    slowest: int = 150_000
     window: float = 20.0
     telling: float = 10.0  # between two steps of progress
+
+    @classmethod
+    def of(cls, total: float, *, may_build: bool) -> "Patience":
+        """With this many seconds in all. Where nothing is built instead, slow is better than nothing."""
+        return cls(total=total) if may_build else cls(total=total, slowest=0)
 
 
 class _Passing(ToolError):
@@ -59,20 +64,46 @@ class _Unanswered(_Passing):
     """There was no answer at all."""
 
 
-@dataclass
 class Pace:
-    """How much of a file is there, in words: `size` bytes, of them `before` from earlier attempts, of `expected`."""
+    """How a file comes, held to the bounds of a Patience; in words: how much of how much, and how fast.
 
-    clock: Clock
-    begun: float
-    expected: int = 0
-    before: int = 0
-    size: int = 0
+    `what` is its name in errors, `expected` its size, 0 where nobody knows, `before` what came in earlier attempts.
+    """
+
+    def __init__(
+        self, downloads: "Downloader", what: str, deadline: Deadline, tell: Tell, *, expected: int, before: int = 0
+    ) -> None:
+        self.size = before
+        self._what, self._expected, self._before = what, expected, before
+        self._patience, self._clock, self._cancelled = downloads.patience, downloads.clock, downloads.cancelled
+        self._deadline, self._tell = deadline, tell
+        self._begun = self._told = self._window = self._clock()
+        self._size_then = before
+
+    def came(self, count: int) -> None:
+        """So many bytes more. Raises ToolError where that is too many, too late or too slow, and once it is stopped."""
+        self.size += count
+        patience, now = self._patience, self._clock()
+        if self.size > patience.most_bytes:
+            raise ToolError(f"{self._what}: more than {patience.most_bytes} bytes; the download was ended")
+        if self._deadline.expired:
+            came = f"only {self.size} of {self._expected or '?'} bytes came"
+            raise ToolError(f"{self._what}: {came} within {self._deadline.budget:g} s")
+        if self._cancelled.is_set():
+            raise ToolError("the preparation was stopped")
+        if now - self._window >= patience.window:
+            speed = (self.size - self._size_then) / (now - self._window)
+            if speed < patience.slowest:
+                raise ToolError(f"{self._what}: too slow: {speed / 1000:.1f} kB/s; the download was ended")
+            self._window, self._size_then = now, self.size
+        if now - self._told >= patience.telling:
+            self._tell(f"downloading: {self}")
+            self._told = now
 
     def __str__(self) -> str:
-        seconds = self.clock() - self.begun
-        speed = f", {(self.size - self.before) / seconds / 1e6:.1f} MB/s" if seconds >= 0.1 else ""
-        of = f" of {self.expected / 1e6:.1f}" if self.expected > self.size else ""
+        seconds = self._clock() - self._begun
+        speed = f", {(self.size - self._before) / seconds / 1e6:.1f} MB/s" if seconds >= 0.1 else ""
+        of = f" of {self._expected / 1e6:.1f}" if self._expected > self.size else ""
         return f"{self.size / 1e6:.1f}{of} MB{speed}"
 
 
@@ -143,29 +174,12 @@ class Downloader:
             self._receive(url, response, partial, deadline, tell)
 
     def _receive(self, url: str, response: HTTPResponse, partial: _Partial, deadline: Deadline, tell: Tell) -> None:
-        patience, clock = self.patience, self.clock
         expected = partial.size + int(response.headers.get("Content-Length") or 0)
-        pace = Pace(clock, clock(), expected, partial.size, partial.size)
-        told, window, size_then = clock(), clock(), partial.size
+        pace = Pace(self, url, deadline, tell, expected=expected, before=partial.size)
         with partial.target.open("ab") as file:
             while chunk := _read(url, response):
                 partial.size += len(chunk)
-                now, pace.size = clock(), partial.size
-                if partial.size > patience.most_bytes:
-                    raise ToolError(f"{url}: more than {patience.most_bytes} bytes; the download was ended")
-                if deadline.expired:
-                    came = f"only {partial.size} of {expected or '?'} bytes came"
-                    raise ToolError(f"{url}: {came} within {deadline.budget:g} s")
-                if self.cancelled.is_set():
-                    raise ToolError("the preparation was stopped")
-                if now - window >= patience.window:
-                    speed = (partial.size - size_then) / (now - window)
-                    if speed < patience.slowest:
-                        raise ToolError(f"{url}: too slow: {speed / 1000:.1f} kB/s; the download was ended")
-                    window, size_then = now, partial.size
-                if now - told >= patience.telling:
-                    tell(f"downloading: {pace}")
-                    told = now
+                pace.came(len(chunk))
                 partial.digest.update(chunk)
                 file.write(chunk)
         if partial.size < expected:

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.deadline import Deadline
 from harness.errors import ToolError
 from harness.formats.addresses import on_this_machine
 from harness.publishing.oci.connection import Connection
@@ -87,20 +88,15 @@ def _layer(
     digest, size, limit = str(layer["digest"]), int(layer["size"]), downloads.patience.most_bytes
     if size > limit:
         raise ToolError(f"{image}: a layer of {size} bytes, more than {limit}")
-    clock = downloads.clock
-    pace, told, hashed = Pace(clock, clock(), size), clock(), hashlib.sha256()
+    deadline = Deadline.after(downloads.patience.total, clock=downloads.clock)
+    pace, hashed = Pace(downloads, str(image), deadline, tell, expected=size), hashlib.sha256()
     with file.open("wb") as target:
         for chunk in connection.content(repository, digest):
-            if downloads.cancelled.is_set():
-                raise ToolError("the preparation was stopped")
+            pace.came(len(chunk))
             hashed.update(chunk)
             target.write(chunk)
-            pace.size += len(chunk)
             if pace.size > size:
                 break  # the digest cannot be right any more
-            if clock() - told >= downloads.patience.telling:
-                tell(f"downloading: {pace}")
-                told = clock()
     if pace.size < size:
         raise NoConnection(f"truncated: {pace.size} of {size} bytes came", where=f"layer {digest} of {image}")
     if f"sha256:{hashed.hexdigest()}" != digest:

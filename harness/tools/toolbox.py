@@ -77,7 +77,8 @@ class Toolbox(AbstractContextManager["Toolbox"]):
         self._scope = Scope()
         self._cancelled = threading.Event()
         root, variables = cache / "tools", dict(environment)
-        downloads = Downloader(patience or Patience(total=timeout), cancelled=self._cancelled, hosts=self._hosts)
+        bounds = patience or Patience.of(timeout, may_build=self._may_build)
+        downloads = Downloader(bounds, cancelled=self._cancelled, hosts=self._hosts)
         go = Toolchain(tools, cache, wrappers, environment=variables, scope=self._scope, cancelled=self._cancelled)
         ways = Ways(
             tools,

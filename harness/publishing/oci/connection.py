@@ -23,6 +23,7 @@ import requests
 from oras.auth.token import TokenAuth
 from oras.auth.utils import authHeader, parse_auth_header
 from oras.utils.request import append_url_params
+from urllib3.exceptions import HTTPError
 
 from harness.errors import SettingsError
 from harness.formats.addresses import _is_loopback, on_this_machine
@@ -180,9 +181,10 @@ class Connection(oras.provider.Registry):
         url = self.url(self.container(repository).get_blob_url(digest))
         with self.do_request(url, stream=True) as answer:
             try:
-                yield from answer.iter_content(_CHUNK)
-            except requests.exceptions.RequestException as error:
-                raise NoConnection(f"broke off: {_reason(error)}", where=self.where("GET", url)) from error
+                while chunk := answer.raw.read1(_CHUNK):  # what one receive brings: a trickle must not hold the caller
+                    yield chunk
+            except (OSError, HTTPError) as error:
+                raise NoConnection(f"broke off: {_innermost(error)}", where=self.where("GET", url)) from error
 
     def blob_exists(self, layer: dict[str, Any], container: oras.container.Container) -> bool:
         """Whether the registry has the blob of a descriptor, of the descriptor's size."""

@@ -1,5 +1,6 @@
 """A program out of an official image: one layer by digest, from a registry that is not trusted with anything else."""
 
+import dataclasses
 import hashlib
 import json
 import socket
@@ -128,6 +129,24 @@ def test_a_layer_that_breaks_off_is_fetched_again(plain: FakeRegistry, tmp_path:
         Fault("status", "GET", "/manifests/", 429),
     ]
     assert fetch(plain, tmp_path, image.index).read_bytes() == PROGRAM
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ({"slowest": 10**9, "window": 0.0}, "too slow"),
+        ({"most_bytes": 10}, "more than 10"),
+        ({"total": 0.0}, r"only \d+ of \d+ bytes came within 0 s"),
+    ],
+)
+def test_a_layer_is_held_to_the_bounds_of_a_download(
+    plain: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bounds: dict[str, Any], said: str
+) -> None:
+    """Size, time and speed: a registry that crawls holds up no build."""
+    image = Published(plain)
+    monkeypatch.setattr("tests.unit.tools.test_layer.PATIENCE", dataclasses.replace(PATIENCE, **bounds))
+    with pytest.raises(ToolError, match=said):
+        fetch(plain, tmp_path, image.index)
 
 
 def test_an_image_that_is_not_there_is_told(plain: FakeRegistry, tmp_path: Path) -> None:
