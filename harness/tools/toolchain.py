@@ -73,7 +73,7 @@ class Toolchain:
 
     def ingredients(self, pin: Pin, go: Go | None = None) -> dict[str, Any]:
         """Everything that decides what a build makes: the key of the tool in the cache. Without a package, no `go`."""
-        wrapper = self._wrapper(pin)
+        wrapper = self.wrapper(pin)
         if not pin.package:  # whichever Go fetches them, the files are the same
             locked = [sha256(wrapper / "go.mod"), sha256(wrapper / "go.sum")]
             return {"module": pin.module, "files": list(pin.files), "wrapper": locked}
@@ -89,7 +89,7 @@ class Toolchain:
 
     def choose(self, pin: Pin) -> Go:
         """The Go that builds this pin; installs nothing. ToolError when none of the three could."""
-        wrapper = self._wrapper(pin)
+        wrapper = self.wrapper(pin)
         line = re.search(r"^go (\S+)$", (wrapper / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
         needed = line[1] if line else "1.21"
         if self._tools.go:
@@ -178,14 +178,15 @@ class Toolchain:
         environment = build_environment(self._environment, work)
         try:
             return commands.run(
-                [go.command, *words], timeout=timeout, env=environment, cwd=self._wrapper(pin), scope=self._scope
+                [go.command, *words], timeout=timeout, env=environment, cwd=self.wrapper(pin), scope=self._scope
             )
         except commands.CommandMissing as error:
             raise ToolError(error.what, do="install Go, or name a go command in settings tools.go") from error
         except commands.CommandFailed as error:
             raise self._explain(error, pin, timeout) from error
 
-    def _wrapper(self, pin: Pin) -> Path:
+    def wrapper(self, pin: Pin) -> Path:
+        """The directory of the pin's wrapper module. Raises ToolError where there is none."""
         directory = self._wrappers / pin.wrapper
         if not (directory / "go.mod").is_file() or not (directory / "go.sum").is_file():
             raise ToolError(f"no wrapper module (go.mod and go.sum) in {directory}", do="correct the pin's `wrapper`")

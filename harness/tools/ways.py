@@ -6,6 +6,7 @@ that was built before its release had a checksum stays where it is, and is found
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.errors import ToolError
@@ -84,7 +85,10 @@ class Ways:
         if self._source == "build":
             tried[ARCHIVE] = ToolError("not asked for: tools.source is build")
         else:
-            yield from self._downloaded(name, pin, tried)
+            try:
+                yield from self._downloaded(name, pin, tried)
+            except ToolError as error:  # its module is not locked
+                tried[MODULE] = error
         if self._source == "archives":
             tried[BUILD] = ToolError("not asked for: tools.source is archives")
             return
@@ -94,11 +98,8 @@ class Ways:
             tried[BUILD] = error
 
     def _downloaded(self, name: str, pin: Pin, tried: Tried) -> Iterator[Way]:
-        proxies = module.addresses(pin, self._environment) if pin.files else []
-        if pin.files and not proxies:
-            tried[MODULE] = ToolError("GOPROXY names no proxy that can be asked without Go")
-            return
-        beside = tuple(url for url in proxies[:1] if not url.startswith("file:"))
+        proxies = module.addresses(pin, self._environment)[:1] if pin.files else []
+        beside = tuple(url for url in proxies if not url.startswith("file:"))
         if not pin.package:
             yield self._from_module(name, pin, beside)
             return
@@ -115,7 +116,7 @@ class Ways:
         def make(program: Path, work: Path) -> str:
             self._keep_files(name, pin, program, work)
             self._step(name, f"downloading {archive.url}")
-            tool_archive.fetch(archive, program, work, self._downloads, lambda text: self._step(name, text))
+            tool_archive.fetch(archive, program, work, self._downloads, partial(self._step, name))
             return ""
 
         ingredients = {"sha256": archive.sha256, "member": archive.member, **self._files_in_key(pin)}
@@ -128,7 +129,7 @@ class Ways:
 
             self._keep_files(name, pin, program, work)
             self._step(name, f"downloading a layer of {image.repository}:{pin.version}")
-            layer.fetch(image, PLATFORM, program, work, self._downloads, lambda text: self._step(name, text))
+            layer.fetch(image, PLATFORM, program, work, self._downloads, partial(self._step, name))
             return ""
 
         key = {"image": image.digest, "member": image.member, "platform": PLATFORM, **self._files_in_key(pin)}
@@ -176,17 +177,17 @@ class Ways:
         if pin.files:
             self._step(name, f"fetching {pin.module}")
             wrapper, target = self._wrappers / pin.wrapper, program.with_name(FILES)
-            tell = lambda text: self._step(name, text)  # noqa: E731
+            tell = partial(self._step, name)
             module.keep_files(pin, wrapper, target, work, self._downloads, tell, self._environment)
 
     def _files_in_key(self, pin: Pin) -> dict[str, object]:
         if not pin.files:
             return {}
-        locked = tool_cache.sha256(self._wrappers / pin.wrapper / "go.sum")
+        locked = tool_cache.sha256(self._go.wrapper(pin) / "go.sum")
         return {"module": pin.module, "files": list(pin.files), "wrapper": [locked]}
 
     def _install(self, name: str, go: Go) -> None:
-        self._go.install(go, self._timeout, lambda text: self._step(name, text))
+        self._go.install(go, self._timeout, partial(self._step, name))
 
     def _step(self, name: str, text: str) -> None:
         self._progress.step(f"tool {name}", text)

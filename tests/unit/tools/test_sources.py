@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -295,6 +296,8 @@ def test_one_that_fails_in_a_shared_build_stops_no_other(bench: Bench) -> None:
 # Files and images
 
 
+MODULE_PROGRAM = b"\x7fELF path\tx\nmod\texample.org/frob\tv1.2.3\t\n"
+MODULE_SHA256 = hashlib.sha256(MODULE_PROGRAM).hexdigest()
 FILES = {"example.org/frob@v1.2.3/config/a.yaml": b"kind: A\n"}
 
 
@@ -316,6 +319,35 @@ def test_files_of_a_module_need_no_go(bench: Bench) -> None:
             assert origins(box) == {"frob": ("files of example.org/frob v1.2.3", "go.sum")}
             assert [state.name for state in box.verify()] == ["frob"]
     assert (program.parent / "files/config/a.yaml").read_bytes() == b"kind: A\n"
+
+
+def test_files_are_found_in_the_cache_whatever_the_proxy_is_now(bench: Bench) -> None:
+    """A machine that is told not to use the network any more keeps what it has; without that, the error says why."""
+    lock = {"frob": Locked(version="v1.2.3", archives={PLATFORM: Sum(sha256=MODULE_SHA256, origin="sources")})}
+    with serving(content(zipped(FILES))) as proxy, serving(content(MODULE_PROGRAM)) as server:
+        made = with_files(bench, proxy.url.rpartition("/")[0], release={"url": server.url, "size": "1M"})
+        with toolbox(bench, "archives", lock, frob=made) as box:
+            program = box.path("frob")
+    bench.environment["GOPROXY"] = "off"
+    with toolbox(bench, "archives", lock, frob=made) as box:
+        assert box.path("frob") == program
+    shutil.rmtree(program.parent)
+    with (
+        toolbox(bench, "archives", lock, frob=made) as box,
+        pytest.raises(ToolError, match="release archive: GOPROXY names no proxy that can be asked without Go"),
+    ):
+        box.path("frob")
+
+
+def test_a_wrapper_that_is_not_there_is_told(bench: Bench) -> None:
+    """One clear error for a pin whose module nobody has locked."""
+    made = pin(module="example.org/frob", files=["config"], wrapper="none", package="", stamps={})
+    made.pop("probe")
+    with (
+        toolbox(bench, "archives", frob=made) as box,
+        pytest.raises(ToolError, match="module proxy: no wrapper module"),
+    ):
+        box.path("frob")
 
 
 def test_a_program_of_an_image_and_its_files_need_neither_go_nor_an_engine(bench: Bench) -> None:
