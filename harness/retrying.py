@@ -1,7 +1,8 @@
 """Trying again: a bounded number of times, with pauses that double."""
 
+import email.utils
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import tenacity
@@ -48,3 +49,17 @@ def retrying(
         before_sleep=pausing,
         reraise=True,
     )
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float:
+    """Seconds until the next attempt that an HTTP server asks for, as a number of them or a date (RFC 9110, 10.2.3).
+
+    `now` in seconds since 1970. 0 where the server does not say.
+    """
+    value = next((text for name, text in headers.items() if name.lower() == "retry-after"), "")
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

@@ -144,12 +144,35 @@ class Archive(_Closed):
     member: str = ""
 
 
+class Release(_Closed):
+    """Where a project publishes the program, and its checksums: `sums` is empty where it publishes none.
+
+    `{version}`, `{number}` (the version without its v), `{os}` and `{arch}` stand for what they say. `size` in bytes is
+    for the estimate on the first line.
+    """
+
+    url: str
+    member: str = ""
+    sums: str = ""
+    size: Size
+
+
+class Image(_Closed):
+    """An official image, of which one layer has the program `member`; its tag is the version of the pin."""
+
+    repository: Annotated[str, Field(pattern=r"^[\w.:-]+(/[a-z0-9._-]+)+$")]
+    member: str
+    size: Size
+
+
 class Pin(_Closed):
     """One tool at one version. `wrapper` names the module under kwok/wrappers that builds `package`.
 
     `probe` are the words that make it say its version. A program that cannot names a Go `module` instead, which it
     must carry at that version; `files` are directories of that module that are kept beside the program.
     Without a `package` there is no program: nothing is compiled, the files are all that is wanted.
+
+    A `release` or an `image` is used where tools.lock.yaml has its checksum. `archives` need no lock, and come first.
     """
 
     version: str
@@ -160,16 +183,20 @@ class Pin(_Closed):
     files: tuple[str, ...] = ()
     build: Duration
     stamps: dict[str, str] = Field(default_factory=dict)
+    release: Release | None = None
+    image: Image | None = None
     archives: dict[str, Archive] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _recognisable(self) -> "Pin":
         if not self.module and "probe" not in self.model_fields_set:
             raise ValueError("names neither a probe nor a module: its version cannot be determined")
-        if self.files and (not self.module or self.archives):
-            raise ValueError("has files, which come from its module: it needs one, and no archives")
+        if self.files and not self.module:
+            raise ValueError("has files, which come from its module: it needs one")
         if not self.package and (not self.files or self.probe or self.stamps):
             raise ValueError("names no package to build: it has files of a module then, and neither probe nor stamps")
+        if not self.package and (self.release or self.image or self.archives):
+            raise ValueError("names no package to build: it has files of a module only, and neither release nor image")
         return self
 
 
@@ -191,6 +218,7 @@ class Kind(_Closed):
 
 
 class Tools(_Closed):
+    source: Literal["auto", "archives", "build"] = "auto"  # settings.yaml says so; tests make their own Tools
     go: str
     go_wheel: str
     pins: dict[str, Pin]

@@ -34,7 +34,9 @@ def load(shared: Tools, file: Path = FILE) -> Pins:
     """Read pins.yaml; `shared` are the settings' tools, which name the Go to build with and what `like` refers to."""
     data = yaml.safe_load(file.read_text(encoding="utf-8"))
     pins = {name: _pin(entry, shared) for name, entry in data.pop("pins").items()}
-    return Pins.model_validate({**data, "tools": Tools(go=shared.go, go_wheel=shared.go_wheel, pins=pins)})
+    return Pins.model_validate(
+        {**data, "tools": Tools(source=shared.source, go=shared.go, go_wheel=shared.go_wheel, pins=pins)}
+    )
 
 
 def _pin(entry: dict[str, Any], shared: Tools) -> Pin:

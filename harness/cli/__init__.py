@@ -125,7 +125,7 @@ VERBS = [
     Verb("validate", "validate:validate", "Check whether a cluster meets the requirements of a recipe."),
     Verb("recipes", "recipes:recipes", "List recipes, show what one resolves to, and why."),
     Verb("matrix", "matrix:matrix", "Select the recipes and lanes to run, with the reasons."),
-    Verb("tools", "tools:tools", "List, prepare and verify the pinned tools."),
+    Verb("tools", "tools:tools", "List, prepare, verify and lock the pinned tools."),
     Verb("images", "images:images", "List, pull and transfer the images of the Kind runtime."),
     Verb(
         "doctor",

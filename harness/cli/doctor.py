@@ -76,7 +76,8 @@ def _tools(context: Context) -> list[Finding]:
     found = [Finding("tools", "ok", f"{len(states) - len(absent)} of {len(states)} ready")]
     if absent:
         minutes = sum(context.settings.tools.pins[name].build for name in absent) / 60
-        do = f"`kwok-harness tools prepare` builds them (about {minutes:.0f} min); the first run does it by itself"
+        how = f"downloads them, or builds them (about {minutes:.0f} min)"
+        do = f"`kwok-harness tools prepare` {how}; the first run does it by itself"
         found = [Finding("tools", "warning", f"not ready: {', '.join(absent)}", do)]
     go = context.settings.tools.go or shutil.which("go")
     if go:

@@ -34,12 +34,16 @@ _ELSEWHERE = "set XDG_CACHE_HOME to a directory"
 
 @dataclass(frozen=True)
 class Record:
-    """What tool.json says: the program's sha256, where it came from, the seconds that took, the Go that built it."""
+    """What tool.json says: the program's sha256, where it came from, the seconds that took, the Go that built it.
+
+    `vouched` is the checksum that vouched for what was downloaded; empty for a build.
+    """
 
     sha256: str
     origin: str
     seconds: float
     go: str = ""
+    vouched: str = ""
 
 
 @dataclass(frozen=True)

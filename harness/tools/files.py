@@ -39,8 +39,13 @@ def require_files(module: str, version: str, directory: Path, name: str) -> list
     """Every file below the directory `name` of a module that lies in `directory`."""
     found = [file for file in (directory / name).rglob("*") if file.is_file()]
     if not found:
-        raise ToolError(f"{module} {version} has no files in {name}", do="correct the pin's `files`")
+        raise no_files(module, version, name)
     return found
+
+
+def no_files(module: str, version: str, name: str) -> ToolError:
+    """A pin asks for files that its module does not have."""
+    return ToolError(f"{module} {version} has no files in {name}", do="correct the pin's `files`")
 
 
 def _found(program: Path) -> dict[str, str]:

@@ -1,206 +1,145 @@
-"""Looking for one tool, and making it: each place in its order, and for each why the tool could not be had there."""
+"""Making tools: each way in its order, and for each why the tool could not be had by it."""
 
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Literal
 
 from harness.errors import ToolError
 from harness.excerpts import first_line
-from harness.processes.commands import Scope
 from harness.progress import Progress
-from harness.settings import Archive, Pin, Tools
-from harness.tools import archive as tool_archive
+from harness.settings import Tools
 from harness.tools import cache as tool_cache
-from harness.tools.archive import Patience
+from harness.tools.archive import WrongChecksum
 from harness.tools.cache import Record, Stage
-from harness.tools.files import FILES, changed_file, write_list
-from harness.tools.probe import mismatch, module_mismatch
-from harness.tools.toolchain import PLATFORM, Go, Toolchain
-
-PATH, CACHE, ARCHIVE, BUILD = PLACES = ("PATH", "tool cache", "release archive", "build")
-Tried = dict[str, ToolError]  # place -> why the tool could not be had there
-
-
-@dataclass(frozen=True)
-class ToolState:
-    """Where a tool is now. `origin` is PATH, or how the cached one was made; `path` is None when it is missing."""
-
-    name: str
-    version: str
-    state: Literal["path", "cache", "missing"]
-    path: Path | None = None
-    origin: str = ""
-
-
-@dataclass(frozen=True)
-class _Way:
-    """A way of making a tool, and the directory that what it makes goes to."""
-
-    place: str
-    verb: str
-    origin: str
-    slot: Path
-    make: Callable[[Path, Path], str]  # (program, work directory) -> version of the Go that built it, or empty
+from harness.tools.finder import Finder
+from harness.tools.toolchain import Toolchain
+from harness.tools.ways import BUILD, CACHE, PLACES, Tried, Way, Ways
 
 
 class Maker:
-    """Has one tool at a time; knows nothing of threads but that `cancelled` ends it."""
+    """Has one tool at a time, or some by one build; knows nothing of threads but that `cancelled` ends it."""
 
     def __init__(
         self,
         tools: Tools,
+        ways: Ways,
+        finder: Finder,
+        go: Toolchain,
         cache: Path,
         progress: Progress,
         *,
         timeout: float,
-        wrappers: Path,
-        environment: Mapping[str, str],
-        patience: Patience,
-        scope: Scope,
         cancelled: threading.Event,
     ) -> None:
         self._pins = tools.pins
+        self._may_build = tools.source != "archives"
+        self._ways = ways
+        self._finder = finder
+        self._go = go
         self._cache = cache
         self._root = cache / "tools"
         self._progress = progress
         self._timeout = timeout
-        self._environment = environment
-        self._patience = patience
-        self._scope = scope
         self._cancelled = cancelled
-        self._go = Toolchain(tools, cache, wrappers, environment=environment, scope=scope, cancelled=cancelled)
 
-    def look(self, name: str, tried: Tried) -> ToolState:
-        """Find the tool where it needs no making; where it is missing, `tried` says why not there."""
-        pin = self._pins[name]
-        on_path = shutil.which(name, path=self._environment.get("PATH", "")) if not pin.files else None
-        reason = "not there" if not pin.files else "not looked for: its files would be missing"
-        if on_path is not None:
-            reason = self._mismatch(name, Path(on_path))
-            if not reason:
-                return ToolState(name, pin.version, "path", Path(on_path), PATH)
-            reason = f"{on_path} {reason}"
-        tried[PATH] = ToolError(reason)
-        return self._look_in_cache(name, tried)
+    def download_way(self, name: str) -> Way | None:
+        """How the tool is downloaded; None where it can only be built."""
+        return next((way for way in self._ways.of(name, {}) if way.downloads), None)
 
-    def make(self, name: str, tried: Tried) -> Path:
-        """Make a tool that is nowhere yet, under the lock that all runs share, and tell progress.
+    def download(self, name: str, tried: Tried) -> Path | None:
+        """Have a tool that is nowhere yet without compiling it; None where that fails, and `tried` says why.
 
-        `tried` is what `look` said. Raises ToolError with every place and reason.
+        Under the lock that all runs share. A wrong checksum is told even where a build will follow.
         """
+        ways = [way for way in self._ways.of(name, tried) if way.downloads]
+        if not ways:
+            return None
+        path = self._locked(name, tried, ways)
+        failed = [tried[way.place] for way in ways if way.place in tried]
+        if path is None and failed and self._may_build and not self._cancelled.is_set():
+            self._progress.note(f"tool {name} is built, for it could not be downloaded: {first_line(failed[-1].what)}")
+        elif any(isinstance(each, WrongChecksum) for each in failed):
+            self._progress.note(f"tool {name}: {first_line(failed[0].what)}")
+        return path
+
+    def build(self, name: str, tried: Tried) -> Path:
+        """Build a tool that is nowhere yet, under the lock that all runs share.
+
+        `tried` is what `look` and `download` said. Raises ToolError with every place and reason.
+        """
+        ways = [way for way in self._ways.of(name, tried) if not way.downloads]
+        path = self._locked(name, tried, ways)
+        if path is None:
+            failure = self._failure(name, tried)
+            self._progress.failed(f"tool {name}", first_line(failure.what))
+            raise failure
+        return path
+
+    def shares_build(self, one: str, other: str) -> bool:
+        """Whether one `go build` can make both: packages of one wrapper with the same stamps, and no files beside."""
+        pins = [self._pins[name] for name in (one, other)]
+        return (
+            all(pin.package and not pin.files for pin in pins)
+            and len({(pin.wrapper, tuple(sorted(pin.stamps.items()))) for pin in pins}) == 1
+        )
+
+    def build_together(self, names: Sequence[str]) -> dict[str, Path]:
+        """Build several tools by one `go build`, whose compiler and linker then share the machine.
+
+        Returns those that are there now. One that is not is to be built by itself, which says what is wrong with it.
+        """
+        for name in names:
+            self._progress.started(f"tool {name}", f"preparing {self._pins[name].version}")
+        made: dict[str, Path] = {}
+        started = time.monotonic()
+        try:
+            with ExitStack() as stack:
+                for name in sorted(names):  # in the same order everywhere, or two runs would wait for each other
+                    stack.enter_context(self._exclusive(name))
+                self._build_missing(names, made, stack, started)
+        except (OSError, ToolError):
+            return {name: path for name, path in made.items() if path.exists()}
+        for name in made:
+            self._progress.finished(f"tool {name}", f"built in {time.monotonic() - started:.0f} s, with the others")
+        return made
+
+    def _exclusive(self, name: str) -> AbstractContextManager[None]:
+        def waiting() -> None:
+            self._progress.step(f"tool {name}", "waiting for another run that builds it")
+
+        return tool_cache.exclusive(self._root / f"{name}.lock", self._timeout, self._cancelled, waiting)
+
+    def _locked(self, name: str, tried: Tried, ways: Sequence[Way]) -> Path | None:
+        """Make the tool in one of these ways, under its lock, and tell progress. None where `tried` says why not."""
         task = f"tool {name}"
         self._progress.started(task, f"preparing {self._pins[name].version}")
-
-        def waiting() -> None:
-            self._progress.step(task, "waiting for another run that builds it")
-
         try:
-            with tool_cache.exclusive(self._root / f"{name}.lock", self._timeout, self._cancelled, waiting):
-                made = self._make_or_find(name, tried)
+            with self._exclusive(name):
+                made = self._make_or_find(name, tried, ways)
         except OSError as error:
-            tried[CACHE], made = tool_cache.storage_trouble(error, self._cache), None
+            tried[CACHE] = tool_cache.storage_trouble(error, self._cache)
+            return None
         except ToolError as error:
-            tried[CACHE], made = error, None
+            tried[CACHE] = error
+            return None
         if made is None:
-            failure = self._failure(name, tried)
-            self._progress.failed(task, first_line(failure.what))
-            raise failure
+            return None
         path, how = made
         self._progress.finished(task, how)
         return path
 
-    def changed(self, state: ToolState) -> str:
-        """How a tool that is there differs from what it was when it was made; empty where it does not."""
-        if state.path is None or state.state == "path":
-            return ""  # one on PATH was probed when it was found
-        record = tool_cache.installed(state.path.parent, state.name)
-        if record is None:
-            return f"{state.path}: is gone"
-        if tool_cache.sha256(state.path) != record.sha256:  # before it is run
-            return f"{state.path}: was changed: its sha256 is not the one recorded when it was made"
-        reason = self._mismatch(state.name, state.path)
-        return f"{state.path}: {reason}" if reason else ""
-
-    def _look_in_cache(self, name: str, tried: Tried) -> ToolState:
-        version = self._pins[name].version
-        for way in self._ways(name, tried):
-            record = tool_cache.installed(way.slot, name)
-            if record is not None:
-                return ToolState(name, version, "cache", way.slot / name, record.origin)
-        tried[CACHE] = ToolError(f"not in {self._root}")
-        return ToolState(name, version, "missing")
-
-    def _mismatch(self, name: str, program: Path) -> str:
-        pin = self._pins[name]
-        if not pin.package:
-            return changed_file(program)
-        if pin.module:
-            return module_mismatch(program, pin.module, pin.version)
-        return mismatch(program, pin.probe, pin.version, environment=self._environment, scope=self._scope)
-
-    def _ways(self, name: str, tried: Tried) -> Iterator[_Way]:
-        """The ways to make the tool, best first; for one that is closed, `tried` says why."""
-        pin = self._pins[name]
-        archive = pin.archives.get(PLATFORM)
-        if archive is not None:
-            yield self._from_archive(name, pin, archive)
-        else:
-            tried[ARCHIVE] = ToolError(f"settings name none for {PLATFORM}")
-        try:
-            yield self._from_wrapper(name, pin)
-        except ToolError as error:
-            tried[BUILD] = error
-
-    def _from_archive(self, name: str, pin: Pin, archive: Archive) -> _Way:
-        def make(program: Path, work: Path) -> str:
-            self._progress.step(f"tool {name}", f"downloading {archive.url}")
-            tool_archive.fetch(archive, program, work, patience=self._patience, cancelled=self._cancelled)
-            return ""
-
-        ingredients = {"sha256": archive.sha256, "member": archive.member}
-        slot = tool_cache.slot(self._root, name, pin.version, ingredients)
-        return _Way(ARCHIVE, "downloaded", archive.url, slot, make)
-
-    def _from_wrapper(self, name: str, pin: Pin) -> _Way:
-        go = self._go.choose(pin)
-        slot = tool_cache.slot(self._root, name, pin.version, self._go.ingredients(pin, go))
-        if not pin.package:
-            origin = f"files of {pin.module} {pin.version}"
-            return _Way(BUILD, "fetched", origin, slot, lambda program, work: self._fetch(name, pin, go, program, work))
-
-        def make(program: Path, work: Path) -> str:
-            self._go.install(go, self._timeout, lambda text: self._progress.step(f"tool {name}", text))
-            self._progress.step(f"tool {name}", f"building with go {go.version}")
-            self._go.build(pin, go, program, work, self._timeout)
-            if pin.files:
-                self._go.keep_files(pin, go, program.with_name(FILES), work, self._timeout)
-            return go.version
-
-        return _Way(BUILD, "built", f"{pin.package} built with go {go.version}", slot, make)
-
-    def _fetch(self, name: str, pin: Pin, go: Go, program: Path, work: Path) -> str:
-        """The files of a module, and the list of them that stands for its program."""
-        self._go.install(go, self._timeout, lambda text: self._progress.step(f"tool {name}", text))
-        self._progress.step(f"tool {name}", f"fetching {pin.module}")
-        self._go.download(pin, go, work, self._timeout)
-        self._go.keep_files(pin, go, program.with_name(FILES), work, self._timeout)
-        write_list(program)
-        return ""
-
-    def _make_or_find(self, name: str, tried: Tried) -> tuple[Path, str] | None:
+    def _make_or_find(self, name: str, tried: Tried, ways: Sequence[Way]) -> tuple[Path, str] | None:
         """The program and how it was had. None where no way worked; `tried` then says why."""
-        state = self._look_in_cache(name, tried)
+        state = self._finder.in_cache(name, tried)
         if state.path is not None:
             return state.path, "from cache: built by another run"
-        for way in self._ways(name, tried):
+        for way in ways:
             started = time.monotonic()
             try:
                 with tool_cache.staged(self._root / f"{name}.tmp", way.slot) as stage:
-                    self._fill(name, way, stage, started)
+                    self._finish(name, way, stage, started, way.make)
             except OSError as error:
                 tried[way.place] = tool_cache.storage_trouble(error, self._cache)
             except ToolError as error:
@@ -209,17 +148,42 @@ class Maker:
                 return way.slot / name, f"{way.verb} in {time.monotonic() - started:.0f} s"
         return None
 
-    def _fill(self, name: str, way: _Way, stage: Stage, started: float) -> None:
+    def _build_missing(self, names: Sequence[str], made: dict[str, Path], stack: ExitStack, started: float) -> None:
+        """Build those of the names that are not in the cache; their locks are held."""
+        stages: dict[str, tuple[Way, Stage]] = {}
+        for name in names:
+            state = self._finder.in_cache(name, {})
+            if state.path is not None:
+                made[name] = state.path
+                continue
+            way = next(way for way in self._ways.of(name, {}) if way.place == BUILD)
+            stages[name] = way, stack.enter_context(tool_cache.staged(self._root / f"{name}.tmp", way.slot))
+        if not stages:
+            return
+        pins = [self._pins[name] for name in stages]
+        go = self._go.choose(pins[0])
+        first = next(iter(stages))
+        self._go.install(go, self._timeout, lambda text: self._progress.step(f"tool {first}", text))
+        for name in stages:
+            self._progress.step(f"tool {name}", f"building with go {go.version}")
+        programs = [stage.install / name for name, (_, stage) in stages.items()]
+        self._go.build(pins, go, programs, stages[first][1].work, self._timeout * len(pins))
+        for name, (way, stage) in stages.items():
+            self._finish(name, way, stage, started, lambda program, work: go.version)
+        made |= {name: way.slot / name for name, (way, _) in stages.items()}
+
+    def _finish(self, name: str, way: Way, stage: Stage, started: float, make: Callable[[Path, Path], str]) -> None:
         """Make the program in the stage, see that it is what the pin says, and write its record."""
         program = stage.install / name
-        go = way.make(program, stage.work)
+        go = make(program, stage.work)
         self._progress.step(f"tool {name}", "checking")
         program.chmod(0o755)
-        reason = self._mismatch(name, program)
+        reason = self._finder.mismatch(name, program, vouched=bool(way.vouched))
         if reason:
             raise ToolError(f"{way.origin}: {reason}", do="correct the pin: its version, archive or stamps")
         seconds = round(time.monotonic() - started, 1)
-        tool_cache.write_record(stage.install, Record(tool_cache.sha256(program), way.origin, seconds, go))
+        record = Record(tool_cache.sha256(program), way.origin, seconds, go, way.vouched)
+        tool_cache.write_record(stage.install, record)
 
     def _failure(self, name: str, tried: Tried) -> ToolError:
         """One error out of all that were met, in the order of the places."""

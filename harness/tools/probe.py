@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.processes import commands
 
 PROBE_SECONDS = 10.0
+_UNKNOWN = "(devel)"
 
 
 def mentions(text: str, version: str) -> bool:
@@ -38,8 +39,11 @@ def mismatch(
     return "" if mentions(said, version) else f"says {_first_line(said)!r}, not {version}"
 
 
-def module_mismatch(program: Path, module: str, version: str) -> str:
-    """Why the Go program was not built from `module` at `version`, or empty when it was; it is not run."""
+def module_mismatch(program: Path, module: str, version: str, *, vouched: bool = False) -> str:
+    """Why the Go program was not built from `module` at `version`, or empty when it was; it is not run.
+
+    One that a checksum has `vouched` for may not know its version: programs of images are compiled without .git.
+    """
     try:
         with program.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             # path<TAB>package, then a line for each module: mod or dep<TAB>module<TAB>version<TAB>checksum
@@ -50,7 +54,7 @@ def module_mismatch(program: Path, module: str, version: str) -> str:
     if not line:
         return f"its build information does not name {module}"
     said = re.split(rb"[\t\n]", line)[2].decode(errors="replace")
-    return "" if said == version else f"was built from {module} {said}, not {version}"
+    return "" if said == version or (vouched and said == _UNKNOWN) else f"was built from {module} {said}, not {version}"
 
 
 def _first_line(text: str) -> str:

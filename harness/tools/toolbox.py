@@ -1,20 +1,20 @@
 """The programs that the harness drives (etcd, kubectl, helm, ...), each had at exactly its pinned version.
 
 A tool is looked for on PATH, then in the tool cache; one that is in neither is made: from an official release archive
-where its pin names one for this platform, else by building its wrapper module. A tool that was made is in the cache
-for every later run, and runs at the same time share one making.
+or image where a checksum of it is known, else by building its wrapper module (settings tools.source). A tool that was
+made is in the cache for every later run, and runs at the same time share one making.
 
 The key of a cached tool covers everything that could change it. For an archive that is the checksum of the file, so a
 machine without Go finds it again; for a build it is sources, flags and the version of the Go that would build it now
 (known without installing Go: toolchain.py), so a newer Go, with its newer standard library, builds anew.
 """
 
-import math
 import os
+import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -24,13 +24,20 @@ from harness.processes.commands import Scope
 from harness.progress import Progress
 from harness.settings import ROOT, Tools
 from harness.tools import archive
-from harness.tools.archive import Patience
-from harness.tools.maker import Maker, ToolState, Tried
-from harness.tools.toolchain import PLATFORM
+from harness.tools import lock as tools_lock
+from harness.tools.download import Downloader, Patience
+from harness.tools.estimate import announcement
+from harness.tools.finder import Finder, ToolState
+from harness.tools.hosts import Hosts, Unreachable
+from harness.tools.lock import Lock
+from harness.tools.maker import Maker
+from harness.tools.toolchain import Toolchain
+from harness.tools.ways import Tried, Ways
 
 __all__ = ["ToolState", "Toolbox", "cache_directory"]
 
 WRAPPERS = ROOT / "kwok" / "wrappers"
+DOWNLOADS = 4  # at once: enough to fill a line, few enough to have the first tools first
 
 
 def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
@@ -45,8 +52,8 @@ def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
 class Toolbox(AbstractContextManager["Toolbox"]):
     """Has tools ready by name; leaving the block (`close`) ends what is still being made.
 
-    `timeout` in seconds is for one build or download (settings deadlines.tool_build). SettingsError where the address
-    of an archive is not acceptable.
+    `timeout` in seconds is for one build or download (settings deadlines.tool_build); `lock` has the checksums of
+    official files, by default those of tools.lock.yaml. SettingsError where an address is not acceptable.
     """
 
     def __init__(
@@ -59,23 +66,33 @@ class Toolbox(AbstractContextManager["Toolbox"]):
         wrappers: Path = WRAPPERS,
         environment: Mapping[str, str] = os.environ,
         patience: Patience | None = None,
+        lock: Lock | None = None,
+        hosts: Hosts | None = None,
     ) -> None:
         archive.check(tools.pins)
         self._pins = tools.pins
+        self._may_build = tools.source != "archives"
+        self._hosts = hosts or Hosts()
         self._progress = progress
         self._scope = Scope()
         self._cancelled = threading.Event()
-        self._maker = Maker(
+        root, variables = cache / "tools", dict(environment)
+        bounds = patience or Patience.of(timeout, may_build=self._may_build)
+        downloads = Downloader(bounds, cancelled=self._cancelled, hosts=self._hosts)
+        go = Toolchain(tools, cache, wrappers, environment=variables, scope=self._scope, cancelled=self._cancelled)
+        ways = Ways(
             tools,
-            cache,
+            tools_lock.load() if lock is None else lock,
+            root,
+            go,
+            downloads,
             progress,
-            timeout=timeout,
             wrappers=wrappers,
-            environment=dict(environment),
-            patience=patience or Patience(total=timeout),
-            scope=self._scope,
-            cancelled=self._cancelled,
+            environment=variables,
+            timeout=timeout,
         )
+        self._finder = Finder(tools.pins, ways, root, environment=variables, scope=self._scope)
+        self._maker = Maker(tools, ways, self._finder, go, cache, progress, timeout=timeout, cancelled=self._cancelled)
         self._ready: dict[str, Future[Path]] = {}
         self._claiming = threading.Lock()
         self._making = threading.Lock()  # compiling fills the machine: one tool after another
@@ -100,7 +117,7 @@ class Toolbox(AbstractContextManager["Toolbox"]):
 
     def list(self) -> tuple[ToolState, ...]:
         """Where each pinned tool is now; makes nothing."""
-        return tuple(self._maker.look(name, {}) for name in self._pins)
+        return tuple(self._finder.look(name, {}) for name in self._pins)
 
     def verify(self) -> tuple[ToolState, ...]:
         """Probe every tool that is there, and compare cached ones with the checksum taken when they were made.
@@ -108,7 +125,7 @@ class Toolbox(AbstractContextManager["Toolbox"]):
         Returns those that are there; ToolError names each that is not what it was.
         """
         present = tuple(state for state in self.list() if state.path is not None)
-        wrong = [problem for state in present if (problem := self._maker.changed(state))]
+        wrong = [problem for state in present if (problem := self._finder.changed(state))]
         if wrong:
             raise ToolError(
                 f"{len(wrong)} of {len(present)} tools are not what was installed:\n  " + "\n  ".join(wrong),
@@ -151,12 +168,14 @@ class Toolbox(AbstractContextManager["Toolbox"]):
         """The background thread: all are looked for first, so that what is there need not wait for a build."""
         try:
             found, missing = self._look_for(names)
+            reachable = self._reachable(missing)
             if missing:
-                self._progress.note(self._announcement(list(missing)))
+                self._progress.note(
+                    announcement({name: self._pins[name] for name in missing}, reachable, may_build=self._may_build)
+                )
             if found:
                 self._progress.note("tools: " + "; ".join(f"{', '.join(those)} {how}" for how, those in found.items()))
-            for name, tried in missing.items():
-                self._settle(name, partial(self._make, name, tried))
+            self._make_all(missing, reachable)
         except BaseException as error:  # noqa: BLE001 - handed to whoever asks for a tool that now never comes
             for name in names:
                 if not self._ready[name].done():
@@ -168,7 +187,7 @@ class Toolbox(AbstractContextManager["Toolbox"]):
         missing: dict[str, Tried] = {}
         for name in names:
             tried: Tried = {}
-            state = self._maker.look(name, tried)
+            state = self._finder.look(name, tried)
             if state.path is None:
                 missing[name] = tried
             else:
@@ -177,19 +196,83 @@ class Toolbox(AbstractContextManager["Toolbox"]):
                 found[how] = [*found.get(how, ()), name]
         return found, missing
 
-    def _announcement(self, names: Sequence[str]) -> str:
-        """The first line on a cold machine: what will be prepared, and about how long that takes."""
-        seconds = sum(self._pins[name].build for name in names if PLATFORM not in self._pins[name].archives)
-        long = f"about {math.ceil(seconds / 60)} min on two cores" if seconds >= 60 else "less than a minute"
-        tools = "1 tool" if len(names) == 1 else f"{len(names)} tools"
-        return f"preparing {tools} (first time on this machine): {', '.join(names)}: {long}"
+    def _reachable(self, missing: Mapping[str, Tried]) -> set[str]:
+        """Those that can be downloaded: all their servers are contacted at once. What does not answer is told once."""
+        ways = {name: way for name in missing if (way := self._maker.download_way(name)) is not None}
+        self._hosts.contact(url for way in ways.values() for url in way.servers)
+        silent: dict[str, str] = {}
+        found = set()
+        for name, way in ways.items():
+            try:
+                for url in way.servers:
+                    self._hosts.require(url)
+            except Unreachable as error:
+                missing[name][way.place] = error
+                silent[error.host] = error.reason
+            else:
+                found.add(name)
+        if silent:
+            instead = "tools from there are built" if self._may_build else "tools from there cannot be had"
+            reasons = "; ".join(dict.fromkeys(silent.values()))
+            self._progress.note(f"not reachable: {', '.join(silent)} ({reasons}): {instead}")
+        return found
+
+    def _make_all(self, missing: Mapping[str, Tried], reachable: set[str]) -> None:
+        """Download some tools side by side and build the others meanwhile, both in the order in which they are needed.
+
+        What cannot be downloaded after all is built in its turn. Each tool puts one message into `turns`.
+        """
+        order = list(missing)
+        turns: queue.PriorityQueue[tuple[int, bool]] = queue.PriorityQueue()  # (place in order, whether to build)
+        wanted: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for place, name in enumerate(order):
+            if name in reachable:
+                wanted.put(place)
+            else:
+                turns.put((place, True))
+
+        def download() -> None:
+            with suppress(queue.Empty):
+                while True:
+                    place = wanted.get_nowait()
+                    name, to_build = order[place], True
+                    try:
+                        path = self._maker.download(name, missing[name])
+                        if path is not None:
+                            self._ready[name].set_result(path)
+                            to_build = False
+                    except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the tool
+                        self._ready[name].set_exception(error)
+                        to_build = False
+                    finally:
+                        turns.put((place, to_build))
+
+        for _ in range(min(DOWNLOADS, wanted.qsize())):
+            threading.Thread(target=download, name="download", daemon=True).start()
+        alone = [name for name in order if name not in reachable]
+        for _ in order:
+            place, to_build = turns.get()
+            if to_build and not self._ready[order[place]].done():
+                self._build(order[place], missing, alone)
+
+    def _build(self, name: str, missing: Mapping[str, Tried], others: Sequence[str]) -> None:
+        """Build a tool, and by the same command those of the others that can share it."""
+        batch = [each for each in others if not self._ready[each].done() and self._maker.shares_build(name, each)]
+        with self._making:
+            if name in batch and len(batch) > 1 and self._may_build:
+                for each, path in self._maker.build_together(batch).items():
+                    self._ready[each].set_result(path)
+            if not self._ready[name].done():
+                self._settle(name, partial(self._maker.build, name, missing[name]))
 
     def _obtain(self, name: str) -> Path:
         """On the spot: unlike `_prepare` for one tool that its caller waits for."""
         tried: Tried = {}
-        state = self._maker.look(name, tried)
-        return state.path if state.path is not None else self._make(name, tried)
-
-    def _make(self, name: str, tried: Tried) -> Path:
+        state = self._finder.look(name, tried)
+        if state.path is not None:
+            return state.path
+        path = self._maker.download(name, tried)
+        if path is not None:
+            return path
         with self._making:
-            return self._maker.make(name, tried)
+            return self._maker.build(name, tried)

