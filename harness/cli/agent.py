@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,11 +10,14 @@ import click
 
 from harness.cli.connecting import CONTEXT, READS_ONLY, connect, which_cluster
 from harness.cli.context import Context, as_json
+from harness.errors import UsageError
 from harness.exits import Exit
 from harness.validation.checks.access import NAMESPACE
 from harness.validation.checks.agent import Agent
 from harness.validation.checks.agent_job import IMAGE, Config
-from harness.validation.checks.agent_log import PASS
+from harness.validation.checks.agent_log import PASS, AgentResult
+from harness.validation.checks.agent_results import KeptResults
+from harness.validation.run import new_run_id
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -39,6 +43,9 @@ def agent() -> None:
 @click.option("--recipe-config-map", required=True, metavar="NAME", help="Holds recipe.yaml.")
 @click.option("--image", default=IMAGE, show_default=True)
 @click.option("--timeout", "seconds", type=float, default=600.0, show_default=True, help="Seconds until it has to end.")
+@click.option("--phase", default="deployment", show_default=True, help="The phase that the tests are of.")
+@click.option("--run-id", metavar="ID", help="Keep the result under this id.  [default: a new one]")
+@click.option("--resume", metavar="ID", help="Go on with this run: a phase that has passed is not run again.")
 @click.option("--wait/--no-wait", default=True, help="Whether to show the log and wait for the result.")
 @click.pass_obj
 def deploy(
@@ -54,9 +61,19 @@ def deploy(
     recipe_config_map: str,
     image: str,
     seconds: float,
+    phase: str,
+    run_id: str | None,
+    resume: str | None,
     wait: bool,
 ) -> Exit:
-    """Make its permissions and its Job; then show the log, and say what became of the tests."""
+    """Make its permissions and its Job; then show the log, and say what became of the tests.
+
+    The result is kept in ConfigMap aicr-validation-result-ID, which outlives the Job.
+    """
+    if run_id and resume:
+        raise UsageError("--run-id and --resume both name a run", do="leave one out")
+    if not wait and (run_id or resume):
+        raise UsageError("--no-wait keeps no result", do="leave --run-id and --resume out")
     config = Config(
         namespace,
         job_name,
@@ -68,15 +85,21 @@ def deploy(
         expected_tests=expected_tests,
         timeout=seconds,
     )
-    made = Agent(connect(context, kubeconfig, context_name).cluster, config)
+    cluster = connect(context, kubeconfig, context_name).cluster
+    now = datetime.now(UTC)
+    results = KeptResults(cluster, namespace, resume or run_id or new_run_id(now))
+    if resume and phase in results.passed():
+        context.console.text(f"pass: phase {phase} passed in run {resume} and was not run again")
+        return Exit.OK
+    made = Agent(cluster, config)
     made.deploy()
     if not wait:
         context.console.text(f"Job {namespace}/{job_name} was created")
         return Exit.OK
-    made.wait_for_pod_ready()
-    made.stream_logs(context.console.note)
-    made.wait_for_completion()
-    return _tell(context, made, as_json=False)
+    found = made.follow(context.console.note)
+    results.keep(phase, found, now)
+    context.console.note(f"the result is in ConfigMap {namespace}/{results.name}")
+    return _tell(context, found, as_json=False)
 
 
 @agent.command()
@@ -104,7 +127,7 @@ def result(
 ) -> Exit:
     """Read the result from its log; exit code 1 unless every test passed."""
     found = _agent(context, kubeconfig, context_name, namespace, job_name, expected_tests)
-    return _tell(context, found, as_json=as_json)
+    return _tell(context, found.get_result(), as_json=as_json)
 
 
 @agent.command()
@@ -130,8 +153,7 @@ def _agent(
     return Agent(connect(context, kubeconfig, context_name, writes=writes).cluster, config)
 
 
-def _tell(context: Context, made: Agent, *, as_json: bool) -> Exit:
-    found = made.get_result()
+def _tell(context: Context, found: AgentResult, *, as_json: bool) -> Exit:
     if as_json:
         context.data(asdict(found))
     else:

@@ -4,10 +4,12 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from harness.__main__ import run
 from harness.cluster.api import Cluster
@@ -17,6 +19,7 @@ from harness.objects import CLUSTER_ROLES, CONFIGMAPS, JOBS, NODES, PODS, ROLES,
 from harness.validation.checks.agent import Agent, AgentFailed
 from harness.validation.checks.agent_job import Config, job, reason_of, script
 from harness.validation.checks.agent_log import NOT_EXECUTED, PASS
+from harness.validation.checks.agent_results import KeptResults
 from harness.validation.checks.pods import JOB_LABEL
 from tests.fakes.api import FakeApi, Fault
 from tests.fakes.clock import until
@@ -30,6 +33,7 @@ LOG = "\n".join(
         "",
     ]
 )
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 CONFIG = Config("ns", "job", "pkg/deployment", "snap", "rec", timeout=30)
 
 
@@ -107,11 +111,24 @@ def test_a_result_is_read_from_the_log_and_outlives_the_job(api: FakeApi, tmp_pa
     put_pod(api)
     result = made.get_result()
     assert (result.verdict, result.message) == (PASS, "1 tests passed")
-    made.keep_result("r1", "deployment", result)
-    made.keep_result("r1", "conformance", made.get_result())
-    assert made.passed_phases("r1") == ["conformance", "deployment"]
+    results = KeptResults(made.cluster, "ns", "r1")
+    results.keep("deployment", result, NOW)
+    results.keep("conformance", made.get_result(), NOW)
+    results.keep("performance", replace(result, verdict=NOT_EXECUTED, why="no test was run"), NOW)
+    assert results.passed() == ["conformance", "deployment"]
+    kept = api.at(api.revision, "configmaps")["ns", "aicr-validation-result-r1"]
+    assert kept["metadata"]["labels"]["aicr.nvidia.com/created-at"] == "20261130-120000"
+    document = yaml.safe_load(kept["data"]["result.yaml"])
+    assert (document["kind"], document["runID"]) == ("ValidationResult", "r1")
+    assert {name: phase["status"] for name, phase in document["phases"].items()} == {
+        "deployment": "pass",
+        "conformance": "pass",
+        "performance": "fail",
+    }
+    counted = {"passed": 3, "failed": 0, "skipped": 0, "total": 3, "status": "fail", "duration": "0.3s"}
+    assert document["summary"] == counted
     with pytest.raises(DataError, match="run r2 cannot be resumed"):
-        made.passed_phases("r2")
+        replace(results, run_id="r2").passed()
 
 
 def test_what_a_simulated_node_has_run_is_not_executed(api: FakeApi, tmp_path: Path) -> None:
