@@ -104,7 +104,7 @@ def validators(system: Rootfs, packages: Packages) -> Image:
         {
             "Env": [f"PYTHONPATH=/{_SOURCES}", "PYTHONUNBUFFERED=1"],
             "User": _NOBODY,
-            "WorkingDir": "/tmp",
+            "WorkingDir": "/",
             "Entrypoint": ["python3", "-m", "harness.validators"],
         },
     )

@@ -104,6 +104,10 @@ class Context:
         """Note a part that only a node that runs something can show."""
         self.unjudged.append(part)
 
+    def not_seen(self, part: str) -> None:
+        """Note a part that could not be judged, though the nodes are real; it says why."""
+        self.unjudged.append(part)
+
     def extra(self, **data: Any) -> None:
         """Data for programs that read the report."""
         self.say(f"##AICR-EXTRA## {json.dumps(data, sort_keys=True)}")

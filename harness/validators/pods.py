@@ -4,12 +4,14 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.gates.findings import Gate
 from harness.objects import PODS, Object, Objects, phase
+from harness.validation.checks.placement import node_selector
 from harness.validators import CheckFailed
 from harness.validators.context import Context
 from harness.validators.workloads import executed
@@ -46,12 +48,21 @@ class Ended(Gate):
 
 
 @contextmanager
-def pod(context: Context, name: str, spec: Mapping[str, Any]) -> Iterator[str]:
+def pod(
+    context: Context, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
     """A pod in the namespace of the run for as long as the block; its name. Gone afterwards, whatever happened."""
     full = f"{name}-{secrets.token_hex(4)}"
-    spec = {"restartPolicy": "Never", "nodeSelector": dict(context.node_selector), **spec}
+    selector = {**node_selector(context.nodes), **context.node_selector}
+    spec = {"restartPolicy": "Never", "nodeSelector": selector, **spec}
     spec.setdefault("tolerations", [dict(each) for each in context.tolerations])
-    metadata = {"name": full, "namespace": context.namespace, "labels": {"aicr.nvidia.com/run-id": context.run_id}}
+    metadata: dict[str, Any] = {
+        "name": full,
+        "namespace": context.namespace,
+        "labels": {"aicr.nvidia.com/run-id": context.run_id},
+    }
+    if annotations:
+        metadata["annotations"] = dict(annotations)
     context.cluster.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     try:
         yield full
