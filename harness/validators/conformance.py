@@ -146,11 +146,11 @@ def pod_autoscaling(context: Context) -> None:
     if not context.real_nodes:
         context.needs_real_node("that an autoscaler follows a metric")
         return
-    if not any(_condition(each, "Available") for each in metrics):
-        context.fail(f"no metrics API is available: {named(metrics)}")
     scalers = [each for each in context.list(AUTOSCALERS) if _by_own_metrics(each)]
     active = [each for each in scalers if _condition(each, "ScalingActive")]
     context.say(f"autoscalers by such metrics: {named(scalers) or 'none'}; active: {named(active) or 'none'}")
+    if not any(_condition(each, "Available") for each in metrics):
+        context.fail(f"no metrics API is available: {named(metrics)}")
     if not scalers:
         context.not_seen("that an autoscaler follows a metric: no HorizontalPodAutoscaler uses one")
     elif not active:

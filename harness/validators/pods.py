@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -66,10 +66,23 @@ def pod(
     context.cluster.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     try:
         yield full
-    finally:
-        deadline = Deadline.after(CLEANUP_SECONDS)
-        with suppress(HarnessError):
-            context.cluster.delete(PODS, context.namespace, full, grace=min(5, int(deadline.remaining)))
+    except BaseException:
+        _gone(context, full)
+        raise
+    if left := _gone(context, full):
+        raise CheckFailed(left)
+
+
+def _gone(context: Context, name: str) -> str:
+    """Delete a pod within a deadline of its own; why it could not be, which is said too."""
+    deadline = Deadline.after(CLEANUP_SECONDS)
+    try:
+        context.cluster.delete(PODS, context.namespace, name, grace=min(5, int(deadline.remaining)))
+    except HarnessError as error:
+        left = f"Pod {context.namespace}/{name} was not cleaned up: {error}"
+        context.warn(left)
+        return left
+    return ""
 
 
 def succeeds(context: Context, name: str, deadline: Deadline) -> None:

@@ -119,6 +119,15 @@ def test_a_job_never_goes_to_a_simulated_node(api: FakeApi, tmp_path: Path) -> N
     assert preferred["preference"]["matchExpressions"][0]["key"] == "nvidia.com/gpu.present"
 
 
+def test_on_a_kind_cluster_of_the_harness_a_job_names_the_real_node(api: FakeApi, tmp_path: Path) -> None:
+    """Its API server would send it to the simulated ones otherwise; where other nodes are real too, any of them do."""
+    ours = {"metadata": {"name": "ours", "labels": {"kwok-harness.io/node": "infrastructure"}}}
+    pod = executor(api, tmp_path, ours, LABELLED).document(ENTRY, "x")["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"kwok-harness.io/node": "infrastructure"}
+    pod = executor(api, tmp_path, ours, REAL, LABELLED).document(ENTRY, "x")["spec"]["template"]["spec"]
+    assert "nodeSelector" not in pod
+
+
 @pytest.mark.parametrize("required", [True, False])
 def test_a_check_runs_beside_its_dependency(api: FakeApi, tmp_path: Path, required: bool) -> None:
     """In the namespace of the component."""
