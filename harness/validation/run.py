@@ -122,7 +122,11 @@ class Validation:
                 self._notes += [f"not cleaned up: {each}" for each in left]
         report = self._report()
         if left:
-            raise HarnessError("the run was not cleaned up:\n  " + "\n  ".join(left), where=cluster.server)
+            raise HarnessError(
+                "the run was not cleaned up:\n  " + "\n  ".join(left),
+                where=cluster.server,
+                do=f"delete what has the label aicr.nvidia.com/run-id={self.run_id}",
+            )
         return report
 
     @property
