@@ -18,6 +18,7 @@ from harness.objects import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     CONFIGMAPS,
+    FAILED_CREATES,
     JOBS,
     NODES,
     PODS,
@@ -34,7 +35,7 @@ from harness.validation.capture import simulated_node
 from harness.validation.checks.access import MINIMUM
 from harness.validation.checks.agent_job import Config, job, reason_of
 from harness.validation.checks.agent_log import FAIL, NOT_EXECUTED, AgentResult, parse
-from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, pods_of
+from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, pods_of, refused
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting.loop import Expired, GateFailed, wait
 
@@ -56,7 +57,7 @@ class _JobDone(Gate):
 
     namespace: str
     name: str
-    kinds = (JOBS, PODS)
+    kinds = (JOBS, PODS, FAILED_CREATES)
 
     def __call__(self, objects: Objects) -> Verdict:
         subject = f"Job {self.namespace}/{self.name}"
@@ -67,6 +68,8 @@ class _JobDone(Gate):
         if job is not None and holds(job, "Failed"):
             return Failed(reason_of(job, pods), subject)
         why = next((cause for pod in pods if (cause := doomed(pod))), "")
+        if not pods:
+            why = refused(objects.all(FAILED_CREATES), self.namespace, self.name)
         return Waiting(why or "runs", subject, doomed=why)
 
 
@@ -78,7 +81,7 @@ class _PodPhase(Gate):
     name: str
     phases: tuple[str, ...]
     gone: bool = False
-    kinds = (PODS,)
+    kinds = (PODS, FAILED_CREATES)
 
     def __call__(self, objects: Objects) -> Verdict:
         subject = f"Job {self.namespace}/{self.name}"
@@ -86,6 +89,8 @@ class _PodPhase(Gate):
         if (self.gone and not pods) or any(phase(pod) in self.phases for pod in pods):
             return Passed("so it is", subject)
         why = next((cause for pod in pods if (cause := doomed(pod))), "")
+        if not pods:
+            why = refused(objects.all(FAILED_CREATES), self.namespace, self.name)
         return Waiting(why or f"pods: {', '.join(phase(pod) for pod in pods) or 'none'}", subject)
 
 
@@ -130,7 +135,7 @@ class Agent:
         """Until the pod runs or has ended. Raises AgentFailed."""
         gate = _PodPhase(self.config.namespace, self.config.job_name, ("Running", "Succeeded", "Failed"))
         try:
-            wait(self.cluster, (PODS,), gate, Deadline.after(seconds))
+            wait(self.cluster, gate.kinds, gate, Deadline.after(seconds))
         except Expired as error:
             raise AgentOverdue(f"[TIMEOUT] timed out waiting for pod ready: {error.what}") from error
 
@@ -148,7 +153,7 @@ class Agent:
         """Until the pod has ended or is gone; time that is up is no error."""
         gate = _PodPhase(self.config.namespace, self.config.job_name, ("Succeeded", "Failed"), gone=True)
         try:
-            wait(self.cluster, (PODS,), gate, Deadline.after(seconds))
+            wait(self.cluster, gate.kinds, gate, Deadline.after(seconds))
         except Expired:
             return
 

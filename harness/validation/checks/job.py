@@ -13,7 +13,7 @@ from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.gates.findings import Gate
-from harness.objects import CONFIGMAPS, JOBS, PODS, Object, Objects, holds
+from harness.objects import CONFIGMAPS, FAILED_CREATES, JOBS, PODS, Object, Objects, holds
 from harness.progress import Progress
 from harness.validation.capture import simulated_node
 from harness.validation.checks.access import Account, labels
@@ -21,7 +21,7 @@ from harness.validation.checks.catalog import Entry
 from harness.validation.checks.contract import Inputs
 from harness.validation.checks.images import Images
 from harness.validation.checks.job_document import JobDocument, data_name
-from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, ended_of, pods_of
+from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, ended_of, pods_of, refused
 from harness.validation.checks.verdict import LINES, Ended, result_of, said
 from harness.validation.phases import resolve_affinity
 from harness.validation.results import CheckResult
@@ -40,7 +40,7 @@ class JobEnded(Gate):
 
     namespace: str
     name: str
-    kinds = (JOBS, PODS)
+    kinds = (JOBS, PODS, FAILED_CREATES)
 
     def __call__(self, objects: Objects) -> Verdict:
         subject = f"Job {self.namespace}/{self.name}"
@@ -51,6 +51,8 @@ class JobEnded(Gate):
             return Passed("has ended", subject)
         pods = pods_of(objects.all(PODS), self.namespace, self.name)
         why = next((cause for pod in pods if (cause := doomed(pod))), "")
+        if not pods:
+            why = refused(objects.all(FAILED_CREATES), self.namespace, self.name)
         return Waiting(why or f"runs, {len(pods)} pods", subject, doomed=why)
 
 
@@ -173,7 +175,7 @@ class JobExecutor:
         deadline = Deadline.after(entry.timeout + GRACE)
         why = ""
         try:
-            wait(self.cluster, (JOBS, PODS), JobEnded(namespace, name), deadline, patience=PATIENCE)
+            wait(self.cluster, JobEnded.kinds, JobEnded(namespace, name), deadline, patience=PATIENCE)
         except GateFailed as failed:
             why = failed.verdict.reason
         except Expired as expired:

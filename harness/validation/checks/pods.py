@@ -75,6 +75,19 @@ def doomed(pod: Object) -> str:
     return unplaced(pod)
 
 
+def refused(events: Iterable[Object], namespace: str, job: str) -> str:
+    """Why the API server refuses the pod of a Job, by the newest event that says so: a quota, a policy, say."""
+    of_job = [
+        event
+        for event in events
+        if event["metadata"].get("namespace") == namespace
+        and (event.get("involvedObject") or {}).get("kind") == "Job"
+        and event["involvedObject"].get("name") == job
+    ]
+    newest = max(of_job, key=lambda event: str(event.get("lastTimestamp") or ""), default={})
+    return str(newest.get("message") or "")
+
+
 def unplaced(pod: Object) -> str:
     """What the scheduler says of a pod that it has not placed."""
     placed = condition(pod, "PodScheduled")

@@ -1,6 +1,5 @@
 """Python in images: packages of the project's own versions, made once, and the image of the checks."""
 
-import os
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -70,7 +69,7 @@ def test_packages_that_cannot_be_had_leave_nothing(pip: Pip) -> None:
     with pytest.raises(ToolError, match="no such package") as error:
         pip.packages("a").file()
     assert "connect this machine to the package index" in error.value.do
-    assert os.listdir(pip.cache) == []
+    assert list(pip.cache.iterdir()) == []
 
 
 def test_the_suite_has_the_interpreter_that_packages_are_for() -> None:

@@ -12,15 +12,16 @@ from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import DataError
 from harness.formats.documents import Document
-from harness.objects import CONFIGMAPS, JOBS, NODES, PODS
+from harness.objects import CONFIGMAPS, FAILED_CREATES, JOBS, NODES, PODS, Objects, key_of
 from harness.progress import Silent
 from harness.validation.checks.access import Account
 from harness.validation.checks.catalog import Affinity, Entry
 from harness.validation.checks.contract import Inputs
 from harness.validation.checks.images import Images
-from harness.validation.checks.job import JobExecutor
+from harness.validation.checks.job import JobEnded, JobExecutor
 from harness.validation.declared import Declared
 from harness.validation.results import Status
+from harness.verdict import Waiting
 from tests.fakes.api import FakeApi, Fault
 from tests.fakes.clock import until
 from tests.fakes.validation import snapshot
@@ -213,3 +214,20 @@ def test_a_document_that_no_configmap_holds_is_refused_before_anything_is_made(a
     with pytest.raises(DataError, match="more than the 1,048,576 bytes that a ConfigMap can contain"):
         jobs.require_fits()
     assert api.bodies == []
+
+
+def test_a_job_whose_pod_is_refused_says_why_before_its_deadline() -> None:
+    """By the event of its controller, such as a quota's; once there is a pod, the pod counts."""
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "ns"}}
+    event = {
+        "metadata": {"name": "e", "namespace": "ns"},
+        "involvedObject": {"kind": "Job", "name": "j"},
+        "message": "exceeded quota: none",
+    }
+    other = {**event, "metadata": {"name": "f", "namespace": "ns"}, "involvedObject": {"kind": "Job", "name": "k"}}
+    pod = {"metadata": {"name": "p", "namespace": "ns", "labels": {"batch.kubernetes.io/job-name": "j"}}}
+    for events, pods, doomed in (([event, other], [], "exceeded quota: none"), ([other], [], ""), ([event], [pod], "")):
+        lists = {JOBS: [job], PODS: pods, FAILED_CREATES: events}
+        found = JobEnded("ns", "j")(Objects({kind: {key_of(each): each for each in lists[kind]} for kind in lists}))
+        assert isinstance(found, Waiting)
+        assert found.doomed == doomed
