@@ -11,7 +11,7 @@ from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.gates.findings import Gate
 from harness.objects import PODS, Object, Objects, phase
-from harness.validation.checks.placement import node_selector
+from harness.validation.checks.placement import away_from_simulated, node_selector
 from harness.validators import CheckFailed
 from harness.validators.context import Context
 from harness.validators.workloads import executed
@@ -55,6 +55,9 @@ def pod(
     full = f"{name}-{secrets.token_hex(4)}"
     selector = {**node_selector(context.nodes), **context.node_selector}
     spec = {"restartPolicy": "Never", "nodeSelector": selector, **spec}
+    if "nodeName" not in spec:
+        away = {"nodeSelectorTerms": [away_from_simulated(context.nodes)]}
+        spec["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": away}}
     spec.setdefault("tolerations", [dict(each) for each in context.tolerations])
     metadata: dict[str, Any] = {
         "name": full,

@@ -206,7 +206,7 @@ def test_the_go_tests_of_the_older_agent_run_as_checks_of_this_machine(
     programs = agent_programs(tmp_path_factory.mktemp("programs"))
     run = 'deployment.test -test.v -test.run "^$0\\$" 2>&1 | test2json -t | {python} -m harness.validators.go_tests'
     names = {each.lower(): each for each in GO_TESTS.split()}
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "name": name,
             "phase": "deployment",

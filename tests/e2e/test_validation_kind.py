@@ -101,8 +101,8 @@ def cluster(running: RunningCluster) -> Cluster:
 
 def serve(cluster: Cluster, namespace: str, name: str, version: str) -> None:
     """A Deployment whose one pod runs on the real node."""
-    container = {"name": "main", "image": IMAGE, "imagePullPolicy": "Never"}
-    container |= {"command": ["python3", "-c", "import time; time.sleep(3600)"]}
+    sleep = ["python3", "-c", "import time; time.sleep(3600)"]
+    container = {"name": "main", "image": IMAGE, "imagePullPolicy": "Never", "command": sleep}
     labels = {"app": name}
     spec = {
         "replicas": 1,

@@ -12,7 +12,7 @@ from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import DataError
 from harness.formats.documents import Document
-from harness.objects import CONFIGMAPS, FAILED_CREATES, JOBS, NODES, PODS, Objects, key_of
+from harness.objects import CONFIGMAPS, FAILED_CREATES, JOBS, NODES, PODS, Kind, Objects, key_of
 from harness.progress import Silent
 from harness.validation.checks.access import Account
 from harness.validation.checks.catalog import Affinity, Entry
@@ -226,8 +226,13 @@ def test_a_job_whose_pod_is_refused_says_why_before_its_deadline() -> None:
     }
     other = {**event, "metadata": {"name": "f", "namespace": "ns"}, "involvedObject": {"kind": "Job", "name": "k"}}
     pod = {"metadata": {"name": "p", "namespace": "ns", "labels": {"batch.kubernetes.io/job-name": "j"}}}
-    for events, pods, doomed in (([event, other], [], "exceeded quota: none"), ([other], [], ""), ([event], [pod], "")):
-        lists = {JOBS: [job], PODS: pods, FAILED_CREATES: events}
+    cases: list[tuple[list[Any], list[Any], str]] = [
+        ([event, other], [], "exceeded quota: none"),
+        ([other], [], ""),
+        ([event], [pod], ""),
+    ]
+    for events, pods, doomed in cases:
+        lists: dict[Kind, list[dict[str, Any]]] = {JOBS: [job], PODS: pods, FAILED_CREATES: events}
         found = JobEnded("ns", "j")(Objects({kind: {key_of(each): each for each in lists[kind]} for kind in lists}))
         assert isinstance(found, Waiting)
         assert found.doomed == doomed
