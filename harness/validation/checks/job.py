@@ -5,7 +5,7 @@ A Job never goes to a simulated node: KWOK would complete it at once, and nothin
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.assertions.go.duration import text_of
@@ -13,14 +13,14 @@ from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.gates.findings import Gate
-from harness.objects import CONFIGMAPS, FAILED_CREATES, JOBS, PODS, Object, Objects, holds
+from harness.objects import CONFIGMAPS, FAILED_CREATES, JOBS, PODS, Kind, Object, Objects, holds
 from harness.progress import Progress
 from harness.validation.capture import simulated_node
 from harness.validation.checks.access import Account, labels
 from harness.validation.checks.catalog import Entry
 from harness.validation.checks.contract import Inputs
 from harness.validation.checks.images import Images
-from harness.validation.checks.job_document import JobDocument, data_name
+from harness.validation.checks.job_document import JobDocument, data_name, secret_name
 from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, ended_of, pods_of, refused
 from harness.validation.checks.verdict import LINES, Ended, result_of, said
 from harness.validation.phases import resolve_affinity
@@ -29,6 +29,7 @@ from harness.validation.sources import require_fits
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import Expired, GateFailed, wait
 
+SECRETS = Kind("v1", "secrets", "Secret")
 GRACE = 30.0  # seconds beyond a check's own timeout
 PATIENCE = 60.0  # seconds for which a pod may not be placed, or its image not be pulled
 GONE_SECONDS = 60.0
@@ -80,6 +81,7 @@ class JobExecutor:
     nodes: Sequence[Object]
     progress: Progress
     pull_secrets: tuple[str, ...] = ()
+    _handed_over: bool = field(default=False, init=False)
 
     @property
     def cluster(self) -> Cluster:
@@ -126,13 +128,15 @@ class JobExecutor:
             )
 
     def remove(self, deadline: Deadline) -> list[str]:
-        """Take the ConfigMaps away; what could not be, with its reason."""
+        """Take ConfigMaps and Secret away; what could not be, with its reason."""
+        run_id = self.inputs.run_id
+        made = [(CONFIGMAPS, data_name(folder, run_id)) for folder in self.inputs.documents()]
         left: list[str] = []
-        for folder in self.inputs.documents():
+        for kind, name in [(SECRETS, secret_name(run_id))] * self._handed_over + made:
             try:
-                self.cluster.delete(CONFIGMAPS, self.account.namespace, data_name(folder, self.inputs.run_id))
+                self.cluster.delete(kind, self.account.namespace, name)
             except HarnessError as error:
-                left.append(f"ConfigMap {data_name(folder, self.inputs.run_id)}: {error}")
+                left.append(f"{kind.kind} {name}: {error}")
             if deadline.expired:
                 left.append("time was up")
                 break
@@ -146,6 +150,7 @@ class JobExecutor:
         try:
             self.account.grant(entry)
             self._tell_lonely(entry)
+            self._hand_over(self.inputs.secrets(entry))
             self.cluster.create(JOBS, self.document(entry, name))
         except HarnessError as error:
             return result_of(entry, Ended(-1, f"failed to deploy Job: {error}"))
@@ -162,6 +167,15 @@ class JobExecutor:
             self.account.name, self.account.namespace, self.inputs, self.images, self.nodes, self.pull_secrets
         )
         return of_all.of(entry, name)
+
+    def _hand_over(self, secrets: Mapping[str, str]) -> None:
+        """Make the Secret that the Job of a check refers to, where it has any."""
+        if secrets:
+            name = secret_name(self.inputs.run_id)
+            metadata = {"name": name, "namespace": self.account.namespace, "labels": labels(self.inputs.run_id)}
+            item = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": dict(secrets)}
+            self._handed_over = True
+            self.cluster.apply(SECRETS, item)
 
     def _tell_lonely(self, entry: Entry) -> None:
         """A note for each dependency that has no pod: a preferred one is then without effect."""

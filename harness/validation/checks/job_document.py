@@ -7,7 +7,7 @@ from typing import Any
 from harness.objects import Object
 from harness.validation.checks.access import labels
 from harness.validation.checks.catalog import Entry
-from harness.validation.checks.contract import DATA, Inputs
+from harness.validation.checks.contract import DATA, SECRET, Inputs
 from harness.validation.checks.images import Images
 from harness.validation.checks.placement import away_from_simulated, node_selector
 from harness.validation.checks.pods import CONTAINER
@@ -17,6 +17,11 @@ from harness.validation.phases import resolve_affinity
 def data_name(folder: str, run_id: str) -> str:
     """The ConfigMap of an input document."""
     return f"aicr-{folder}-{run_id}"
+
+
+def secret_name(run_id: str) -> str:
+    """The Secret with what a check gets from the caller and nobody else may read."""
+    return f"aicr-caller-{run_id}"
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,10 @@ class JobDocument:
     def _variables(self, entry: Entry) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for name, value in self.inputs.variables(entry).items():
+            if name in SECRET:
+                reference = {"name": secret_name(self.inputs.run_id), "key": name, "optional": True}
+                found.append({"name": name, "valueFrom": {"secretKeyRef": reference}})
+                continue
             found.append({"name": name, "value": value})
             if name == "AICR_RUN_ID":
                 field = {"fieldRef": {"fieldPath": "metadata.namespace"}}

@@ -102,8 +102,25 @@ def test_a_job_has_one_container_by_the_contract(api: FakeApi, tmp_path: Path) -
 def test_a_token_of_the_caller_is_for_one_check_alone(api: FakeApi, tmp_path: Path, name: str, given: bool) -> None:
     """HF_TOKEN goes to inference-perf and to no other."""
     job = executor(api, tmp_path, REAL).document(Entry(name, "performance", "a/b:c"), "x")
-    names = {each["name"] for each in job["spec"]["template"]["spec"]["containers"][0]["env"]}
-    assert ("HF_TOKEN" in names) is given
+    variables = {each["name"]: each for each in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert ("HF_TOKEN" in variables) is given
+    if given:
+        reference = {"name": "aicr-caller-run-1", "key": "HF_TOKEN", "optional": True}
+        assert variables["HF_TOKEN"] == {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": reference}}
+
+
+def test_a_token_of_the_caller_is_in_a_secret_that_goes(api: FakeApi, tmp_path: Path) -> None:
+    """And in no Job, which more people may read."""
+    jobs = executor(api, tmp_path, REAL)
+    api.fault(Fault("status", verb="POST", plural="jobs", status=403))
+    jobs.carry_out(Entry("inference-perf", "performance", "a/b:c"))
+    assert api.at(api.revision, "secrets")["aicr-validation", "aicr-caller-run-1"]["stringData"] == {
+        "HF_TOKEN": "secret"
+    }
+    [job] = [body for verb, path, _, body in api.bodies if verb == "POST" and path.endswith("/jobs")]
+    assert "'secret'" not in str(job)
+    jobs.remove(Deadline.after(30))
+    assert api.at(api.revision, "secrets") == {}
 
 
 def test_a_job_never_goes_to_a_simulated_node(api: FakeApi, tmp_path: Path) -> None:
