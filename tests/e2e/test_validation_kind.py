@@ -1,5 +1,6 @@
 """Validations on a node that runs something: checks as Jobs, our own and others', and the older agent."""
 
+import base64
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import yaml
 
 from hack.kind_images.python import VALIDATORS as IMAGE
@@ -25,12 +27,14 @@ from harness.objects import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     CONFIGMAPS,
+    DAEMONSETS,
     DEPLOYMENTS,
     JOBS,
     NAMESPACES,
     PODS,
     ROLES,
     SERVICE_ACCOUNTS,
+    Kind,
     Objects,
 )
 from harness.progress import Silent
@@ -45,12 +49,15 @@ from harness.validation.checks.catalog import Catalog
 from harness.validation.declared import Declared
 from harness.validation.results import Status
 from harness.validation.run import Validation
+from harness.validators import conformance
+from harness.validators.workloads import SECRETS, SERVICES
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait
 from kwok import VALIDATORS
 from kwok.engine.client import Engine
 from kwok.kind.runtime import KindRuntime
 from tests.e2e import validation_images as images
+from tests.e2e.test_check_permissions_e2e import CRDS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 
@@ -94,23 +101,51 @@ def cluster(running: RunningCluster) -> Cluster:
     """With a GPU operator of a known version, whose process runs."""
     found = Cluster(running.kubeconfig, context=running.context)
     for name in (NAMESPACE, "gpu-operator"):
-        found.apply(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        put(found, NAMESPACES, name)
     serve(found, "gpu-operator", "gpu-operator", "v25.10.1")
     return found
 
 
-def serve(cluster: Cluster, namespace: str, name: str, version: str) -> None:
-    """A Deployment whose one pod runs on the real node."""
-    sleep = ["python3", "-c", "import time; time.sleep(3600)"]
-    container = {"name": "main", "image": IMAGE, "imagePullPolicy": "Never", "command": sleep}
+SLEEP = "import time; time.sleep(3600)"
+WEB = """
+import http.server, json, ssl
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        known = {"/metrics": b'DCGM_FI_DEV_GPU_UTIL{gpu="0"} 3\\n',
+                 "/api/v1/query": b'{"data": {"result": [{"value": [0, "1"]}]}}'}
+        body = known.get(self.path.partition("?")[0], b"")
+        self.send_response(200 if body else 404); self.end_headers(); self.wfile.write(body)
+    def do_POST(self):
+        review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = {"uid": review["request"]["uid"], "allowed": False, "status": {"message": "it has no content"}}
+        body = json.dumps({**review, "response": answer}).encode()
+        self.send_response(200); self.send_header("Content-Type", "application/json"); self.end_headers()
+        self.wfile.write(body)
+server = http.server.ThreadingHTTPServer(("", 8080), Answer)
+if %r:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain("/tls/chain.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+
+
+def serve(
+    cluster: Cluster, namespace: str, name: str, version: str = "v1", *, code: str = SLEEP, secret: str = ""
+) -> None:
+    """A Deployment whose one pod runs Python on the real node, and a Service in front of it."""
+    container: dict[str, Any] = {"name": "main", "image": IMAGE, "imagePullPolicy": "Never"}
+    container["command"] = ["python3", "-c", code]
+    volumes = []
+    if secret:
+        container["volumeMounts"] = [{"name": "tls", "mountPath": "/tls"}]
+        volumes = [{"name": "tls", "secret": {"secretName": secret}}]
     labels = {"app": name}
-    spec = {
-        "replicas": 1,
-        "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": {**NODE, "containers": [container]}},
-    }
-    metadata = {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/version": version}}
-    cluster.apply(DEPLOYMENTS, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+    pod = {**NODE, "containers": [container], "volumes": volumes}
+    selecting = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+    marked = {"app.kubernetes.io/version": version}
+    put(cluster, DEPLOYMENTS, name, namespace, marked, spec={"replicas": 1, **selecting})
+    put(cluster, SERVICES, name, namespace, spec={"selector": labels, "ports": [{"port": 443, "targetPort": 8080}]})
 
     def available(objects: Objects) -> Verdict:
         item = objects.get(DEPLOYMENTS, namespace, name)
@@ -118,6 +153,25 @@ def serve(cluster: Cluster, namespace: str, name: str, version: str) -> None:
         return Passed("is available") if ready else Waiting("is not available")
 
     wait(cluster, (DEPLOYMENTS,), available, Deadline.after(90))
+
+
+def put(
+    cluster: Cluster, kind: Kind, name: str, namespace: str = "", labels: dict[str, str] | None = None, **body: Any
+) -> None:
+    metadata: dict[str, Any] = {"name": name, "labels": labels or {}}
+    metadata |= {"namespace": namespace} if namespace else {}
+    cluster.apply(kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **body})
+
+
+def crd(kind: Kind) -> dict[str, Any]:
+    """A definition that takes any object of the kind."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": kind.api_version.rpartition("/")[2], "served": True, "storage": True}
+    versions = [{**version, "schema": {"openAPIV3Schema": schema}}]
+    names = {"plural": kind.plural, "kind": kind.kind, "singular": kind.kind.lower()}
+    spec = {"group": kind.group, "scope": "Namespaced", "names": names, "versions": versions}
+    metadata = {"name": f"{kind.plural}.{kind.group}"}
+    return {"apiVersion": CRDS.api_version, "kind": CRDS.kind, "metadata": metadata, "spec": spec}
 
 
 def entries(*names: str) -> dict[str, Any]:
@@ -212,6 +266,59 @@ def test_our_own_checks_run_in_their_image(cluster: Cluster) -> None:
         "check-nvidia-smi": (Status.SKIPPED, "no node offers nvidia.com/gpu"),
     }
     assert report.problem == ""
+    assert left(cluster) == []
+
+
+def test_conformance_is_judged_where_something_runs(cluster: Cluster) -> None:
+    """Metrics are read, and a webhook is asked, through the API server; what the recipe does not deploy is skipped."""
+    components = ("gpu-operator", "kube-prometheus-stack", "kubeflow-trainer")
+    for name in components:
+        put(cluster, NAMESPACES, name)
+    container = {"name": "main", "image": IMAGE, "imagePullPolicy": "Never", "command": ["python3", "-c", SLEEP]}
+    labels = {"app": "exporter"}
+    template = {"metadata": {"labels": labels}, "spec": {**NODE, "containers": [container]}}
+    selecting = {"selector": {"matchLabels": labels}, "template": template}
+    put(cluster, DAEMONSETS, "dcgm-exporter", "gpu-operator", spec=selecting)
+    serve(cluster, "gpu-operator", "dcgm-exporter", code=WEB % False)
+    serve(cluster, "kube-prometheus-stack", "prometheus", code=WEB % False)
+    authority = trustme.CA()
+    chain = authority.issue_cert("trainer.kubeflow-trainer.svc").private_key_and_cert_chain_pem.bytes().decode()
+    put(cluster, SECRETS, "tls", "kubeflow-trainer", stringData={"chain.pem": chain})
+    serve(cluster, "kubeflow-trainer", "trainer", code=WEB % True, secret="tls")
+    kind = conformance._CONTROLLERS["kubeflow-trainer"]
+    cluster.apply(CRDS, crd(kind))
+    rule = {"apiGroups": [kind.group], "apiVersions": ["*"], "operations": ["CREATE"], "resources": [kind.plural]}
+    hook = {
+        "name": "a.example.com",
+        "clientConfig": {
+            "service": {"namespace": "kubeflow-trainer", "name": "trainer"},
+            "caBundle": base64.b64encode(authority.cert_pem.bytes()).decode(),
+        },
+        "rules": [rule],
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    put(cluster, conformance.WEBHOOKS, "trainer", webhooks=[hook])
+    names = (
+        "accelerator-metrics",
+        "ai-service-metrics",
+        "robust-controller",
+        "secure-accelerator-access",
+        "gang-scheduling",
+        "dra-support",
+        "cluster-autoscaling",
+    )
+    declared = recipe(componentRefs=[{"name": name, "namespace": name} for name in components])
+    declared["validation"] = {"conformance": {"checks": list(names)}}
+    report = validation(cluster, declared, Catalog.load(VALIDATORS), selected=("conformance",)).carry_out()
+    told = {each.name: (each.status.value, each.message) for each in report.tests}
+    assert told["accelerator-metrics"] == ("passed", "")
+    assert told["ai-service-metrics"] == ("passed", "")
+    assert told["robust-controller"] == ("passed", "")
+    assert told["secure-accelerator-access"][0] == "skipped"
+    assert "no real node offers nvidia.com/gpu" in told["secure-accelerator-access"][1]
+    assert told["gang-scheduling"][0] == told["dra-support"][0] == told["cluster-autoscaling"][0] == "skipped"
+    assert "the recipe does not deploy kai-scheduler" in told["gang-scheduling"][1]
     assert left(cluster) == []
 
 
