@@ -9,7 +9,7 @@ all skipped end with 0. The events are read as the agent reads them: 0 passed, 1
 import sys
 from collections.abc import Iterable
 
-from harness.validation.checks.agent_log import BEGIN, END, FAIL, PASS, SKIP, AgentResult, parse
+from harness.validation.checks.agent_log import BEGIN, END, FAIL, PASS, RUNNING, SKIP, AgentResult, parse
 from harness.validators.__main__ import BROKEN, FAILED, PASSED, SKIPPED, end, say
 
 
@@ -29,7 +29,7 @@ def main(events: Iterable[str]) -> int:
 def _code(result: AgentResult) -> int:
     if result.verdict == PASS:
         return PASSED
-    if result.verdict == FAIL:
+    if result.verdict == FAIL or any(test.status == RUNNING for test in result.tests):  # a panic has no end either
         return FAILED
     return SKIPPED if result.tests and all(test.status == SKIP for test in result.tests) else BROKEN
 

@@ -212,6 +212,7 @@ def told(cluster: Cluster, entry: Entry, directory: Path) -> str:
         namespace=NAMESPACE,
         phase=entry.phase,
         deadline=Deadline.after(5),
+        run_id=account.run_id,
         say=lines.append,
         warn=lines.append,
     )

@@ -392,7 +392,7 @@ def agent(cluster: Cluster) -> Iterator[Callable[..., Agent]]:
     ("pattern", "verdict", "told"),
     [
         ("^(TestPasses)$", PASS, ""),
-        ("^(TestPasses|TestFails)$", FAIL, "a test or the package failed"),
+        ("^(TestPasses|TestFails)$", FAIL, "Job failed: Tests failed (exit code 1)"),
         ("^(TestSkips)$", NOT_EXECUTED, "every test was skipped"),
         ("^(TestPasses|TestPanics)$", FAIL, "Job failed: Container command error (exit code 2)"),
         ("^(TestPasses|TestIsKilled)$", FAIL, "Job failed: Container killed (exit code 137)"),

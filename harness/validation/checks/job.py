@@ -27,7 +27,7 @@ from harness.validation.phases import resolve_affinity
 from harness.validation.results import CheckResult
 from harness.validation.sources import require_fits
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting.loop import Expired, GateFailed, wait
+from harness.waiting.loop import Expired, GateFailed, Judged, wait
 
 SECRETS = Kind("v1", "secrets", "Secret")
 GRACE = 30.0  # seconds beyond a check's own timeout
@@ -188,8 +188,15 @@ class JobExecutor:
         namespace, timeout = self.account.namespace, text_of(round(entry.timeout * 1e9))
         deadline = Deadline.after(entry.timeout + GRACE)
         why = ""
+        doomed_by = [""]  # what kept the pod from running, as long as it did: at its deadline the pod is gone
+
+        def observe(judged: Judged) -> None:
+            if isinstance(judged.verdict, Waiting):
+                doomed_by[0] = judged.verdict.doomed
+
+        gate = JobEnded(namespace, name)
         try:
-            wait(self.cluster, JobEnded.kinds, JobEnded(namespace, name), deadline, patience=PATIENCE)
+            wait(self.cluster, gate.kinds, gate, deadline, patience=PATIENCE, observe=observe)
         except GateFailed as failed:
             why = failed.verdict.reason
         except Expired as expired:
@@ -197,7 +204,7 @@ class JobExecutor:
         job = self.cluster.get(JOBS, namespace, name)
         listed = self.cluster.list(PODS, namespace=namespace, label_selector=f"{JOB_LABEL}={name}").items
         pods = pods_of(listed, namespace, name)
-        ended = ended_of(job, pods, self.simulated, timeout)
+        ended = Ended(-1, doomed_by[0]) if doomed_by[0] else ended_of(job, pods, self.simulated, timeout)
         if ended.code == -1:
             return Ended(-1, why or ended.message)
         output = self._log(namespace, str(pods[-1]["metadata"]["name"])) if pods else ""

@@ -59,7 +59,7 @@ def ended_of(job: Object | None, pods: Sequence[Object], simulated: Collection[s
             return Ended(-1, f"not executed: the container on node {node or '?'} has no id")
         message = "Container OOMKilled" if ended.get("reason") == "OOMKilled" else str(ended.get("message") or "")
         if overdue and ended.get("exitCode") not in (0, 1, 2):
-            message = late
+            return Ended(1, late, _seconds(ended))
         return Ended(int(ended.get("exitCode", -1)), message, _seconds(ended))
     if waiting := state.get("waiting"):
         return Ended(-1, f"{waiting.get('reason', 'waiting')}: {waiting.get('message', '')}".rstrip(": "))

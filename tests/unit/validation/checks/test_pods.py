@@ -48,7 +48,7 @@ def terminated(code: int, **more: Any) -> dict[str, Any]:
         (None, [], -1, "the Job was deleted"),
         (OVERDUE, [], 1, "timeout: validator did not complete within 5m0s"),
         (OVERDUE, [pod({"running": {}})], 1, "timeout: validator did not complete within 5m0s"),
-        (OVERDUE, [pod(terminated(143))], 143, "timeout: validator did not complete within 5m0s"),
+        (OVERDUE, [pod(terminated(143))], 1, "timeout: validator did not complete within 5m0s"),
         (OVERDUE, [pod(terminated(1, message="seen"))], 1, "seen"),
     ],
 )
