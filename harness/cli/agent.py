@@ -1,5 +1,6 @@
 """`agent deploy | logs | result | cleanup`: the older validation agent by hand."""
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from harness.validation.checks.agent_log import PASS, AgentResult
 from harness.validation.checks.agent_results import KeptResults
 from harness.validation.run import new_run_id
 
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
@@ -38,11 +40,20 @@ def agent() -> None:
 @which_agent()
 @click.option("--test-package", required=True, help="The package; the program is its last element with .test.")
 @click.option("--test-pattern", default="", help="The tests to run, as a pattern of `go test -run`.")
-@click.option("--expected-tests", default=0, help="How many have to run.  [default: any number]")
+@click.option(
+    "--expected-tests", type=click.IntRange(min=0), default=0, help="How many have to run.  [default: any number]"
+)
 @click.option("--snapshot-config-map", required=True, metavar="NAME", help="Holds snapshot.yaml.")
 @click.option("--recipe-config-map", required=True, metavar="NAME", help="Holds recipe.yaml.")
 @click.option("--image", default=IMAGE, show_default=True)
-@click.option("--timeout", "seconds", type=float, default=600.0, show_default=True, help="Seconds until it has to end.")
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    help="Seconds until it has to end.",
+)
 @click.option("--phase", default="deployment", show_default=True, help="The phase that the tests are of.")
 @click.option("--run-id", metavar="ID", help="Keep the result under this id.  [default: a new one]")
 @click.option("--resume", metavar="ID", help="Go on with this run: a phase that has passed is not run again.")
@@ -72,6 +83,10 @@ def deploy(
     """
     if run_id and resume:
         raise UsageError("--run-id and --resume both name a run", do="leave one out")
+    for option, text in (("--run-id", run_id), ("--resume", resume), ("--phase", phase)):
+        if text is not None and not _NAME.fullmatch(text):
+            do = "use up to 40 lower-case letters, digits and inner hyphens"
+            raise UsageError(f"{text!r} cannot be part of a ConfigMap's name", where=option, do=do)
     if not wait and (run_id or resume):
         raise UsageError("--no-wait keeps no result", do="leave --run-id and --resume out")
     config = Config(
@@ -113,7 +128,9 @@ def logs(context: Context, kubeconfig: Path | None, context_name: str | None, na
 
 @agent.command()
 @which_agent(READS_ONLY)
-@click.option("--expected-tests", default=0, help="How many have to have run.  [default: any number]")
+@click.option(
+    "--expected-tests", type=click.IntRange(min=0), default=0, help="How many have to have run.  [default: any number]"
+)
 @as_json
 @click.pass_obj
 def result(

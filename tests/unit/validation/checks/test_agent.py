@@ -304,7 +304,9 @@ def test_a_phase_that_has_passed_is_not_run_again(
     assert 'snapshot ConfigMap "gone" not found' in capsys.readouterr().err
     assert run([*words, "--resume", "r2"]) is Exit.SETTINGS
     assert "run r2 cannot be resumed" in capsys.readouterr().err
-    assert run([*words, "--resume", "r1", "--no-wait"]) is Exit.USAGE
+    wrong = (["--resume", "r1", "--no-wait"], ["--run-id", "A b"], ["--timeout", "-1"], ["--expected-tests", "-1"])
+    for more in wrong:
+        assert run([*words, *more]) is Exit.USAGE
 
 
 @pytest.mark.parametrize("status", [0, 1, 7])
