@@ -68,7 +68,8 @@ SECONDS = 8  # of a check that hangs
 
 @pytest.fixture(scope="module")
 def kind_settings() -> Settings:
-    return load(environment={}, overrides={"ports.registry": "5640"})
+    """A cluster that calls webhooks."""
+    return load(environment={}, overrides={"ports.registry": "5640", "webhooks": "refuse"})
 
 
 @pytest.fixture(scope="module")

@@ -188,11 +188,10 @@ class JobExecutor:
         namespace, timeout = self.account.namespace, text_of(round(entry.timeout * 1e9))
         deadline = Deadline.after(entry.timeout + GRACE)
         why = ""
-        doomed_by = [""]  # what kept the pod from running, as long as it did: at its deadline the pod is gone
+        seen = [""]
 
         def observe(judged: Judged) -> None:
-            if isinstance(judged.verdict, Waiting):
-                doomed_by[0] = judged.verdict.doomed
+            seen[0] = kept_from_running(seen[0], judged.verdict, pods_of(judged.objects.all(PODS), namespace, name))
 
         gate = JobEnded(namespace, name)
         try:
@@ -204,7 +203,7 @@ class JobExecutor:
         job = self.cluster.get(JOBS, namespace, name)
         listed = self.cluster.list(PODS, namespace=namespace, label_selector=f"{JOB_LABEL}={name}").items
         pods = pods_of(listed, namespace, name)
-        ended = Ended(-1, doomed_by[0]) if doomed_by[0] else ended_of(job, pods, self.simulated, timeout)
+        ended = Ended(-1, seen[0]) if seen[0] else ended_of(job, pods, self.simulated, timeout)
         if ended.code == -1:
             return Ended(-1, why or ended.message)
         output = self._log(namespace, str(pods[-1]["metadata"]["name"])) if pods else ""
@@ -227,6 +226,13 @@ class JobExecutor:
             wait(self.cluster, (PODS,), PodsGone(namespace, name), Deadline.after(GONE_SECONDS))
         except HarnessError as error:
             self.progress.note(f"Job {namespace}/{name} was not cleaned up: {error}")
+
+
+def kept_from_running(before: str, verdict: Verdict, pods: Sequence[Object]) -> str:
+    """What keeps the pod of a Job from running, or did to its end: the pod that is gone at the Job's deadline has not
+    begun to run since it was last seen.
+    """
+    return verdict.doomed if isinstance(verdict, Waiting) and (verdict.doomed or pods) else before
 
 
 def _images(node: Object) -> list[Mapping[str, Any]]:

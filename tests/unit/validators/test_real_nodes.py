@@ -97,3 +97,15 @@ def test_without_a_gpu_on_a_real_node_no_container_can_see_one(make: Callable[[]
     context = make()
     sees_no_device(context)
     assert context.not_judged.endswith("no real node offers nvidia.com/gpu")
+
+
+def test_the_real_node_of_a_kind_cluster_is_none_beside_simulated_ones(
+    api: FakeApi, make: Callable[[], Context]
+) -> None:
+    """Workloads go to those; without any, they run on it."""
+    api.put(NODES, {"metadata": {"name": "real", "labels": {"kwok-harness.io/node": "infrastructure"}}})
+    assert [node["metadata"]["name"] for node in make().real_nodes] == ["real"]
+    api.put(NODES, {"metadata": {"name": "gpu-1", "labels": {"type": "kwok"}}})
+    assert make().real_nodes == []
+    api.put(NODES, {"metadata": {"name": "other"}})
+    assert len(make().real_nodes) == 2
