@@ -21,7 +21,7 @@ from harness.validation.checks.catalog import Entry
 from harness.validation.checks.contract import Inputs
 from harness.validation.checks.images import Images
 from harness.validation.checks.job_document import JobDocument, data_name, secret_name
-from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, ended_of, pods_of, refused
+from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, ended_of, pods_of, refused, started
 from harness.validation.checks.verdict import LINES, Ended, result_of, said
 from harness.validation.phases import resolve_affinity
 from harness.validation.results import CheckResult
@@ -229,10 +229,12 @@ class JobExecutor:
 
 
 def kept_from_running(before: str, verdict: Verdict, pods: Sequence[Object]) -> str:
-    """What keeps the pod of a Job from running, or did to its end: the pod that is gone at the Job's deadline has not
-    begun to run since it was last seen.
+    """What keeps the pod of a Job from running, or did to its end: at the Job's deadline the pod is taken down, and then
+    it no longer says why it did not run.
     """
-    return verdict.doomed if isinstance(verdict, Waiting) and (verdict.doomed or pods) else before
+    if isinstance(verdict, Waiting) and verdict.doomed:
+        return verdict.doomed
+    return "" if any(started(pod) for pod in pods) else before
 
 
 def _images(node: Object) -> list[Mapping[str, Any]]:

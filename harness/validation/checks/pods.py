@@ -78,6 +78,11 @@ def doomed(pod: Object) -> str:
     return unplaced(pod)
 
 
+def started(pod: Object) -> bool:
+    """Whether a container of a pod has been made."""
+    return any(status.get("containerID") for status in (pod.get("status") or {}).get("containerStatuses") or ())
+
+
 def refused(events: Iterable[Object], namespace: str, job: str) -> str:
     """Why the API server refuses the pod of a Job, by the newest event that says so: a quota, a policy, say."""
     of_job = [

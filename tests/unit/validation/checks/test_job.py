@@ -261,6 +261,7 @@ def test_what_kept_a_pod_from_running_is_told_at_the_deadline_too() -> None:
     unpulled = Waiting("x", doomed="ErrImagePull: no such tag")
     kept = kept_from_running("", unpulled, [pod])
     assert kept == "ErrImagePull: no such tag"
-    assert kept_from_running(kept, Waiting("runs, 0 pods"), []) == kept
-    assert kept_from_running(kept, Passed("has ended"), []) == kept
-    assert kept_from_running(kept, Waiting("runs, 1 pods"), [pod]) == ""
+    for verdict, pods in ((Waiting("runs, 0 pods"), []), (Waiting("runs, 1 pods"), [pod]), (Passed("has ended"), [])):
+        assert kept_from_running(kept, verdict, pods) == kept
+    ran = {**pod, "status": {"containerStatuses": [{"containerID": "c"}]}}
+    assert kept_from_running(kept, Waiting("runs, 1 pods"), [ran]) == ""
