@@ -229,8 +229,8 @@ class JobExecutor:
 
 
 def kept_from_running(before: str, verdict: Verdict, pods: Sequence[Object]) -> str:
-    """What keeps the pod of a Job from running, or did to its end: at the Job's deadline the pod is taken down, and then
-    it no longer says why it did not run.
+    """What keeps the pod of a Job from running, or did to its end: at the deadline the pod is taken down, and then no
+    longer says why it did not run.
     """
     if isinstance(verdict, Waiting) and verdict.doomed:
         return verdict.doomed
