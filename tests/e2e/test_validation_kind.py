@@ -69,7 +69,7 @@ SECONDS = 8  # of a check that hangs
 @pytest.fixture(scope="module")
 def kind_settings() -> Settings:
     """A cluster that calls webhooks."""
-    return load(environment={}, overrides={"ports.registry": "5640", "webhooks": "refuse"})
+    return load(environment={}, overrides={"ports.registry": "5640", "ports.git": "5641", "webhooks": "refuse"})
 
 
 @pytest.fixture(scope="module")
