@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from hack.kind_images import base, control_plane, node, pins, preconditions, upstream, workloads
+from hack.kind_images import base, control_plane, node, pins, preconditions, python, upstream, workloads
 from hack.kind_images.control_plane import Program
 from hack.kind_images.images import MADE_FROM, Image, tag
 from hack.kind_images.layers import File, Files
@@ -69,6 +69,8 @@ class Factory:
             debian = self._system("argocd")
             images = workloads.images(self._settings, program, debian, self._module("argocd"))
             made += [self._have(engine, workshop, image) for image in images]
+            packages = python.Packages(python.requirements(), self._directory, timeout=self._timeout, did=self._did)
+            made.append(self._have(engine, workshop, python.validators(self._system(python.SYSTEM), packages)))
         self._tell(f"{sum(made)} of {len(made)} images made, {time.monotonic() - begun:.1f} s in all")
 
     def _node(self, engine: Engine, workshop: Workshop, program: Program) -> bool:
@@ -124,7 +126,7 @@ class Factory:
     def _load(self, engine: Engine, image: Image) -> None:
         archive = self._work / "image.tar"
         for layer in image.layers:
-            if isinstance(layer, Rootfs):
+            if isinstance(layer, Rootfs | python.Packages):
                 layer.file()
         with self._step(f"archive {image.reference}"):
             image.write(archive, self._work)

@@ -13,6 +13,7 @@ from harness.cluster.api import ApiError, Cluster
 from harness.names import KWOK_NODE_ANNOTATION, KWOK_NODE_LABEL, OWNER_MARKER
 from harness.objects import CONFIGMAPS, NODES, PODS, Kind, Object
 from harness.validation.measurements import SIMULATED, Scalar, Snapshot, Subtype
+from harness.validation.same_cluster import IDENTITY, identity
 
 CLUSTER_POLICIES = Kind("nvidia.com/v1", "clusterpolicies", "ClusterPolicy", namespaced=False)
 _PROVIDERS = {"aws": "eks", "gce": "gke", "azure": "aks", "oci": "oke"}
@@ -39,6 +40,8 @@ def capture(cluster: Cluster, *, now: datetime, version: str) -> Snapshot:
         "label": labels,
     }
     metadata = {"timestamp": f"{now:%Y-%m-%dT%H:%M:%SZ}", "version": version}
+    if uid := identity(cluster):
+        metadata[IDENTITY] = uid
     if source:
         metadata["source-node"] = str(source["metadata"]["name"])
     if told := simulated(cluster, nodes):

@@ -31,6 +31,7 @@ from harness.validation.declared import Declared, findings, require_known
 from harness.validation.measurements import Snapshot
 from harness.validation.phases import PhasePlan
 from harness.validation.results import CheckResult, PhaseReport, Report, Status
+from harness.validation.same_cluster import require_same
 
 AUTO, JOB, PROCESS = "auto", "job", "process"
 EXECUTORS = (AUTO, JOB, PROCESS)
@@ -92,6 +93,8 @@ class Validation:
             return self._report()
         cluster = self.connect()
         nodes = cluster.list(NODES).items
+        if self.snapshot is not None:
+            self._notes += require_same(self.snapshot, cluster, nodes)
         self._simulated = simulated(cluster, nodes)
         account = Account(cluster, self.run_id, self.namespace)
         inputs = Inputs(self.run_id, self.snapshot, self.declared, self.node_selector, self.tolerations)
@@ -119,7 +122,11 @@ class Validation:
                 self._notes += [f"not cleaned up: {each}" for each in left]
         report = self._report()
         if left:
-            raise HarnessError("the run was not cleaned up:\n  " + "\n  ".join(left), where=cluster.server)
+            raise HarnessError(
+                "the run was not cleaned up:\n  " + "\n  ".join(left),
+                where=cluster.server,
+                do=f"delete what has the label aicr.nvidia.com/run-id={self.run_id}",
+            )
         return report
 
     @property

@@ -1,5 +1,6 @@
 """The entry point of the container: `python -m harness.validators PHASE NAME`, by the contract of its exit codes.
 
+With NAME alone, as the arguments of a catalog are, the phase is that of AICR_VALIDATOR_PHASE.
 0 passed, 1 failed, 2 skipped, and what kept it from a verdict is 3: neither.
 """
 
@@ -20,33 +21,35 @@ MESSAGE_BYTES = 4096
 
 def main(words: list[str]) -> int:
     """Carry out one check; its exit code."""
+    if len(words) == 1:
+        words = [os.environ.get("AICR_VALIDATOR_PHASE", ""), *words]
     if len(words) < 2 or words[0] not in PHASES:
-        return _end(FAILED, f"usage: python -m harness.validators {'|'.join(PHASES)} NAME")
+        return end(FAILED, f"usage: python -m harness.validators {'|'.join(PHASES)} NAME")
     phase, name = words[:2]
     import_module(f"harness.validators.{phase}")
     found = CHECKS.get(name)
     if found is None or found.phase != phase:
-        return _end(FAILED, f"unknown check: {name}")
+        return end(FAILED, f"unknown check: {name}")
     try:
-        context = Context.load(os.environ, phase, _say, _warn)
+        context = Context.load(os.environ, phase, say, _warn)
     except (HarnessError, OSError) as error:
-        return _end(FAILED, f"failed to load context: {error}")
-    _say(f"{phase} check {name} of run {context.run_id or '-'}")
+        return end(FAILED, f"failed to load context: {error}")
+    say(f"{phase} check {name} of run {context.run_id or '-'}")
     try:
         found.carry_out(context)
         unjudged = context.not_judged
     except Skipped as skipped:
-        return _end(SKIPPED, str(skipped))
+        return end(SKIPPED, str(skipped))
     except CheckFailed as failed:
-        return _end(FAILED, str(failed))
+        return end(FAILED, str(failed))
     except HarnessError as error:
-        return _end(FAILED, f"cannot be judged: {error}")
+        return end(FAILED, f"cannot be judged: {error}")
     except MemoryError:
-        return _end(BROKEN, "out of memory")
-    return _end(SKIPPED, unjudged) if unjudged else _end(PASSED, "")
+        return end(BROKEN, "out of memory")
+    return end(SKIPPED, unjudged) if unjudged else end(PASSED, "")
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -56,7 +59,7 @@ def _warn(line: str) -> None:
     sys.stderr.flush()
 
 
-def _end(code: int, message: str) -> int:
+def end(code: int, message: str) -> int:
     """Leave the message where who runs the check looks for it."""
     if message:
         _warn(message)

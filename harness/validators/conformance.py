@@ -10,6 +10,14 @@ from harness.objects import DAEMONSETS, DEPLOYMENTS, NAMESPACES, PODS, STATEFULS
 from harness.validation.capture import CLUSTER_POLICIES
 from harness.validators import API, CONTROLLER, EXECUTION, check
 from harness.validators.context import Context, named
+from harness.validators.real_nodes import (
+    claimed_device,
+    gang,
+    gpu_metrics,
+    prometheus_answers,
+    refuses_invalid,
+    sees_no_device,
+)
 from harness.validators.workloads import SERVICES, unhealthy
 
 DEVICE_CLASSES = Kind("resource.k8s.io/v1", "deviceclasses", "DeviceClass", namespaced=False)
@@ -25,6 +33,7 @@ NODE_POOLS = Kind("karpenter.sh/v1", "nodepools", "NodePool", namespaced=False)
 WEBHOOKS = Kind(
     "admissionregistration.k8s.io/v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False
 )
+AUTOSCALERS = Kind("autoscaling/v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 SERVICE_MONITORS = Kind("monitoring.coreos.com/v1", "servicemonitors", "ServiceMonitor")
 _CONTROLLERS = {
     "dynamo-platform": Kind("nvidia.com/v1alpha1", "dynamographdeployments", "DynamoGraphDeployment"),
@@ -48,7 +57,10 @@ def dra_support(context: Context) -> None:
     )
     if not slices and context.real_nodes:
         context.fail(f"the driver {named(plugins)} publishes no ResourceSlice")
-    context.needs_real_node("that a pod gets its device by a claim")
+    if not context.real_nodes:
+        context.needs_real_node("that a pod gets its device by a claim")
+        return
+    claimed_device(context, slices)
 
 
 @check("gang-scheduling", phase="conformance", needs=(API, CONTROLLER))
@@ -57,8 +69,14 @@ def gang_scheduling(context: Context) -> None:
     if not context.serves(POD_GROUPS):
         context.absent("PodGroups of scheduling.run.ai are not served", "kai-scheduler")
     _require_workloads(context, "kai-scheduler", DEPLOYMENTS)
-    context.say(f"queues: {_names(context, QUEUES)}")
-    context.needs_real_node("that a group of pods is placed as a whole (the scheduler does not run)")
+    queues = context.list(QUEUES)
+    context.say(f"queues: {named(queues) or 'none'}")
+    if not context.real_nodes:
+        context.needs_real_node("that a group of pods is placed as a whole (the scheduler does not run)")
+        return
+    if not queues:
+        context.fail("no Queue was found, and a group is placed in one")
+    gang(context, POD_GROUPS, str(queues[0]["metadata"]["name"]))
 
 
 @check("accelerator-metrics", phase="conformance", needs=(API, EXECUTION))
@@ -71,7 +89,10 @@ def accelerator_metrics(context: Context) -> None:
     if not services:
         context.fail(f"DaemonSet {named(exporters)} has no Service, so its metrics cannot be read")
     context.say(f"exporter: {named(exporters)}; Service: {named(services)}")
-    context.needs_real_node("that the exporter serves metrics of GPUs")
+    if not context.real_nodes:
+        context.needs_real_node("that the exporter serves metrics of GPUs")
+        return
+    gpu_metrics(context, services[0])
 
 
 @check("ai-service-metrics", phase="conformance", needs=(API, EXECUTION))
@@ -83,7 +104,10 @@ def ai_service_metrics(context: Context) -> None:
         context.absent("no Service of Prometheus was found", stack)
     monitors = context.list(SERVICE_MONITORS)
     context.say(f"Prometheus: {named(services)}; ServiceMonitors: {len(monitors)}")
-    context.needs_real_node("that Prometheus answers a query with metrics of a service")
+    if not context.real_nodes:
+        context.needs_real_node("that Prometheus answers a query with metrics of a service")
+        return
+    prometheus_answers(context, services)
 
 
 @check("inference-gateway", phase="conformance", needs=(API, CONTROLLER))
@@ -114,12 +138,23 @@ def pod_autoscaling(context: Context) -> None:
     """Pods scale by metrics of accelerators: the metrics API, and an autoscaler that follows it."""
     if not _containing(context.list(DAEMONSETS, _namespace(context, "gpu-operator")), "dcgm-exporter"):
         context.absent("no DaemonSet of the DCGM exporter was found", "gpu-operator")
-    names = [item["metadata"]["name"] for item in context.list(API_SERVICES)]
-    metrics = [name for name in names if name.endswith((".custom.metrics.k8s.io", ".external.metrics.k8s.io"))]
+    suffixes = (".custom.metrics.k8s.io", ".external.metrics.k8s.io")
+    metrics = [item for item in context.list(API_SERVICES) if item["metadata"]["name"].endswith(suffixes)]
     if not metrics:
         context.absent("no APIService serves custom or external metrics", "prometheus-adapter")
-    context.say(f"metrics APIs: {', '.join(metrics)}")
-    context.needs_real_node("that an autoscaler follows a metric")
+    context.say(f"metrics APIs: {named(metrics)}")
+    if not context.real_nodes:
+        context.needs_real_node("that an autoscaler follows a metric")
+        return
+    scalers = [each for each in context.list(AUTOSCALERS) if _by_own_metrics(each)]
+    active = [each for each in scalers if _condition(each, "ScalingActive")]
+    context.say(f"autoscalers by such metrics: {named(scalers) or 'none'}; active: {named(active) or 'none'}")
+    if not any(_condition(each, "Available") for each in metrics):
+        context.fail(f"no metrics API is available: {named(metrics)}")
+    if not scalers:
+        context.not_seen("that an autoscaler follows a metric: no HorizontalPodAutoscaler uses one")
+    elif not active:
+        context.fail(f"no HorizontalPodAutoscaler can read its metric: {named(scalers)}")
 
 
 @check("cluster-autoscaling", phase="conformance", needs=(API, CONTROLLER))
@@ -130,7 +165,13 @@ def cluster_autoscaling(context: Context) -> None:
         context.skip(f"autoscaling is not supported for the platform {service!r}")
     pools = context.list(NODE_POOLS)
     context.say(f"service {service}; NodePools of Karpenter: {named(pools) or 'none'}")
-    context.needs_real_node("that a node is added for a pod that fits on no node, and removed again")
+    part = "that a node is added for a pod that fits on no node, and removed again"
+    if not context.real_nodes:
+        context.needs_real_node(part)
+        return
+    if pools and not any(_condition(each, "Ready") for each in pools):
+        context.fail(f"no NodePool is ready: {named(pools)}")
+    context.not_seen(f"{part}: this would make nodes, which cost money")
 
 
 @check("robust-controller", phase="conformance", needs=(API, CONTROLLER))
@@ -149,7 +190,10 @@ def robust_controller(context: Context) -> None:
         if not hooks:
             context.fail(f"no ValidatingWebhookConfiguration calls a Service in namespace {namespace}")
         context.say(f"{name}: {kind} is served; webhooks: {named(hooks)}")
-    context.needs_real_node("that the webhook rejects an invalid object")
+        if context.real_nodes:
+            refuses_invalid(context, kind)
+    if not context.real_nodes:
+        context.needs_real_node("that the webhook rejects an invalid object")
 
 
 @check("secure-accelerator-access", phase="conformance", needs=(API, EXECUTION))
@@ -160,7 +204,10 @@ def secure_accelerator_access(context: Context) -> None:
     if bad:
         context.fail(f"pods mount devices of the host: {named(bad)}")
     context.say(f"{len(pods)} pods of workloads, none mounts a GPU of the host")
-    context.needs_real_node("that a container sees its own devices alone")
+    if not context.real_nodes:
+        context.needs_real_node("that a container sees its own devices alone")
+        return
+    sees_no_device(context)
 
 
 @check("gpu-operator-health", phase="conformance", needs=(API, CONTROLLER))
@@ -249,6 +296,11 @@ def _condition(item: Object, name: str) -> bool:
 def _calls(configuration: Object, namespace: str) -> bool:
     services = ((hook.get("clientConfig") or {}).get("service") or {} for hook in configuration.get("webhooks") or ())
     return any(service.get("namespace") == namespace for service in services)
+
+
+def _by_own_metrics(autoscaler: Object) -> bool:
+    metrics = (autoscaler.get("spec") or {}).get("metrics") or ()
+    return any(each.get("type") in ("Pods", "Object", "External") for each in metrics)
 
 
 def _of_daemonset(pod: Object) -> bool:

@@ -15,6 +15,7 @@ from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.objects import NODES, Kind, Object
 from harness.validation.capture import simulated_node
+from harness.validation.checks.placement import node_selector
 from harness.validation.declared import Declared
 from harness.validation.measurements import Snapshot
 from harness.validators import CheckFailed, Skipped
@@ -72,8 +73,11 @@ class Context:
 
     @cached_property
     def real_nodes(self) -> list[dict[str, Any]]:
-        """Those on which something runs."""
-        return [node for node in self.nodes if not simulated_node(node)]
+        """Those on which workloads run. The real node of a Kind cluster of the harness is none beside simulated ones:
+        workloads go to those.
+        """
+        real = [node for node in self.nodes if not simulated_node(node)]
+        return [] if len(real) < len(self.nodes) and node_selector(self.nodes) else real
 
     def constraint(self, name: str) -> str:
         """The value of a constraint of the phase, by its exact name; empty where there is none."""
@@ -102,6 +106,10 @@ class Context:
 
     def needs_real_node(self, part: str) -> None:
         """Note a part that only a node that runs something can show."""
+        self.unjudged.append(part)
+
+    def not_seen(self, part: str) -> None:
+        """Note a part that could not be judged, though the nodes are real; it says why."""
         self.unjudged.append(part)
 
     def extra(self, **data: Any) -> None:

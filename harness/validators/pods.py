@@ -2,14 +2,16 @@
 
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.gates.findings import Gate
 from harness.objects import PODS, Object, Objects, phase
+from harness.validation.checks.placement import away_from_simulated, node_selector
 from harness.validators import CheckFailed
 from harness.validators.context import Context
 from harness.validators.workloads import executed
@@ -46,19 +48,44 @@ class Ended(Gate):
 
 
 @contextmanager
-def pod(context: Context, name: str, spec: Mapping[str, Any]) -> Iterator[str]:
+def pod(
+    context: Context, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
     """A pod in the namespace of the run for as long as the block; its name. Gone afterwards, whatever happened."""
     full = f"{name}-{secrets.token_hex(4)}"
-    spec = {"restartPolicy": "Never", "nodeSelector": dict(context.node_selector), **spec}
+    selector = {**node_selector(context.nodes), **context.node_selector}
+    spec = {"restartPolicy": "Never", "nodeSelector": selector, **spec}
+    if "nodeName" not in spec:
+        away = {"nodeSelectorTerms": [away_from_simulated(context.nodes)]}
+        spec["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": away}}
     spec.setdefault("tolerations", [dict(each) for each in context.tolerations])
-    metadata = {"name": full, "namespace": context.namespace, "labels": {"aicr.nvidia.com/run-id": context.run_id}}
+    metadata: dict[str, Any] = {
+        "name": full,
+        "namespace": context.namespace,
+        "labels": {"aicr.nvidia.com/run-id": context.run_id},
+    }
+    if annotations:
+        metadata["annotations"] = dict(annotations)
     context.cluster.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     try:
         yield full
-    finally:
-        deadline = Deadline.after(CLEANUP_SECONDS)
-        with suppress(HarnessError):
-            context.cluster.delete(PODS, context.namespace, full, grace=min(5, int(deadline.remaining)))
+    except BaseException:
+        _gone(context, full)
+        raise
+    if left := _gone(context, full):
+        raise CheckFailed(left)
+
+
+def _gone(context: Context, name: str) -> str:
+    """Delete a pod within a deadline of its own; why it could not be, which is said too."""
+    deadline = Deadline.after(CLEANUP_SECONDS)
+    try:
+        context.cluster.delete(PODS, context.namespace, name, grace=min(5, int(deadline.remaining)))
+    except HarnessError as error:
+        left = f"Pod {context.namespace}/{name} was not cleaned up: {error}"
+        context.warn(left)
+        return left
+    return ""
 
 
 def succeeds(context: Context, name: str, deadline: Deadline) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -37,6 +38,7 @@ from harness.waiting.loop import wait
 from kwok import SAMPLES, VALIDATORS
 from kwok.host.runtime import HostRuntime
 from kwok.nodes import NodePlan, simulated_objects
+from tests.e2e.validation_images import agent_programs
 
 pytestmark = pytest.mark.e2e
 
@@ -191,3 +193,46 @@ def test_two_validations_at_once_do_not_disturb_each_other(cluster: Cluster) -> 
         reports = list(pool.map(lambda run: run.carry_out(), runs))
     assert [report.passed for report in reports] == [2, 2]
     assert left(cluster) == []
+
+
+GO_TESTS = "TestPasses TestFails TestSkips TestPanics TestIsKilled TestHangs"
+
+
+def test_the_go_tests_of_the_older_agent_run_as_checks_of_this_machine(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same program as in its Job; a panic is a failure and no skip, and nothing is left of one that hangs."""
+    monkeypatch.setattr("harness.validation.checks.process.GRACE", 0.0)
+    programs = agent_programs(tmp_path_factory.mktemp("programs"))
+    run = 'deployment.test -test.v -test.run "^$0\\$" 2>&1 | test2json -t | {python} -m harness.validators.go_tests'
+    names = {each.lower(): each for each in GO_TESTS.split()}
+    entries: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "phase": "deployment",
+            "image": "a/b:c",
+            "args": [test],
+            "timeout": "5s" if test == "TestHangs" else "60s",
+            "localCommand": ["/bin/sh", "-c", f"PATH={programs}:$PATH; {run}"],
+            "access": {"rules": []},
+        }
+        for name, test in names.items()
+    ]
+    catalog = Catalog.of(Document.parse(yaml.safe_dump({"validators": entries}), "catalog.yaml"))
+    made = validation(cluster, catalog, executor="process")
+    checks = {"deployment": replace(made.declared.phases["deployment"], checks=tuple(names), constraints=())}
+    made.declared = replace(made.declared, phases=checks)
+    told = {names[each.name]: each for each in made.carry_out().tests}
+    assert {name: each.status for name, each in told.items()} == {
+        "TestPasses": Status.PASSED,
+        "TestFails": Status.FAILED,
+        "TestSkips": Status.SKIPPED,
+        "TestPanics": Status.FAILED,
+        "TestIsKilled": Status.FAILED,
+        "TestHangs": Status.OTHER,
+    }
+    assert "the recipe is there" in " ".join(told["TestPasses"].stdout)
+    assert "assignment to entry in nil map" in " ".join(told["TestPanics"].stdout)
+    assert told["TestHangs"].message == "timeout: validator did not complete within 5 s"
+    left_running = [each for each in psutil.process_iter(["exe"]) if str(programs) in (each.info["exe"] or "")]
+    assert left_running == []

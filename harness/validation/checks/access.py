@@ -64,18 +64,22 @@ class Account:
     namespace: str = NAMESPACE
     clock: Clock = MONOTONIC
     notes: list[str] = field(default_factory=list)
-    made: bool = False  # or begun to be
+    _made: dict[Kind, str] = field(default_factory=dict)  # what was made or may have been, and its namespace
 
     @property
     def name(self) -> str:
         return f"aicr-validator-{self.run_id}"
+
+    @property
+    def made(self) -> bool:
+        """Whether there is anything to remove."""
+        return bool(self._made)
 
     def create(self) -> None:
         """Make namespace and account. Raises AccessRefused that names what may not be made."""
         if self.cluster.get(NAMESPACES, "", self.namespace) is None:
             of = {key: value for key, value in labels(self.run_id).items() if not key.endswith("run-id")}
             self._make(NAMESPACES, {"metadata": {"name": self.namespace, "labels": of}})
-        self.made = True
         self._make(SERVICE_ACCOUNTS, {"metadata": self._metadata(self.namespace)})
 
     def grant(self, entry: Entry) -> None:
@@ -106,11 +110,8 @@ class Account:
 
     def remove(self, deadline: Deadline) -> list[str]:
         """Take away what was made, the namespace apart, within `deadline`; what could not be, each with its reason."""
-        if not self.made:
-            return []
-        places = [(ROLE_BINDINGS, self.namespace), (ROLES, self.namespace), (SERVICE_ACCOUNTS, self.namespace)]
         left: list[str] = []
-        for kind, namespace in [(CLUSTER_ROLE_BINDINGS, ""), (CLUSTER_ROLES, ""), *places]:
+        for kind, namespace in reversed(self._made.items()):
             try:
                 path = address(kind, namespace, self.name)
                 self.cluster.request("DELETE", path, timeout=max(0.1, min(10.0, deadline.remaining)), attempts=2)
@@ -142,13 +143,22 @@ class Account:
         self._make(kind, {"metadata": self._metadata(namespace), "roleRef": wanted, "subjects": [subject]})
 
     def _make(self, kind: Kind, item: Mapping[str, Any]) -> None:
+        """Apply, and note it for `remove`, unless the API server refuses: an answer that is lost may have been yes."""
+        namespace = item["metadata"].get("namespace", "")
+        there = kind in self._made
+        if kind != NAMESPACES:  # which stays
+            self._made[kind] = namespace
         try:
             self.cluster.apply(kind, {"apiVersion": kind.api_version, "kind": kind.kind, **item})
         except ApiError as error:
             if error.status not in (401, 403, 422):
                 raise
+            if not there:
+                self._made.pop(kind, None)
             what = f"{kind.kind} {item['metadata']['name']} cannot be created: {error}"
             do = "grant this user permission to create ServiceAccounts, and roles with what the checks declare"
+            if kind == NAMESPACES:
+                do = "have it created by somebody who may, or name another with --namespace"
             raise AccessRefused(what, do=do) from error
 
     def _spread(self, rule: Rule, namespace: str) -> None:

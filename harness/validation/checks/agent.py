@@ -1,23 +1,24 @@
 """The older validation agent as a library: one Job for a phase, whose Go tests are run in one container.
 
 Its Job completes whatever the tests did where its script does not say otherwise, so the result is read from the log
-(`agent_log`); and it is kept in a ConfigMap of its own, which outlives the Job.
+(`agent_log`), and kept beside it (`agent_results`).
 """
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.cluster.api import Cluster, address
+from harness.cluster.wire import wire_errors
 from harness.deadline import Deadline
-from harness.errors import DataError, HarnessError, VerdictFailed
+from harness.errors import ClusterError, DataError, HarnessError, VerdictFailed
 from harness.excerpts import ending
 from harness.gates.findings import Gate
 from harness.objects import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     CONFIGMAPS,
+    FAILED_CREATES,
     JOBS,
     NODES,
     PODS,
@@ -33,8 +34,8 @@ from harness.objects import (
 from harness.validation.capture import simulated_node
 from harness.validation.checks.access import MINIMUM
 from harness.validation.checks.agent_job import Config, job, reason_of
-from harness.validation.checks.agent_log import NOT_EXECUTED, PASS, AgentResult, parse
-from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, pods_of
+from harness.validation.checks.agent_log import FAIL, NOT_EXECUTED, AgentResult, parse
+from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, pods_of, refused
 from harness.verdict import Failed, Passed, Verdict, Waiting
 from harness.waiting.loop import Expired, GateFailed, wait
 
@@ -46,13 +47,17 @@ class AgentFailed(VerdictFailed):
     """The Job of an agent failed, or did not end in time; the message tells the cause apart."""
 
 
+class AgentOverdue(AgentFailed):
+    """It did not end in time, or its pod did not begin to run."""
+
+
 @dataclass(frozen=True)
 class _JobDone(Gate):
     """Complete passes; failed fails; a pod that cannot run is doomed."""
 
     namespace: str
     name: str
-    kinds = (JOBS, PODS)
+    kinds = (JOBS, PODS, FAILED_CREATES)
 
     def __call__(self, objects: Objects) -> Verdict:
         subject = f"Job {self.namespace}/{self.name}"
@@ -63,6 +68,8 @@ class _JobDone(Gate):
         if job is not None and holds(job, "Failed"):
             return Failed(reason_of(job, pods), subject)
         why = next((cause for pod in pods if (cause := doomed(pod))), "")
+        if not pods:
+            why = refused(objects.all(FAILED_CREATES), self.namespace, self.name)
         return Waiting(why or "runs", subject, doomed=why)
 
 
@@ -74,14 +81,17 @@ class _PodPhase(Gate):
     name: str
     phases: tuple[str, ...]
     gone: bool = False
-    kinds = (PODS,)
+    kinds = (PODS, FAILED_CREATES)
 
     def __call__(self, objects: Objects) -> Verdict:
         subject = f"Job {self.namespace}/{self.name}"
         pods = pods_of(objects.all(PODS), self.namespace, self.name)
         if (self.gone and not pods) or any(phase(pod) in self.phases for pod in pods):
             return Passed("so it is", subject)
-        return Waiting(f"pods: {', '.join(phase(pod) for pod in pods) or 'none'}", subject)
+        why = next((cause for pod in pods if (cause := doomed(pod))), "")
+        if not pods:
+            why = refused(objects.all(FAILED_CREATES), self.namespace, self.name)
+        return Waiting(why or f"pods: {', '.join(phase(pod) for pod in pods) or 'none'}", subject)
 
 
 @dataclass
@@ -119,47 +129,86 @@ class Agent:
                 raise DataError(f'[NOT_FOUND] {what} ConfigMap "{name}" not found', where=config.namespace)
         if self.cluster.get(JOBS, config.namespace, config.job_name) is not None:
             self.cleanup_job()
-        self.cluster.create(JOBS, job(self.config))
+        self.cluster.create(JOBS, job(self.config, self.cluster.list(NODES).items))
 
     def wait_for_pod_ready(self, seconds: float = READY_SECONDS) -> None:
         """Until the pod runs or has ended. Raises AgentFailed."""
         gate = _PodPhase(self.config.namespace, self.config.job_name, ("Running", "Succeeded", "Failed"))
         try:
-            wait(self.cluster, (PODS,), gate, Deadline.after(seconds))
+            wait(self.cluster, gate.kinds, gate, Deadline.after(seconds))
         except Expired as error:
-            raise AgentFailed(f"[TIMEOUT] timed out waiting for pod ready: {error.what}") from error
+            raise AgentOverdue(f"[TIMEOUT] timed out waiting for pod ready: {error.what}") from error
 
-    def wait_for_completion(self) -> None:
-        """Until the Job is complete. Raises AgentFailed with the cause, and for one that takes too long."""
+    def wait_for_completion(self, deadline: Deadline | None = None) -> None:
+        """Until the Job is complete. Raises AgentFailed with the cause, AgentOverdue for one that takes too long."""
         gate = _JobDone(self.config.namespace, self.config.job_name)
         try:
-            wait(self.cluster, gate.kinds, gate, Deadline.after(self.config.timeout), patience=PATIENCE)
+            wait(self.cluster, gate.kinds, gate, deadline or Deadline.after(self.config.timeout), patience=PATIENCE)
         except GateFailed as error:
             raise AgentFailed(f"Job failed: {error.verdict.reason}{self._last_lines()}") from error
         except Expired as error:
-            raise AgentFailed(f"[TIMEOUT] job completion timeout: {error.what}{self._last_lines()}") from error
+            raise AgentOverdue(f"[TIMEOUT] job completion timeout: {error.what}{self._last_lines()}") from error
 
     def wait_for_job_pod_termination(self, seconds: float = GONE_SECONDS) -> None:
         """Until the pod has ended or is gone; time that is up is no error."""
         gate = _PodPhase(self.config.namespace, self.config.job_name, ("Succeeded", "Failed"), gone=True)
         try:
-            wait(self.cluster, (PODS,), gate, Deadline.after(seconds))
+            wait(self.cluster, gate.kinds, gate, Deadline.after(seconds))
         except Expired:
             return
 
-    def stream_logs(self, heard: Callable[[str], None], *, silence: float = 600.0) -> None:
-        """Tell each line of the log as it comes, until the container has ended. Raises ClusterError."""
-        name = self._pod_name()
-        path = f"{address(PODS, self.config.namespace, name)}/log"
-        response = self.cluster.stream(path, {"container": CONTAINER, "follow": "true"}, silence=silence)
+    def stream_logs(self, heard: Callable[[str], None], deadline: Deadline | None = None) -> None:
+        """Tell each line of the log as it comes, until the container has ended or time is up. Raises ClusterError."""
+        deadline = deadline or Deadline.after(self.config.timeout)
+        path = f"{address(PODS, self.config.namespace, self._pod_name())}/log"
+        query = {"container": CONTAINER, "follow": "true"}
         rest = b""
-        with response:
-            for chunk in response.stream(1 << 16):
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    heard(line.decode(errors="replace"))
+        try:
+            with (
+                wire_errors(self.cluster.server),
+                self.cluster.stream(path, query, silence=max(0.1, deadline.remaining)) as response,
+            ):
+                for chunk in response.stream(1 << 16):
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        heard(line.decode(errors="replace"))
+                    if deadline.expired:
+                        return
+        except ClusterError:
+            if not deadline.expired:
+                raise
         if rest:
             heard(rest.decode(errors="replace"))
+
+    def follow(self, heard: Callable[[str], None]) -> AgentResult:
+        """Tell the log as it comes; what the tests came to when the Job has ended, or its time is up.
+
+        A Job that is overdue is deleted, so that nothing of it runs on. A Job that failed though its log says pass has
+        failed. Raises AgentFailed where there is no log.
+        """
+        failure: AgentFailed | None = None
+        deadline = Deadline.after(self.config.timeout)
+        try:
+            self.wait_for_pod_ready()
+            self.stream_logs(heard, deadline)
+            self.wait_for_completion(deadline)
+        except AgentFailed as error:
+            failure = error
+        try:
+            result = self.get_result()
+        except HarnessError:
+            if failure is None:
+                raise
+            self._end_overdue(failure)
+            raise failure from None
+        if failure is None:
+            return result
+        self._end_overdue(failure)
+        return replace(result, verdict=FAIL, why=failure.what.partition("\n")[0])
+
+    def _end_overdue(self, failure: AgentFailed) -> None:
+        if isinstance(failure, AgentOverdue):
+            self.cleanup_job()
 
     def get_pod_logs(self) -> str:
         """The whole log of the Job's newest pod. Raises DataError where it has none."""
@@ -176,23 +225,6 @@ class Agent:
             why = f"not executed: simulated node {node}"
             return AgentResult(result.status, result.message, result.tests, result.details, NOT_EXECUTED, why)
         return result
-
-    def keep_result(self, run_id: str, phase_name: str, result: AgentResult) -> None:
-        """Write the result of a phase to the ConfigMap of the run, beside those of earlier phases."""
-        name = f"aicr-validation-result-{run_id}"
-        found = self.cluster.get(CONFIGMAPS, self.config.namespace, name)
-        data = dict((found or {}).get("data") or {})
-        data[f"{phase_name}.json"] = json.dumps(asdict(result), sort_keys=True)
-        self._apply(CONFIGMAPS, name, self.config.namespace, {"data": data})
-
-    def passed_phases(self, run_id: str) -> list[str]:
-        """The phases of an earlier run that need not be run again."""
-        name = f"aicr-validation-result-{run_id}"
-        found = self.cluster.get(CONFIGMAPS, self.config.namespace, name)
-        if found is None:
-            raise DataError(f"ConfigMap {name} not found: run {run_id} cannot be resumed")
-        results = {key.removesuffix(".json"): json.loads(text) for key, text in (found.get("data") or {}).items()}
-        return sorted(phase_name for phase_name, result in results.items() if result.get("verdict") == PASS)
 
     def cleanup_job(self) -> None:
         """Delete the Job, and wait until it and its pods are gone."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.names import KWOK_NODE_LABEL
 from harness.objects import Object, condition, phase
+from harness.validation.checks.placement import away_from_simulated, node_selector
 from harness.validation.checks.pods import CONTAINER
 
 IMAGE = "ghcr.io/nvidia/aicr-validator:latest"
@@ -40,8 +40,8 @@ class Config:
         return f"{self.test_package.rstrip('/').rpartition('/')[2]}.test"
 
 
-def job(config: Config) -> dict[str, Any]:
-    """The Job: away from simulated nodes, whatever the given affinity."""
+def job(config: Config, nodes: Sequence[Object] = ()) -> dict[str, Any]:
+    """The Job: away from those of the cluster's `nodes` that are simulated, whatever the given affinity."""
     labels = {"app.kubernetes.io/name": "aicr", "app.kubernetes.io/component": "validation"}
     field_of = {"fieldRef": {"fieldPath": "metadata.namespace"}}
     variables: list[dict[str, Any]] = [
@@ -55,7 +55,7 @@ def job(config: Config) -> dict[str, Any]:
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
         "serviceAccountName": config.service_account_name,
-        "affinity": _away(config.affinity or {}),
+        "affinity": _away(config.affinity or {}, nodes),
         "containers": [
             {
                 "name": CONTAINER,
@@ -68,6 +68,8 @@ def job(config: Config) -> dict[str, Any]:
         ],
         "volumes": [{"name": each, "configMap": {"name": name}} for each, name in maps.items()],
     }
+    if selector := node_selector(nodes):
+        pod["nodeSelector"] = selector
     if config.tolerations:
         pod["tolerations"] = [dict(each) for each in config.tolerations]
     if config.image_pull_secrets:
@@ -132,16 +134,13 @@ def reason_of(job: Object, pods: Sequence[Object]) -> str:
             return f"Container exited with code {code}: {why}"
 
 
-def _away(affinity: Mapping[str, Any]) -> dict[str, Any]:
+def _away(affinity: Mapping[str, Any], nodes: Sequence[Object]) -> dict[str, Any]:
     """An affinity with a required part away from simulated nodes in each of its terms."""
-    key, value = KWOK_NODE_LABEL
-    away = {"key": key, "operator": "NotIn", "values": [value]}
+    away = away_from_simulated(nodes)
     required = "requiredDuringSchedulingIgnoredDuringExecution"
     node = dict(affinity.get("nodeAffinity") or {})
     terms = (node.get(required) or {}).get("nodeSelectorTerms") or [{}]
     node[required] = {
-        "nodeSelectorTerms": [
-            {**term, "matchExpressions": [*(term.get("matchExpressions") or ()), away]} for term in terms
-        ]
+        "nodeSelectorTerms": [{**term, **{key: [*(term.get(key) or ()), *away[key]] for key in away}} for term in terms]
     }
     return {**affinity, "nodeAffinity": node}

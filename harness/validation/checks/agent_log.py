@@ -15,7 +15,7 @@ PASS, FAIL, SKIP, RUNNING = "pass", "fail", "skip", "running"
 NOT_EXECUTED = "not executed"
 MOST_ARTIFACTS = 20
 ARTIFACT_BYTES = 8 << 10
-_BEGIN, _END = "--- BEGIN TEST OUTPUT ---", "--- END TEST OUTPUT ---"
+BEGIN, END = "--- BEGIN TEST OUTPUT ---", "--- END TEST OUTPUT ---"
 _CONSTRAINT = re.compile(r"CONSTRAINT_RESULT: name=(\S+) expected=(.*?) actual=(.*?) passed=(true|false)\s*$")
 _ARTIFACT = re.compile(r"ARTIFACT:([A-Za-z0-9+/=]+)\s*$")
 
@@ -106,9 +106,9 @@ class _Reader:
         self._pieces: dict[str, str] = {}
 
     def take(self, line: str) -> None:
-        if _BEGIN in line:
+        if BEGIN in line:
             self.inside, self.blocks = True, self.blocks + 1
-        elif _END in line:
+        elif END in line:
             self.inside = False
         elif self.inside and line.strip():
             event = _event(line)

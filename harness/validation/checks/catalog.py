@@ -65,6 +65,11 @@ READS: Mapping[str, tuple[str, ...]] = {
     "platform-health": (),
 }
 
+# A registry with its port, names in lower case, a tag, a digest.
+_IMAGE = re.compile(
+    r"([\w.-]+(:\d+)?/)?[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*(:\w[\w.-]{0,127})?(@\w+:[0-9a-f]{32,})?", re.ASCII
+)
+
 
 @dataclass(frozen=True)
 class Affinity:
@@ -180,6 +185,9 @@ def _entry(block: Block, position: int) -> Entry:
         raise DataError(what, where=block.where("phase"))
     if not image:
         raise DataError(f"{of}: image is required", where=block.where("image"))
+    if not _IMAGE.fullmatch(image):
+        do = "write [REGISTRY/]NAME[:TAG][@DIGEST]"
+        raise DataError(f"{of}: image {image!r} is not an image reference", where=block.where("image"), do=do)
     cpu, memory = _resources(block.block("resources"), of)
     return Entry(
         name=name,

@@ -15,6 +15,7 @@ DATA = "/data"
 SNAPSHOT, RECIPE, VALIDATION = "snapshot", "recipe", "validation"
 # Variables that are passed on from whoever runs a check, to one check only.
 PERFORMANCE_ONLY = ("HF_TOKEN", "AICR_INFERENCE_PERF_NO_CLEANUP")
+SECRET = ("HF_TOKEN",)  # of those: in a Job by a Secret, since whoever may read Jobs would read it there
 _OF_THE_CALLER: Mapping[str, tuple[str, ...]] = {
     "inference-perf": PERFORMANCE_ONLY,
     "inference-gateway": ("AICR_REQUIRE_SCOPED_INFERENCE_GATEWAY",),
@@ -63,6 +64,10 @@ class Inputs:
         wanted = (*_WHEN_SET, *_OF_THE_CALLER.get(entry.name, ()))
         found |= {name: self.caller[name] for name in wanted if self.caller.get(name)}
         return found | dict(entry.env)
+
+    def secrets(self, entry: Entry) -> dict[str, str]:
+        """Those of the variables that are nobody's business but the check's."""
+        return {name: value for name, value in self.variables(entry).items() if name in SECRET}
 
 
 def validation_input(declared: Declared) -> dict[str, Any]:

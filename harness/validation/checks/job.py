@@ -5,7 +5,7 @@ A Job never goes to a simulated node: KWOK would complete it at once, and nothin
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.assertions.go.duration import text_of
@@ -13,22 +13,23 @@ from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.gates.findings import Gate
-from harness.objects import CONFIGMAPS, JOBS, PODS, Object, Objects, holds
+from harness.objects import CONFIGMAPS, FAILED_CREATES, JOBS, PODS, Kind, Object, Objects, holds
 from harness.progress import Progress
 from harness.validation.capture import simulated_node
 from harness.validation.checks.access import Account, labels
 from harness.validation.checks.catalog import Entry
 from harness.validation.checks.contract import Inputs
 from harness.validation.checks.images import Images
-from harness.validation.checks.job_document import JobDocument, data_name
-from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, ended_of, pods_of
+from harness.validation.checks.job_document import JobDocument, data_name, secret_name
+from harness.validation.checks.pods import CONTAINER, JOB_LABEL, doomed, ended_of, pods_of, refused, started
 from harness.validation.checks.verdict import LINES, Ended, result_of, said
 from harness.validation.phases import resolve_affinity
 from harness.validation.results import CheckResult
 from harness.validation.sources import require_fits
 from harness.verdict import Passed, Verdict, Waiting
-from harness.waiting.loop import Expired, GateFailed, wait
+from harness.waiting.loop import Expired, GateFailed, Judged, wait
 
+SECRETS = Kind("v1", "secrets", "Secret")
 GRACE = 30.0  # seconds beyond a check's own timeout
 PATIENCE = 60.0  # seconds for which a pod may not be placed, or its image not be pulled
 GONE_SECONDS = 60.0
@@ -40,7 +41,7 @@ class JobEnded(Gate):
 
     namespace: str
     name: str
-    kinds = (JOBS, PODS)
+    kinds = (JOBS, PODS, FAILED_CREATES)
 
     def __call__(self, objects: Objects) -> Verdict:
         subject = f"Job {self.namespace}/{self.name}"
@@ -51,6 +52,8 @@ class JobEnded(Gate):
             return Passed("has ended", subject)
         pods = pods_of(objects.all(PODS), self.namespace, self.name)
         why = next((cause for pod in pods if (cause := doomed(pod))), "")
+        if not pods:
+            why = refused(objects.all(FAILED_CREATES), self.namespace, self.name)
         return Waiting(why or f"runs, {len(pods)} pods", subject, doomed=why)
 
 
@@ -78,6 +81,7 @@ class JobExecutor:
     nodes: Sequence[Object]
     progress: Progress
     pull_secrets: tuple[str, ...] = ()
+    _handed_over: bool = field(default=False, init=False)
 
     @property
     def cluster(self) -> Cluster:
@@ -124,13 +128,15 @@ class JobExecutor:
             )
 
     def remove(self, deadline: Deadline) -> list[str]:
-        """Take the ConfigMaps away; what could not be, with its reason."""
+        """Take ConfigMaps and Secret away; what could not be, with its reason."""
+        run_id = self.inputs.run_id
+        made = [(CONFIGMAPS, data_name(folder, run_id)) for folder in self.inputs.documents()]
         left: list[str] = []
-        for folder in self.inputs.documents():
+        for kind, name in [(SECRETS, secret_name(run_id))] * self._handed_over + made:
             try:
-                self.cluster.delete(CONFIGMAPS, self.account.namespace, data_name(folder, self.inputs.run_id))
+                self.cluster.delete(kind, self.account.namespace, name)
             except HarnessError as error:
-                left.append(f"ConfigMap {data_name(folder, self.inputs.run_id)}: {error}")
+                left.append(f"{kind.kind} {name}: {error}")
             if deadline.expired:
                 left.append("time was up")
                 break
@@ -144,6 +150,7 @@ class JobExecutor:
         try:
             self.account.grant(entry)
             self._tell_lonely(entry)
+            self._hand_over(self.inputs.secrets(entry))
             self.cluster.create(JOBS, self.document(entry, name))
         except HarnessError as error:
             return result_of(entry, Ended(-1, f"failed to deploy Job: {error}"))
@@ -161,6 +168,15 @@ class JobExecutor:
         )
         return of_all.of(entry, name)
 
+    def _hand_over(self, secrets: Mapping[str, str]) -> None:
+        """Make the Secret that the Job of a check refers to, where it has any."""
+        if secrets:
+            name = secret_name(self.inputs.run_id)
+            metadata = {"name": name, "namespace": self.account.namespace, "labels": labels(self.inputs.run_id)}
+            item = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": dict(secrets)}
+            self._handed_over = True
+            self.cluster.apply(SECRETS, item)
+
     def _tell_lonely(self, entry: Entry) -> None:
         """A note for each dependency that has no pod: a preferred one is then without effect."""
         for each, namespace in resolve_affinity(entry, self.inputs.declared)[0]:
@@ -172,8 +188,14 @@ class JobExecutor:
         namespace, timeout = self.account.namespace, text_of(round(entry.timeout * 1e9))
         deadline = Deadline.after(entry.timeout + GRACE)
         why = ""
+        seen = [""]
+
+        def observe(judged: Judged) -> None:
+            seen[0] = kept_from_running(seen[0], judged.verdict, pods_of(judged.objects.all(PODS), namespace, name))
+
+        gate = JobEnded(namespace, name)
         try:
-            wait(self.cluster, (JOBS, PODS), JobEnded(namespace, name), deadline, patience=PATIENCE)
+            wait(self.cluster, gate.kinds, gate, deadline, patience=PATIENCE, observe=observe)
         except GateFailed as failed:
             why = failed.verdict.reason
         except Expired as expired:
@@ -181,7 +203,7 @@ class JobExecutor:
         job = self.cluster.get(JOBS, namespace, name)
         listed = self.cluster.list(PODS, namespace=namespace, label_selector=f"{JOB_LABEL}={name}").items
         pods = pods_of(listed, namespace, name)
-        ended = ended_of(job, pods, self.simulated, timeout)
+        ended = Ended(-1, seen[0]) if seen[0] else ended_of(job, pods, self.simulated, timeout)
         if ended.code == -1:
             return Ended(-1, why or ended.message)
         output = self._log(namespace, str(pods[-1]["metadata"]["name"])) if pods else ""
@@ -204,6 +226,15 @@ class JobExecutor:
             wait(self.cluster, (PODS,), PodsGone(namespace, name), Deadline.after(GONE_SECONDS))
         except HarnessError as error:
             self.progress.note(f"Job {namespace}/{name} was not cleaned up: {error}")
+
+
+def kept_from_running(before: str, verdict: Verdict, pods: Sequence[Object]) -> str:
+    """What keeps the pod of a Job from running, or did to its end: at the deadline the pod is taken down, and then no
+    longer says why it did not run.
+    """
+    if isinstance(verdict, Waiting) and verdict.doomed:
+        return verdict.doomed
+    return "" if any(started(pod) for pod in pods) else before
 
 
 def _images(node: Object) -> list[Mapping[str, Any]]:

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.names import KWOK_NODE_LABEL
 from harness.objects import Object
-from harness.validation.capture import simulated_node
 from harness.validation.checks.access import labels
 from harness.validation.checks.catalog import Entry
-from harness.validation.checks.contract import DATA, Inputs
+from harness.validation.checks.contract import DATA, SECRET, Inputs
 from harness.validation.checks.images import Images
+from harness.validation.checks.placement import away_from_simulated, node_selector
 from harness.validation.checks.pods import CONTAINER
 from harness.validation.phases import resolve_affinity
 
@@ -18,6 +17,11 @@ from harness.validation.phases import resolve_affinity
 def data_name(folder: str, run_id: str) -> str:
     """The ConfigMap of an input document."""
     return f"aicr-{folder}-{run_id}"
+
+
+def secret_name(run_id: str) -> str:
+    """The Secret with what a check gets from the caller and nobody else may read."""
+    return f"aicr-caller-{run_id}"
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class JobDocument:
             "terminationMessagePolicy": "File",
             "volumeMounts": [{"name": each, "mountPath": f"{DATA}/{each}", "readOnly": True} for each in folders],
         }
-        pod = {
+        pod: dict[str, Any] = {
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": 30,
             "serviceAccountName": self.account,
@@ -57,6 +61,8 @@ class JobDocument:
             "containers": [container],
             "volumes": [{"name": each, "configMap": {"name": data_name(each, self.inputs.run_id)}} for each in folders],
         }
+        if selector := node_selector(self.nodes):
+            pod["nodeSelector"] = selector
         if self.pull_secrets:
             pod["imagePullSecrets"] = [{"name": each} for each in self.pull_secrets]
         pod_labels = {key: value for key, value in of.items() if key.endswith(("/name", "/component", "/validator"))}
@@ -75,6 +81,10 @@ class JobDocument:
     def _variables(self, entry: Entry) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for name, value in self.inputs.variables(entry).items():
+            if name in SECRET:
+                reference = {"name": secret_name(self.inputs.run_id), "key": name, "optional": True}
+                found.append({"name": name, "valueFrom": {"secretKeyRef": reference}})
+                continue
             found.append({"name": name, "value": value})
             if name == "AICR_RUN_ID":
                 field = {"fieldRef": {"fieldPath": "metadata.namespace"}}
@@ -83,10 +93,7 @@ class JobDocument:
 
     def _affinity(self, entry: Entry) -> dict[str, Any]:
         """Away from simulated nodes whatever happens, from GPU nodes where that can be, and beside dependencies."""
-        key, value = KWOK_NODE_LABEL
-        term: dict[str, Any] = {"matchExpressions": [{"key": key, "operator": "NotIn", "values": [value]}]}
-        if unmarked := self._unmarked():
-            term["matchFields"] = [{"key": "metadata.name", "operator": "NotIn", "values": [name]} for name in unmarked]
+        term = away_from_simulated(self.nodes)
         without = {"matchExpressions": [{"key": "nvidia.com/gpu.present", "operator": "DoesNotExist"}]}
         found: dict[str, Any] = {
             "nodeAffinity": {
@@ -113,12 +120,3 @@ class JobDocument:
             }
             found["podAffinity"] = {key: value for key, value in terms.items() if value}
         return found
-
-    def _unmarked(self) -> list[str]:
-        """Simulated nodes that a label does not tell from others."""
-        key, value = KWOK_NODE_LABEL
-        return [
-            str(node["metadata"]["name"])
-            for node in self.nodes
-            if simulated_node(node) and (node["metadata"].get("labels") or {}).get(key) != value
-        ]

@@ -34,7 +34,10 @@ def pods_of(pods: Iterable[Object], namespace: str, job: str) -> list[Object]:
 def ended_of(job: Object | None, pods: Sequence[Object], simulated: Collection[str], timeout: str) -> Ended:
     """How the check of a Job ended, by its newest pod. `simulated` are names of nodes, `timeout` is for messages."""
     name = job["metadata"]["name"] if job else "?"
-    overdue = condition(job, "Failed").get("reason") == "DeadlineExceeded" if job else False
+    # FailureTarget comes at the deadline, Failed when the pod has ended: as late as it takes it to.
+    overdue = job is not None and any(
+        condition(job, name).get("reason") == "DeadlineExceeded" for name in ("FailureTarget", "Failed")
+    )
     late = f"timeout: validator did not complete within {timeout}"
     if not pods:
         if overdue:
@@ -59,7 +62,7 @@ def ended_of(job: Object | None, pods: Sequence[Object], simulated: Collection[s
             return Ended(-1, f"not executed: the container on node {node or '?'} has no id")
         message = "Container OOMKilled" if ended.get("reason") == "OOMKilled" else str(ended.get("message") or "")
         if overdue and ended.get("exitCode") not in (0, 1, 2):
-            message = late
+            return Ended(1, late, _seconds(ended))
         return Ended(int(ended.get("exitCode", -1)), message, _seconds(ended))
     if waiting := state.get("waiting"):
         return Ended(-1, f"{waiting.get('reason', 'waiting')}: {waiting.get('message', '')}".rstrip(": "))
@@ -73,6 +76,24 @@ def doomed(pod: Object) -> str:
         if waiting.get("reason") in _UNPULLABLE:
             return f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
     return unplaced(pod)
+
+
+def started(pod: Object) -> bool:
+    """Whether a container of a pod has been made."""
+    return any(status.get("containerID") for status in (pod.get("status") or {}).get("containerStatuses") or ())
+
+
+def refused(events: Iterable[Object], namespace: str, job: str) -> str:
+    """Why the API server refuses the pod of a Job, by the newest event that says so: a quota, a policy, say."""
+    of_job = [
+        event
+        for event in events
+        if event["metadata"].get("namespace") == namespace
+        and (event.get("involvedObject") or {}).get("kind") == "Job"
+        and event["involvedObject"].get("name") == job
+    ]
+    newest = max(of_job, key=lambda event: str(event.get("lastTimestamp") or ""), default={})
+    return str(newest.get("message") or "")
 
 
 def unplaced(pod: Object) -> str:

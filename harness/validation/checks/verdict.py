@@ -36,6 +36,11 @@ def result_of(entry: Entry, ended: Ended) -> CheckResult:
     message = _bounded(ended.message.strip(), MESSAGE_BYTES)
     if status is Status.OTHER and not message:
         message = f"ended with exit code {ended.code}, expected 0, 1 or 2"
+    if status is Status.FAILED and not message:
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        message = (
+            f"failed without a message; the last line of its output: {last}" if last else "failed without a message"
+        )
     if status is Status.SKIPPED and not message:
         message = "skipped without a reason"
     return CheckResult(entry.name, entry.phase, status, ended.seconds, message, lines, extra)

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tests.fakes.validation import snapshot
 
 ALLOWED = {"status": {"allowed": True}}
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-SNAPSHOT = snapshot(K8s__server={"version": "v1.34.0"})
+SNAPSHOT = snapshot(K8s__server={"version": "v1.34.10"})
 
 
 class Said(Silent):
@@ -289,3 +290,14 @@ def test_two_runs_have_objects_of_their_own(make: Callable[..., Validation]) -> 
     one, two = make({"a": "true"}), make({"a": "true"})
     assert one.run_id != two.run_id
     assert len(one.run_id) == len("20260620-081500-") + 16
+
+
+def test_nothing_is_made_on_another_cluster_than_that_of_the_snapshot(
+    api: FakeApi, make: Callable[..., Validation]
+) -> None:
+    """Its constraints held elsewhere."""
+    api.put(NAMESPACES, {"metadata": {"name": "kube-system", "uid": "here"}})
+    taken = replace(SNAPSHOT, metadata={"cluster-uid": "there"})
+    with pytest.raises(DataError, match="the snapshot is of another cluster"):
+        make({"a": "true"}, taken=taken).carry_out()
+    assert [verb for verb, _, _, _ in api.bodies if verb != "GET"] == []

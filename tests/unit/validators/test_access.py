@@ -19,8 +19,7 @@ from harness.validators import CHECKS, Skipped, conformance, deployment, perform
 from harness.validators.context import Context
 from harness.validators.workloads import SERVICES
 from kwok import VALIDATORS
-from tests.fakes.api import FakeApi
-from tests.fakes.clock import until
+from tests.fakes.api import FakeApi, Fault
 
 REGISTERED = (conformance, deployment, performance)  # by importing them
 ENTRIES = list(Catalog.load(VALIDATORS).entries.values())
@@ -67,8 +66,21 @@ def api() -> Iterator[FakeApi]:
             fake.put(conformance.WEBHOOKS, {"metadata": {"name": name}, "webhooks": [hook]})
         fake.put(conformance.GATEWAY_CLASSES, _with("Accepted"))
         fake.put(conformance.GATEWAYS, _with("Programmed"))
-        fake.put(conformance.RESOURCE_SLICES, {"metadata": {"name": "s"}})
-        fake.put(conformance.API_SERVICES, {"metadata": {"name": "v1beta1.custom.metrics.k8s.io"}})
+        fake.put(conformance.RESOURCE_SLICES, {"metadata": {"name": "s"}, "spec": {"driver": "gpu.nvidia.com"}})
+        served = {"name": "v1beta1.custom.metrics.k8s.io"}
+        fake.put(conformance.API_SERVICES, {**_with("Available"), "metadata": served})
+        scaler = {**_with("ScalingActive"), "spec": {"metrics": [{"type": "Pods"}]}}
+        fake.put(conformance.AUTOSCALERS, {**scaler, "metadata": {"name": "x", "namespace": "gpu-operator"}})
+        fake.put(conformance.NODE_POOLS, _with("Ready"))
+        fake.put(conformance.QUEUES, {"metadata": {"name": "default"}})
+        proxy = "/api/v1/namespaces/{}/services/{}/proxy/{}"
+        answer = {"data": {"result": [{"value": [0, "1"]}]}}
+        for name in COMPONENTS:
+            metrics = proxy.format(name, "dcgm-exporter%3A80", "metrics")
+            fake.documents[metrics] = b'DCGM_FI_DEV_GPU_UTIL{gpu="0"} 0\n'
+            fake.documents[proxy.format(name, "prometheus%3A80", "api/v1/query")] = answer
+        for plural in ("dynamographdeployments", "trainjobs"):
+            fake.fault(Fault("status", verb="POST", plural=plural, status=422))
         fake.put(deployment.SKYHOOKS, {"metadata": {"name": "s"}, "status": {"status": "complete"}})
         container = {"name": "x", "containerID": "c"}
         fake.put(
@@ -140,15 +152,16 @@ def carry_out(entry: Entry, api: FakeApi, tmp_path: Path) -> None:
     assert "needs a real node" not in context.not_judged
 
 
-def end_pods(api: FakeApi) -> None:
-    """Play the kubelet for the pods that a check makes."""
-    until(lambda: any(namespace == "aicr-validation" for namespace, _ in api.at(api.revision, "pods")))
-    [(key, pod)] = [(k, p) for k, p in api.at(api.revision, "pods").items() if k[0] == "aicr-validation"]
+def play_kubelet(api: FakeApi, done: threading.Event) -> None:
+    """The pods that a check makes run to their end, those of a gang without one."""
     seen = "NVIDIA-SMI Driver Version: CUDA Version: GPU_CHECK_SUCCESS"
-    api.documents[f"/api/v1/namespaces/aicr-validation/pods/{key[1]}/log"] = seen.encode()
-    status = {"phase": "Succeeded", "containerStatuses": [{"containerID": "c"}]}
-    until(lambda: api.watched(PODS))
-    api.put(PODS, {**pod, "status": status})
+    while not done.wait(0.01):
+        for key, pod in api.at(api.revision, "pods").items():
+            if key[0] == "aicr-validation" and "status" not in pod and api.watched(PODS):
+                api.documents[f"/api/v1/namespaces/aicr-validation/pods/{key[1]}/log"] = seen.encode()
+                phase = "Running" if key[1].startswith("gang-") else "Succeeded"
+                status = {"phase": phase, "containerStatuses": [{"containerID": "c"}]}
+                api.put(PODS, {**pod, "spec": {**pod["spec"], "nodeName": "gpu-1"}, "status": status})
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
@@ -162,17 +175,21 @@ def test_a_check_asks_for_what_it_declares_and_for_nothing_else(entry: Entry, ap
                 "status": {"allocatable": {"nvidia.com/gpu": "8"}},
             },
         )
-    kubelet = threading.Thread(target=end_pods, args=(api,), daemon=True)
-    if entry.name == "check-nvidia-smi":
-        kubelet.start()
+    done = threading.Event()
+    kubelet = threading.Thread(target=play_kubelet, args=(api, done), daemon=True)
+    kubelet.start()
     try:
         carry_out(entry, api, tmp_path)
     except Skipped:
         assert entry.phase == "performance"
+    finally:
+        done.set()
+        kubelet.join()
     asked = {(VERBS[verb], plural) for verb, plural, _ in api.requests if plural}
     if entry.name == "expected-resources":  # health checks name any kind; only reading is declared
         asked = {(verb, "*") for verb, _ in asked}
     if entry.name == "check-nvidia-smi":
-        kubelet.join()
         asked.add(("get", "pods/log"))  # a GET of a pod to whoever looks at the path alone
+    if entry.name in ("accelerator-metrics", "ai-service-metrics"):
+        asked.add(("get", "services/proxy"))  # its path is of no kind to the fake; without an answer they would fail
     assert asked == declared(entry)

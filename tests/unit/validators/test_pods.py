@@ -13,9 +13,9 @@ from harness.objects import NODES, PODS, Objects
 from harness.validation.declared import Declared
 from harness.validators import CheckFailed
 from harness.validators.context import Context
-from harness.validators.pods import Ended, nvidia_smi
+from harness.validators.pods import Ended, nvidia_smi, pod
 from harness.verdict import Failed, Passed, Waiting
-from tests.fakes.api import FakeApi
+from tests.fakes.api import FakeApi, Fault
 from tests.fakes.clock import until
 
 GPU_NODE = {"metadata": {"name": "gpu-1"}, "status": {"allocatable": {"nvidia.com/gpu": "8"}}}
@@ -116,3 +116,22 @@ def test_a_pod_has_ended_when_it_says_so(pod: dict[str, Any] | None, answer: typ
     """One that was evicted has failed."""
     objects = Objects({PODS: {("ns", "p"): {"metadata": {"name": "p"}, **pod}} if pod is not None else {}})
     assert isinstance(Ended("ns", "p")(objects), answer)
+
+
+def test_a_pod_that_cannot_be_deleted_fails_its_check(api: FakeApi, tmp_path: Path) -> None:
+    """It would be left; a check that has failed already keeps its own reason."""
+    forbidden = Fault("status", verb="DELETE", plural="pods", status=403)
+    api.fault(forbidden)
+    with pytest.raises(CheckFailed, match="was not cleaned up"), pod(context(api, tmp_path), "a", {"containers": []}):
+        pass
+    api.fault(forbidden)
+    with pytest.raises(CheckFailed, match="no GPU"), pod(context(api, tmp_path), "a", {"containers": []}):
+        raise CheckFailed("no GPU")
+
+
+def test_a_pod_stays_away_from_simulated_nodes(api: FakeApi, tmp_path: Path) -> None:
+    """Nothing of it would run there; one that is bound to a node needs no affinity."""
+    for spec, there in (({"containers": []}, True), ({"containers": [], "nodeName": "gpu-1"}, False)):
+        with pod(context(api, tmp_path), "a", spec) as name:
+            made = api.at(api.revision, "pods")["ns", name]
+        assert ("affinity" in made["spec"]) is there

@@ -8,6 +8,7 @@ import pytest
 
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
+from harness.errors import ClusterError
 from harness.objects import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
@@ -136,3 +137,24 @@ def test_a_token_lives_as_long_as_its_check(api: FakeApi, account: Account) -> N
     account.token(3600)
     asked = [body["spec"]["expirationSeconds"] for _, path, _, body in api.bodies if path.endswith("/token")]
     assert asked == [600, 3900]
+
+
+def test_what_could_not_be_made_is_not_said_to_be_left(api: FakeApi, account: Account) -> None:
+    """Who may not make a role may not delete one either, and there is none."""
+    account.create()
+    api.fault(Fault("status", verb="PATCH", plural="clusterroles", status=403))
+    with pytest.raises(AccessRefused, match="ClusterRole aicr-validator-run-1 cannot be created"):
+        account.grant(entry(Access((PODS,))))
+    api.fault(*(Fault("status", verb="DELETE", plural=plural, status=403) for plural in ("clusterroles", "roles")))
+    assert account.remove(Deadline.after(5)) == []
+    assert api.seen("DELETE", "clusterroles") == 0
+    assert api.at(api.revision, "serviceaccounts") == {}
+
+
+def test_what_may_have_been_made_is_removed(api: FakeApi, account: Account) -> None:
+    """An answer that was lost may have been yes."""
+    api.fault(*[Fault("status", verb="PATCH", plural="serviceaccounts", status=500)] * 9)
+    with pytest.raises(ClusterError):
+        account.create()
+    assert account.remove(Deadline.after(5)) == []
+    assert api.seen("DELETE", "serviceaccounts") == 1

@@ -4,10 +4,12 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from harness.__main__ import run
 from harness.cluster.api import Cluster
@@ -16,7 +18,8 @@ from harness.exits import Exit
 from harness.objects import CLUSTER_ROLES, CONFIGMAPS, JOBS, NODES, PODS, ROLES, SERVICE_ACCOUNTS
 from harness.validation.checks.agent import Agent, AgentFailed
 from harness.validation.checks.agent_job import Config, job, reason_of, script
-from harness.validation.checks.agent_log import NOT_EXECUTED, PASS
+from harness.validation.checks.agent_log import FAIL, NOT_EXECUTED, PASS, AgentResult
+from harness.validation.checks.agent_results import KeptResults
 from harness.validation.checks.pods import JOB_LABEL
 from tests.fakes.api import FakeApi, Fault
 from tests.fakes.clock import until
@@ -30,6 +33,7 @@ LOG = "\n".join(
         "",
     ]
 )
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 CONFIG = Config("ns", "job", "pkg/deployment", "snap", "rec", timeout=30)
 
 
@@ -107,11 +111,24 @@ def test_a_result_is_read_from_the_log_and_outlives_the_job(api: FakeApi, tmp_pa
     put_pod(api)
     result = made.get_result()
     assert (result.verdict, result.message) == (PASS, "1 tests passed")
-    made.keep_result("r1", "deployment", result)
-    made.keep_result("r1", "conformance", made.get_result())
-    assert made.passed_phases("r1") == ["conformance", "deployment"]
+    results = KeptResults(made.cluster, "ns", "r1")
+    results.keep("deployment", result, NOW)
+    results.keep("conformance", made.get_result(), NOW)
+    results.keep("performance", replace(result, verdict=NOT_EXECUTED, why="no test was run"), NOW)
+    assert results.passed() == ["conformance", "deployment"]
+    kept = api.at(api.revision, "configmaps")["ns", "aicr-validation-result-r1"]
+    assert kept["metadata"]["labels"]["aicr.nvidia.com/created-at"] == "20261130-120000"
+    document = yaml.safe_load(kept["data"]["result.yaml"])
+    assert (document["kind"], document["runID"]) == ("ValidationResult", "r1")
+    assert {name: phase["status"] for name, phase in document["phases"].items()} == {
+        "deployment": "pass",
+        "conformance": "pass",
+        "performance": "fail",
+    }
+    counted = {"passed": 3, "failed": 0, "skipped": 0, "total": 3, "status": "fail", "duration": "0.3s"}
+    assert document["summary"] == counted
     with pytest.raises(DataError, match="run r2 cannot be resumed"):
-        made.passed_phases("r2")
+        replace(results, run_id="r2").passed()
 
 
 def test_what_a_simulated_node_has_run_is_not_executed(api: FakeApi, tmp_path: Path) -> None:
@@ -228,6 +245,68 @@ def test_an_agent_is_run_by_hand(api: FakeApi, tmp_path: Path, capsys: pytest.Ca
     api.delete(PODS, "ns", "p")
     assert run(["agent", "cleanup", *writing]) is Exit.OK
     assert api.at(api.revision, "jobs") == {}
+
+
+def follow(api: FakeApi, made: Agent, condition: str, **status: Any) -> AgentResult | str:
+    """Deploy, and play the cluster until the Job has the condition."""
+    made.deploy()
+    put_pod(api, **status)
+    found: list[AgentResult | str] = []
+
+    def following() -> None:
+        try:
+            found.append(made.follow(lambda _: None))
+        except AgentFailed as error:
+            found.append(str(error))
+
+    thread = threading.Thread(target=following)
+    thread.start()
+    if condition:
+        until(lambda: api.watched(JOBS, PODS))
+        put_job(api, condition)
+    else:
+        until(lambda: not api.at(api.revision, "jobs"))
+        api.delete(PODS, "ns", "p")  # as the garbage collector does
+    thread.join()
+    return found[0]
+
+
+def test_a_job_that_failed_has_failed_whatever_its_log_says(api: FakeApi, tmp_path: Path) -> None:
+    """A container that was killed after its tests had passed, say."""
+    ended = [{"state": {"terminated": {"exitCode": 137, "reason": "Error"}}}]
+    result = follow(api, agent(api, tmp_path), "Failed", containerStatuses=ended)
+    assert isinstance(result, AgentResult)
+    assert (result.status, result.verdict) == (PASS, FAIL)
+    assert result.why == "Job failed: Container killed (exit code 137): Error"
+
+
+def test_a_job_that_is_overdue_is_deleted(api: FakeApi, tmp_path: Path) -> None:
+    """Nothing of it runs on, and what its log says is kept."""
+    result = follow(api, agent(api, tmp_path, replace(CONFIG, timeout=0.3)), "")
+    assert isinstance(result, AgentResult)
+    assert result.verdict == FAIL
+    assert result.why.startswith("[TIMEOUT] job completion timeout")
+    assert api.at(api.revision, "jobs") == {}
+
+
+def test_a_phase_that_has_passed_is_not_run_again(
+    api: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Any other is; a run without results cannot be resumed."""
+    made = agent(api, tmp_path)
+    put_pod(api)
+    KeptResults(made.cluster, "ns", "r1").keep("deployment", made.get_result(), NOW)
+    words = ["agent", "deploy", "--kubeconfig", str(api.kubeconfig(tmp_path)), "--context", "fake", "--namespace", "ns"]
+    words += ["--test-package", "p/deployment", "--snapshot-config-map", "gone", "--recipe-config-map", "rec"]
+    assert run([*words, "--resume", "r1"]) is Exit.OK
+    assert "phase deployment passed in run r1 and was not run again" in capsys.readouterr().out
+    assert run([*words, "--resume", "r1", "--phase", "conformance"]) is Exit.SETTINGS
+    assert 'snapshot ConfigMap "gone" not found' in capsys.readouterr().err
+    assert run([*words, "--resume", "r2"]) is Exit.SETTINGS
+    assert "run r2 cannot be resumed" in capsys.readouterr().err
+    wrong = (["--resume", "r1", "--no-wait"], ["--run-id", "A b"], ["--timeout", "-1"], ["--expected-tests", "-1"])
+    for more in wrong:
+        assert run([*words, *more]) is Exit.USAGE
 
 
 @pytest.mark.parametrize("status", [0, 1, 7])

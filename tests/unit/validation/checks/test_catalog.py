@@ -157,3 +157,28 @@ def test_the_tables_have_rows() -> None:
     """None of the parametrized tests above passes because its table is empty."""
     tables = [("catalog-errors.yaml", "cases"), ("image-cases.yaml", "resolve"), ("image-cases.yaml", "policy")]
     assert [len(cases(*table)) for table in tables] == [10, 15, 9]
+
+
+@pytest.mark.parametrize(
+    ("image", "fits"),
+    [
+        ("a/b:c", True),
+        ("localhost:5000/a/b", True),
+        ("GHCR.io/a/b_c:v1.2.3-rc.1", True),
+        (f"a/b@sha256:{'0' * 64}", True),
+        ("x y", False),
+        ("a/B:c", False),
+        ("https://a/b", False),
+        ("a/b:", False),
+        ("a/b@sha256:1", False),
+    ],
+)
+def test_an_image_is_a_reference(image: str, fits: bool) -> None:
+    """A kubelet would refuse it, at the end of a check's time."""
+    entry = {"name": "a", "phase": "deployment", "image": image}
+    document = Document.parse(yaml.safe_dump({"validators": [entry]}), "catalog.yaml")
+    if fits:
+        assert Catalog.of(document).entries["a"].image == image
+    else:
+        with pytest.raises(DataError, match="is not an image reference"):
+            Catalog.of(document)

@@ -12,15 +12,16 @@ from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.errors import DataError
 from harness.formats.documents import Document
-from harness.objects import CONFIGMAPS, JOBS, NODES, PODS
+from harness.objects import CONFIGMAPS, FAILED_CREATES, JOBS, NODES, PODS, Kind, Objects, key_of
 from harness.progress import Silent
 from harness.validation.checks.access import Account
 from harness.validation.checks.catalog import Affinity, Entry
 from harness.validation.checks.contract import Inputs
 from harness.validation.checks.images import Images
-from harness.validation.checks.job import JobExecutor
+from harness.validation.checks.job import JobEnded, JobExecutor, kept_from_running
 from harness.validation.declared import Declared
 from harness.validation.results import Status
+from harness.verdict import Passed, Waiting
 from tests.fakes.api import FakeApi, Fault
 from tests.fakes.clock import until
 from tests.fakes.validation import snapshot
@@ -101,8 +102,25 @@ def test_a_job_has_one_container_by_the_contract(api: FakeApi, tmp_path: Path) -
 def test_a_token_of_the_caller_is_for_one_check_alone(api: FakeApi, tmp_path: Path, name: str, given: bool) -> None:
     """HF_TOKEN goes to inference-perf and to no other."""
     job = executor(api, tmp_path, REAL).document(Entry(name, "performance", "a/b:c"), "x")
-    names = {each["name"] for each in job["spec"]["template"]["spec"]["containers"][0]["env"]}
-    assert ("HF_TOKEN" in names) is given
+    variables = {each["name"]: each for each in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert ("HF_TOKEN" in variables) is given
+    if given:
+        reference = {"name": "aicr-caller-run-1", "key": "HF_TOKEN", "optional": True}
+        assert variables["HF_TOKEN"] == {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": reference}}
+
+
+def test_a_token_of_the_caller_is_in_a_secret_that_goes(api: FakeApi, tmp_path: Path) -> None:
+    """And in no Job, which more people may read."""
+    jobs = executor(api, tmp_path, REAL)
+    api.fault(Fault("status", verb="POST", plural="jobs", status=403))
+    jobs.carry_out(Entry("inference-perf", "performance", "a/b:c"))
+    assert api.at(api.revision, "secrets")["aicr-validation", "aicr-caller-run-1"]["stringData"] == {
+        "HF_TOKEN": "secret"
+    }
+    [job] = [body for verb, path, _, body in api.bodies if verb == "POST" and path.endswith("/jobs")]
+    assert "'secret'" not in str(job)
+    jobs.remove(Deadline.after(30))
+    assert api.at(api.revision, "secrets") == {}
 
 
 def test_a_job_never_goes_to_a_simulated_node(api: FakeApi, tmp_path: Path) -> None:
@@ -117,6 +135,15 @@ def test_a_job_never_goes_to_a_simulated_node(api: FakeApi, tmp_path: Path) -> N
     ]
     [preferred] = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
     assert preferred["preference"]["matchExpressions"][0]["key"] == "nvidia.com/gpu.present"
+
+
+def test_on_a_kind_cluster_of_the_harness_a_job_names_the_real_node(api: FakeApi, tmp_path: Path) -> None:
+    """Its API server would send it to the simulated ones otherwise; where other nodes are real too, any of them do."""
+    ours = {"metadata": {"name": "ours", "labels": {"kwok-harness.io/node": "infrastructure"}}}
+    pod = executor(api, tmp_path, ours, LABELLED).document(ENTRY, "x")["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"kwok-harness.io/node": "infrastructure"}
+    pod = executor(api, tmp_path, ours, REAL, LABELLED).document(ENTRY, "x")["spec"]["template"]["spec"]
+    assert "nodeSelector" not in pod
 
 
 @pytest.mark.parametrize("required", [True, False])
@@ -204,3 +231,37 @@ def test_a_document_that_no_configmap_holds_is_refused_before_anything_is_made(a
     with pytest.raises(DataError, match="more than the 1,048,576 bytes that a ConfigMap can contain"):
         jobs.require_fits()
     assert api.bodies == []
+
+
+def test_a_job_whose_pod_is_refused_says_why_before_its_deadline() -> None:
+    """By the event of its controller, such as a quota's; once there is a pod, the pod counts."""
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "ns"}}
+    event = {
+        "metadata": {"name": "e", "namespace": "ns"},
+        "involvedObject": {"kind": "Job", "name": "j"},
+        "message": "exceeded quota: none",
+    }
+    other = {**event, "metadata": {"name": "f", "namespace": "ns"}, "involvedObject": {"kind": "Job", "name": "k"}}
+    pod = {"metadata": {"name": "p", "namespace": "ns", "labels": {"batch.kubernetes.io/job-name": "j"}}}
+    cases: list[tuple[list[Any], list[Any], str]] = [
+        ([event, other], [], "exceeded quota: none"),
+        ([other], [], ""),
+        ([event], [pod], ""),
+    ]
+    for events, pods, doomed in cases:
+        lists: dict[Kind, list[dict[str, Any]]] = {JOBS: [job], PODS: pods, FAILED_CREATES: events}
+        found = JobEnded("ns", "j")(Objects({kind: {key_of(each): each for each in lists[kind]} for kind in lists}))
+        assert isinstance(found, Waiting)
+        assert found.doomed == doomed
+
+
+def test_what_kept_a_pod_from_running_is_told_at_the_deadline_too() -> None:
+    """The pod is gone by then, and that its time was up is not the cause; one that ran in between was not kept."""
+    pod = {"metadata": {"name": "p"}}
+    unpulled = Waiting("x", doomed="ErrImagePull: no such tag")
+    kept = kept_from_running("", unpulled, [pod])
+    assert kept == "ErrImagePull: no such tag"
+    for verdict, pods in ((Waiting("runs, 0 pods"), []), (Waiting("runs, 1 pods"), [pod]), (Passed("has ended"), [])):
+        assert kept_from_running(kept, verdict, pods) == kept
+    ran = {**pod, "status": {"containerStatuses": [{"containerID": "c"}]}}
+    assert kept_from_running(kept, Waiting("runs, 1 pods"), [ran]) == ""

@@ -9,6 +9,7 @@ from harness.validation.checks.pods import doomed, ended_of
 
 JOB = {"metadata": {"name": "aicr-a-1"}}
 OVERDUE = {**JOB, "status": {"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]}}
+ENDING = {**JOB, "status": {"conditions": [{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}]}}
 TIMES = {"startedAt": "2026-06-20T08:15:00Z", "finishedAt": "2026-06-20T08:15:07Z"}
 
 
@@ -48,8 +49,9 @@ def terminated(code: int, **more: Any) -> dict[str, Any]:
         (None, [], -1, "the Job was deleted"),
         (OVERDUE, [], 1, "timeout: validator did not complete within 5m0s"),
         (OVERDUE, [pod({"running": {}})], 1, "timeout: validator did not complete within 5m0s"),
-        (OVERDUE, [pod(terminated(143))], 143, "timeout: validator did not complete within 5m0s"),
+        (OVERDUE, [pod(terminated(143))], 1, "timeout: validator did not complete within 5m0s"),
         (OVERDUE, [pod(terminated(1, message="seen"))], 1, "seen"),
+        (ENDING, [pod({"running": {}})], 1, "timeout: validator did not complete within 5m0s"),
     ],
 )
 def test_how_a_pod_ended(job: Object | None, pods: list[Object], code: int, message: str) -> None:

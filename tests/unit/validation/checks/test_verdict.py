@@ -57,3 +57,10 @@ def test_lines_of_data_become_extra_and_are_no_evidence() -> None:
 def test_lines_for_people_are_found() -> None:
     """Those that begin with RESULT."""
     assert said("a\nRESULT: 300 GB/s\n RESULT: no\n") == ["300 GB/s"]
+
+
+def test_a_failure_without_a_message_has_the_end_of_the_output() -> None:
+    """A program that crashed says why there."""
+    found = result_of(Entry("a", "deployment", "a/b:c"), Ended(1, "", output="Traceback:\n  x\nSyntaxError: bad\n"))
+    assert found.message == "failed without a message; the last line of its output: SyntaxError: bad"
+    assert result_of(Entry("a", "deployment", "a/b:c"), Ended(1, "")).message == "failed without a message"

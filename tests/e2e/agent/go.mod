@@ -1,0 +1,3 @@
+module kwok-harness.test/agent
+
+go 1.23
