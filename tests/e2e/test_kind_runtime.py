@@ -38,7 +38,7 @@ from harness.settings import ROOT, Settings, load
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait
 from kwok.engine.client import Engine
-from kwok.kind import config
+from kwok.kind import config, gpus
 from kwok.kind.runtime import KindRuntime
 from kwok.nodes import NodePlan, node_objects
 from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS
@@ -252,6 +252,35 @@ def test_a_namespace_may_have_its_pods_on_the_real_node(
     assert b"kwok version" in said, "the program has really run"
     for namespace in ("real", "simulated"):
         cluster.delete(NAMESPACES, "", namespace)
+
+
+def test_gpus_of_the_real_node_are_a_number_that_the_kubelet_keeps(
+    cluster: Cluster, node: str, kind_settings: Settings
+) -> None:
+    """A pod that asks for all of them runs, the next one waits, and later status updates leave the number alone."""
+    profile = select(ROOT / "kwok" / "profiles", "eks", "h100").accelerated
+    gpu = profile.spec.gpu
+    assert gpu is not None
+    gpus.advertise(cluster, node, gpu.model_copy(update={"count": 2}), Deadline.after(30))
+    key, value = REAL_NODE_NAMESPACE
+    metadata = {"name": "scoring", "labels": {key: value}}
+    cluster.create(NAMESPACES, {"metadata": metadata, "apiVersion": "v1", "kind": "Namespace"})
+    limits = {"resources": {"limits": {"nvidia.com/gpu": "2"}}}
+    container = {"name": "main", "image": kind_settings.images["kwok"], "args": ["--server-address=127.0.0.1:1"]}
+    for name in ("first", "second"):
+        pod = named(PODS, name, spec={"containers": [{**container, **limits}]})
+        cluster.create(PODS, {**pod, "metadata": {"name": name, "namespace": "scoring"}})
+
+    def one_is_bound(objects: Objects) -> Verdict:
+        bound = [pod["spec"].get("nodeName") for pod in objects.all(PODS) if pod["metadata"]["namespace"] == "scoring"]
+        return Passed("one") if sorted(map(str, bound)) == sorted(["None", node]) else Waiting(str(bound))
+
+    wait(cluster, [PODS], one_is_bound, Deadline.after(30))
+    time.sleep(25)  # in which the kubelet has looked twice
+    found = cluster.get(NODES, "", node)
+    assert found is not None
+    assert found["status"]["allocatable"]["nvidia.com/gpu"] == found["status"]["capacity"]["nvidia.com/gpu"] == "2"
+    cluster.delete(NAMESPACES, "", "scoring")
 
 
 def test_a_claim_is_bound_for_its_pod(cluster: Cluster) -> None:
