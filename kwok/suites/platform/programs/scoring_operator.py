@@ -37,7 +37,7 @@ JOB_LABEL = f"{GROUP}/job"
 HEALTH_URL = f"{GROUP}/healthz-url"
 TRAINER = "http://trainer-{name}.{namespace}.svc.cluster.local:9091"
 GPUS = {"cuda": "nvidia.com/gpu", "hip": "amd.com/gpu", "sycl": "gpu.intel.com/i915"}
-WORKER = "/opt/platform/scoring_worker.py"
+WORKER = "/opt/platform/programs/scoring_worker.py"
 TIMEOUT = 5.0  # seconds, of one request to a node or a trainer
 AGAIN = 5.0  # seconds until a Pod that could not be made is tried again
 
