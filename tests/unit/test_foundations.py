@@ -32,6 +32,8 @@ def test_only_main_exits() -> None:
     programs = {"harness/__main__.py", "harness/validators/__main__.py", "harness/processes/limits.py"}
     offenders = set()
     for file in (file for folder in ("harness", "kwok", "lanes") for file in (ROOT / folder).rglob("*.py")):
+        if (ROOT / "kwok" / "suites") in file.parents:  # what suites put under test is no part of the harness
+            continue
         for node in ast.walk(ast.parse(file.read_text())):
             name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if name in {"sys.exit", "os._exit", "exit", "quit", "SystemExit"}:
