@@ -254,8 +254,9 @@ def _not_made(states: Sequence[ImageState], engine: Engine) -> ImageMissing:
     lines = [each.reference for each in states]
     return ImageMissing(
         f"{engine.name} does not have these images, and no registry has them\n  " + "\n  ".join(lines),
-        do="make them (`make suite-images`, as root), or load them from a machine that has them: there\n"
-        "  `kwok-harness images save FILE --suite DIR`, here `images load FILE`; or use RUNTIME=host, which needs none",
+        do="build them in a checkout of the harness (target suite-images), or load them from a machine that has them:\n"
+        "  `kwok-harness images save FILE --suite DIR` there, `images load FILE` here;\n"
+        "  or use RUNTIME=host, which needs none",
     )
 
 

@@ -136,7 +136,7 @@ def test_a_missing_image_of_a_suite_has_code_10(suite: Path, capsys: pytest.Capt
     assert run(["images", "pull", "--suite", str(suite)]) is Exit.SETTINGS
     said = capsys.readouterr().err
     assert "kwok-harness.invalid/platform:1" in said
-    assert "make suite-images" in said
+    assert "target suite-images" in said
 
 
 @pytest.mark.usefixtures("fake")

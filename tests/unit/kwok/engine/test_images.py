@@ -393,7 +393,7 @@ def test_an_image_that_no_registry_has_is_not_asked_for(fake: FakeEngine) -> Non
         images(fake, {"registry": REGISTRY, OWN: OWN}).ensure_named(["registry", OWN])
     assert OWN in told.value.what
     assert "registry:3" not in told.value.what
-    assert "make suite-images" in str(told.value.do)
+    assert "target suite-images" in str(told.value.do)
     assert fake.pulled == []
 
 
