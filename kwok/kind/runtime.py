@@ -204,6 +204,7 @@ class KindRuntime:
         return {
             "webhooks": settings.webhooks,
             "schedulers": settings.schedulers,
+            "pods": settings.pods,
             **{f"ports.{name}": str(port) for name, port in settings.ports.model_dump().items()},
             **{f"images.{name}": settings.images[name] for name in ("node", "kwok")},
             **({"kind": pin.version} if pin else {}),

@@ -27,11 +27,11 @@ from tests.fakes.clock import until
 
 Make = Callable[[Sequence[Process]], Processes]
 TELLING = """
-import json, os, signal, sys, time
+import json, os, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: (print("told to end"), sys.exit(0)))
 print(json.dumps({"words": sys.argv[1:], "environment": dict(os.environ), "here": os.getcwd()}))
 while True:
-    time.sleep(60)
+    signal.pause()
 """
 LISTENING = """
 import http.server, sys
