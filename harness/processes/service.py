@@ -50,7 +50,8 @@ class Service:
 
     `called` is the name by which it is started, for a program that is several by its name. It finds `commands` (name:
     program) on its PATH before those of the system, and `files` (name: text) in its directory, which is its home and
-    where it runs.
+    where it runs. A program that finds its own files beside it, as a Python of a virtual environment does, is started
+    `in_place`.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Service:
     environment: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str, Path] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    in_place: bool = False
 
     @property
     def called_as(self) -> str:
@@ -89,7 +91,7 @@ class ServiceDied(ServiceFailed):
 
     @property
     def port_taken(self) -> bool:
-        return "address already in use" in self.last_lines
+        return "address already in use" in self.last_lines.lower()  # Go and Python spell it differently
 
 
 class ServiceNotReady(ServiceFailed):

@@ -31,7 +31,7 @@ from kwok.clusters import Clusters, file_errors
 from kwok.engine.client import Container, Engine, EngineMissing
 from kwok.engine.images import Images
 from kwok.furnishing import furnish
-from kwok.kind import config, preflight
+from kwok.kind import config, fence, preflight
 from kwok.kind import node as kind_node
 from kwok.kind.boot import furnish_cluster
 from kwok.kind.config import node_container
@@ -187,6 +187,7 @@ class KindRuntime:
             return None
         require_ours(cluster, running)
         kind_node.refuse_traffic(engine, container.id)
+        fence.fence(cluster)  # as it is now, if an older harness made the cluster
         furnish(cluster, self._settings, running.directory)
         return running
 

@@ -116,6 +116,16 @@ def load(directory: Path, options: Options, problems: Problems) -> Suite:
     return replace(suite, tests=tests)
 
 
+def single(folder: Path, problems: Problems) -> Suite:
+    """The one test whose steps are in a folder, without any suite file. What is wrong becomes problems."""
+    reading = Reading(problems, "")
+    suite = _suite(_Settings(folder), reading)
+    if not any(map(_belongs_to_step, folder.iterdir())):
+        problems.error("no step: no name in it begins with a number", str(folder))
+        return suite
+    return replace(suite, tests=(_test(folder, reading),))
+
+
 def _settings(directory: Path, options: Options, problems: Problems) -> _Settings:
     file = options.config or directory / FILE
     if not options.config and not file.exists():
@@ -249,16 +259,20 @@ def _tests(directory: Path, reading: Reading) -> Iterator[Test]:
                 what = "no step: no name in it begins with a number; kuttl runs it as a test that passes"
                 reading.problems.warning(what, str(folder), "it is left out")
             continue
-        own = replace(reading, namespace=reading.namespace or _namespace())
-        yield Test(
-            name=folder.name,
-            folder=folder,
-            place=Place(folder),
-            language=Language.KUTTL,
-            steps=steps_of(folder, own),
-            metadata={"name": folder.name},
-            namespace=own.namespace,
-        )
+        yield _test(folder, reading)
+
+
+def _test(folder: Path, reading: Reading) -> Test:
+    own = replace(reading, namespace=reading.namespace or _namespace())
+    return Test(
+        name=folder.name,
+        folder=folder,
+        place=Place(folder),
+        language=Language.KUTTL,
+        steps=steps_of(folder, own),
+        metadata={"name": folder.name},
+        namespace=own.namespace,
+    )
 
 
 def _belongs_to_step(path: Path) -> bool:
