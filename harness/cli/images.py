@@ -7,11 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 import click
-import yaml
 
 from harness.cli.context import Context, as_json
-from harness.errors import DataError, SettingsError, UsageError
-from harness.excerpts import first_line
+from harness.endtoend import reading
+from harness.endtoend.model import EndToEndSuite
+from harness.errors import DataError, SettingsError
 from harness.suites import images as suite_images
 from kwok.engine.client import Engine
 from kwok.engine.images import Images, ImageState
@@ -88,7 +88,8 @@ def references_of(context: Context, suites: Iterable[Path]) -> dict[str, str]:
     ours = set(same_names(tuple(context.settings.images.values())))
     found: dict[str, str] = {}
     for folder in suites:
-        for each in suite_images.needed(folder, _real(folder)):
+        suite, _ = reading.load(folder)
+        for each in suite_images.needed(folder, suite.cluster.real):
             try:
                 full = Reference.parse(each.reference).pulled
             except ValueError as error:
@@ -98,29 +99,17 @@ def references_of(context: Context, suites: Iterable[Path]) -> dict[str, str]:
     return found
 
 
-def have_images_of(context: Context, folder: Path) -> tuple[str, ...]:
-    """Have in the engine what the suite in `folder` needs on the real node; the references, as its pods say them.
+def have_images_of(context: Context, suite: EndToEndSuite) -> tuple[str, ...]:
+    """Have in the engine what a suite needs on the real node; the references, as its pods say them.
 
     Raises ImageMissing, or DataError for what could never be taken from the node: before there is a cluster.
     """
-    references = {each.reference: each.reference for each in suite_images.needed(folder, _real(folder))}
+    references = {each.reference: each.reference for each in suite_images.needed(suite.folder, suite.cluster.real)}
     try:
         images_of(context, further=references).ensure_named(tuple(references))
     except SettingsError as error:
-        raise DataError(error.what, where=str(folder), do=error.do) from error
+        raise DataError(error.what, where=str(suite.folder), do=error.do) from error
     return tuple(references)
-
-
-def _real(folder: Path) -> tuple[str, ...]:
-    """The namespaces of a suite whose pods run on the real node, as its file says."""
-    file = folder / "suite.yaml"
-    if not file.is_file():
-        raise UsageError(f"{folder} has no suite.yaml", where="--suite", do="name the folder of an end-to-end suite")
-    try:
-        cluster = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("cluster") or {}
-        return tuple(map(str, cluster.get("real") or ()))
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError) as error:
-        raise DataError(f"cannot be read: {first_line(error)}", where=str(file)) from error
 
 
 def images_of(

@@ -186,7 +186,7 @@ class _Running:
             context.settle_runtime(console)
             marks = Marks(context.platform.state)
             sweep_abandoned(context.runtime, marks, journal)
-            images = have_images_of(context, suite_.folder) if self.plan.runtime == KIND else ()
+            images = have_images_of(context, suite_) if self.plan.runtime == KIND else ()
             tools.prepare(tuple(dict.fromkeys((*context.platform.tools(()), *self._tools()))))
             stay = Stay(
                 context.runtime,

