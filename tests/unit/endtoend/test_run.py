@@ -70,7 +70,9 @@ class Cast:
         fixtures = self.folder / "fixtures"
         fixtures.mkdir(exist_ok=True)
         acting = Acting(suite.processes, None, cast(Retries, None))
-        means = Means(client, acting, None, lambda: cast(Helm, None), lambda names: None, fixtures, cancelled)
+        means = Means(
+            client, acting, None, lambda: cast(Helm, None), lambda names: None, fixtures, cancelled, self.folder
+        )
         stage = Stage(
             client,
             RunOptions(scripts=True, simulated=True, controllers=("",)),
@@ -245,7 +247,7 @@ def interrupted(stage: Cast, *places: str) -> Callable[..., RunRecord]:
         found: list[RunRecord] = []
         thread = threading.Thread(target=lambda: found.append(run_.run()))
         thread.start()
-        while not stage.api.seen("WATCH", "configmaps"):
+        while not stage.api.seen("WATCH", "configmaps") and thread.is_alive():
             thread.join(0.01)
         run_.interrupt()
         thread.join(20)
@@ -343,7 +345,8 @@ def test_a_pod_that_moved_on_a_simulated_node_is_red(stage: Cast) -> None:
     stage.api.put(PODS, {**pod, "status": {"phase": "Succeeded"}})
     record = stage.run(a=GOOD)
     assert statuses(record) == {"a": Status.FAILED}
-    assert "Pod default/p is Succeeded: nothing runs on simulated nodes" in record.tests[0].steps[0].message
+    [made] = [step for step in record.tests[0].steps if step.name == "make"]
+    assert "Pod default/p is Succeeded: nothing runs on simulated nodes" in made.message
 
 
 def test_artifacts_are_kept_by_step(stage: Cast) -> None:
