@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -21,7 +22,7 @@ from harness.helm.client import Helm
 from harness.names import KWOK_NODE_ANNOTATION
 from harness.objects import NODES, PODS
 from harness.progress import Silent
-from harness.reports.suites import telling
+from harness.reports.suites import Format, telling, text
 from harness.settings import Retries
 from harness.suites.model import Own
 from harness.suites.record import RunRecord, Status
@@ -176,6 +177,18 @@ def test_only_skips_are_red(stage: Cast) -> None:
     assert not telling.green(record)
 
 
+def test_a_skipped_case_keeps_its_steps_in_junit(stage: Cast) -> None:
+    """A testcase for each step: what passed did, and what is skipped says why."""
+    record = stage.run(SKIPPED, a=GOOD + RUNS)
+    root = ET.fromstring(text(record, Format.JUNIT_STEP))  # noqa: S314 - our own text
+    [suite] = [each for each in root.iter("testsuite") if each.get("name") == "a"]
+    cases = {each.get("name"): each for each in suite.findall("testcase")}
+    assert cases["make"].find("skipped") is None
+    skipped = cases["runs"].find("skipped")
+    assert skipped is not None
+    assert "needs-execution: nothing runs" in str(skipped.get("message"))
+
+
 def test_a_declared_skip_beside_a_passed_case_is_green(stage: Cast) -> None:
     """What is skipped is told, what passed counts."""
     record = stage.run(SKIPPED.rstrip("]\n") + ", {name: b, path: cases/b}]\n", a=GOOD + RUNS, b=GOOD)
@@ -193,6 +206,7 @@ def test_an_undeclared_skip_is_red(stage: Cast) -> None:
     """Though everything else passes; and it does not wait for its timeout."""
     record = stage.run(a=GOOD + RUNS, b=GOOD)
     assert statuses(record) == {"a": Status.FAILED, "b": Status.PASSED}
+    assert "no skip is declared for it on the runtime host" in message(record, "a")
     assert not telling.green(record)
     assert stage.api.seen("WATCH", "pods") == 0
 
