@@ -273,6 +273,9 @@ class SuiteRun:
             status = Status.SKIPPED
             why = "; ".join(f"{step.name}: needs-{step.why}: {step.reason}" for step in left_out)
             messages.append(f"{passed} of {len(plan.steps)} steps were judged and passed; skipped: {why}")
+        if status.red and self._stage.processes is not None and (vain := self._stage.processes.undeclared()):
+            asked = ", ".join(f"{name} ({count} times)" for name, count in vain.items())
+            messages.append(f"processes asked for Services that no process is declared for: {asked}")
         judged = replace(record, status=status, steps=tuple(steps))
         return self._named(plan, judged, "\n".join(messages))
 

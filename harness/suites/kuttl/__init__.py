@@ -19,17 +19,17 @@ __all__ = ["FILE", "Options", "check", "is_kuttl", "load", "single"]
 
 
 def load(directory: Path, options: Options | None = None, warn: Callable[[Problem], None] | None = None) -> Suite:
-    """The suite in `directory`; `warn` hears what does not keep it from being run.
+    """The suite in `directory`; `warn` hears what does not keep it from being run, also where something else does.
 
     Raises SuiteInvalid with everything that is wrong.
     """
     found, problems = _load(directory, options or Options())
-    problems.require()
-    if found is None:
-        raise ValueError("a suite that is not there is a problem")
     if warn is not None:
         for problem in problems.warnings:
             warn(problem)
+    problems.require()
+    if found is None:
+        raise ValueError("a suite that is not there is a problem")
     return found
 
 

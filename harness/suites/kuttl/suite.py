@@ -155,6 +155,9 @@ def _suite(settings: _Settings, reading: Reading) -> Suite:
     setup: list[Operation] = []
     with problems.caught():
         setup = [*_setup(settings, block), *_commands(block, reading)]
+    report: ReportWanted | None = None
+    with problems.caught():
+        report = _report(settings, block)
     parallel = block.integer("parallel") or PARALLEL
     suppress = fields.listed(block, "suppress")
     for unknown in set(suppress) - {"events"}:
@@ -169,7 +172,7 @@ def _suite(settings: _Settings, reading: Reading) -> Suite:
         namespace=reading.namespace,
         skip_delete=block.flag("skipDelete"),
         suppress=suppress,
-        report=_report(settings, block),
+        report=report,
     )
 
 
@@ -242,7 +245,10 @@ def _test_folders(settings: _Settings, directory: Path, problems: Problems) -> l
             problems.error("tests at an address are not fetched", where, "fetch and unpack them, and name the folder")
         elif not path.is_dir():
             problems.error(f"{path} is not a folder", where)
-    return [path for path in written if path.is_dir()] or ([] if written else [directory])
+    found = [path for path in written if path.is_dir()]
+    if not found and any(_numbered(directory)):
+        return [directory]  # also where testDirs leads nowhere: then what is wrong in these tests is told with it
+    return found or ([] if written else [directory])
 
 
 def _tests(directory: Path, reading: Reading) -> Iterator[Test]:
