@@ -13,8 +13,11 @@ import click
 
 from harness.cells.cell import new_run_id
 from harness.cli.context import Context, as_json
+from harness.cli.images import have_images_of
 from harness.cli.suite_results import show, verdict, write_reports
 from harness.cli.test import PASSED_ON
+from harness.cluster.api import Cluster
+from harness.deadline import Deadline
 from harness.endtoend import reading
 from harness.endtoend.acting import Acting
 from harness.endtoend.model import HOST, KIND, RUNTIMES, ChartInstalled, EndToEndSuite, Pods
@@ -44,6 +47,9 @@ from harness.results.journal import Journal
 from harness.suites.record import RunRecord
 from harness.suites.running.clients import Client
 from harness.suites.running.options import RunOptions
+from kwok.engine.client import Engine, EngineMissing
+from kwok.kind import gpus
+from kwok.kind.config import node_container
 
 REPORTS = [each.value for each in Format]
 DEFAULT_REPORTS = (Format.JUNIT_STEP, Format.CTRF, Format.HTML, Format.SUMMARY)
@@ -83,7 +89,7 @@ def plan_(
     for warning in warnings:
         context.console.note(f"warning: {warning}")
     plans = [
-        plan(found, each, pattern=pattern, begin=begin, gpu=_gpu(found, gpu, each))
+        plan(found, each, pattern=pattern, begin=begin, gpu=_gpu(found, gpu, each).kind)
         for each in RUNTIMES
         if runtime in (None, each)
     ]
@@ -125,12 +131,11 @@ def run(
     for warning in warnings:
         context.console.note(f"warning: {warning}")
     _settle(context, found, runtime)
-    planned = plan(
-        found, context.choice.runtime, pattern=pattern, begin=begin, gpu=_gpu(found, gpu, context.choice.runtime)
-    )
+    gpus_ = _gpu(found, gpu, context.choice.runtime)
+    planned = plan(found, context.choice.runtime, pattern=pattern, begin=begin, gpu=gpus_.kind)
     run_id = new_run_id()
     artifacts = EvidenceDirectory(context.settings.artifacts, "suite", found.name, run_id)
-    record, code = _Running(context, planned, artifacts, run_id, keep=keep).carry_out()
+    record, code = _Running(context, planned, gpus_, artifacts, run_id, keep=keep).carry_out()
     for note in record.notes:
         context.console.note(note)
     show(context, record)
@@ -144,14 +149,17 @@ def run(
     return code
 
 
-def _gpu(found: EndToEndSuite, said: str | None, runtime: str) -> str:
-    """simulated or real. Raises UsageError for real GPUs where there are no real nodes."""
-    wanted = said or found.cluster.gpu
-    if wanted == "real" and runtime == HOST:
-        if said is None:
-            return "simulated"
-        raise UsageError("there is no real node on the host runtime", where="--gpu real", do="add --runtime kind")
-    return "simulated" if wanted == "auto" else wanted
+def _gpu(found: EndToEndSuite, said: str | None, runtime: str) -> gpus.Choice:
+    """Which GPUs there are. Raises UsageError for real ones where there are no real nodes."""
+    wanted: Any = said or found.cluster.gpu
+    if runtime == HOST:
+        if said == "real":
+            raise UsageError("there is no real node on the host runtime", where="--gpu real", do="add --runtime kind")
+        return gpus.Choice("simulated", "nothing runs on the nodes of the host runtime")
+    try:
+        return gpus.choose(wanted, Engine.connect().runtimes)
+    except EngineMissing:
+        return gpus.choose(wanted, ())  # a plan for another machine; a run says it when it begins
 
 
 def _settle(context: Context, found: EndToEndSuite, runtime: str | None) -> None:
@@ -160,12 +168,16 @@ def _settle(context: Context, found: EndToEndSuite, runtime: str | None) -> None
     context.override("runtime", runtime or (wanted.runtime if wanted.runtime != "auto" else None))
     for key, value in (("system", wanted.system), ("accelerated", wanted.accelerated)):
         context.override(f"nodes.{key}", None if value is None else str(value))
+    context.override("pods", str(wanted.pods))
+    if any(process.webhooks is not None for process in found.processes):
+        context.override("webhooks", "refuse")  # they are called, and an object that they refuse is refused
 
 
 @dataclass
 class _Running:
     context: Context
     plan: Plan
+    gpus: gpus.Choice
     artifacts: EvidenceDirectory
     run_id: str
     keep: bool
@@ -177,6 +189,7 @@ class _Running:
             context.settle_runtime(console)
             marks = Marks(context.platform.state)
             sweep_abandoned(context.runtime, marks, journal)
+            images = have_images_of(context, suite_) if self.plan.runtime == KIND else ()
             tools.prepare(tuple(dict.fromkeys((*context.platform.tools(()), *self._tools()))))
             stay = Stay(
                 context.runtime,
@@ -194,12 +207,27 @@ class _Running:
                     criteria = Criteria(profile.get("service", ANY), profile.get("accelerator", ANY))
                     running, cluster = stay.begin(context.nodes(criteria))
                 infrastructure = context.platform.infrastructure(running, cluster, tools.path, console)
+                if self.plan.runtime == KIND:
+                    self._furnish_real_node(infrastructure, cluster, criteria, images)
                 with self._recorder(running.name) as recorder:
                     return self._on(Client(cluster), infrastructure, running.kubeconfig, recorder)
             finally:
                 if infrastructure is not None:
                     infrastructure.close()
                 console.note(stay.end(lambda kept: self._helm(kept.kubeconfig), keep=self.keep, hurried=True))
+
+    def _furnish_real_node(
+        self, infrastructure: KindInfrastructure, cluster: Cluster, criteria: Criteria, images: tuple[str, ...]
+    ) -> None:
+        """Its images and its GPUs, before anything of the suite is made."""
+        with coming_up():
+            if images:
+                infrastructure.site.images(images)
+            self.context.console.note(f"GPUs of the real node: {self.gpus.kind or 'none'}, {self.gpus.why}")
+            gpu = self.context.profiles.of(criteria.service, criteria.accelerator).accelerated.spec.gpu
+            if self.gpus.kind == "simulated" and self.plan.suite.cluster.real and gpu is not None:
+                name = node_container(infrastructure.site.running.name)
+                gpus.advertise(cluster, name, gpu, Deadline.after(self.context.settings.deadlines.nodes_ready))
 
     def _tools(self) -> Iterator[str]:
         yield "kubectl"
@@ -214,7 +242,7 @@ class _Running:
                 case Tool(name=name):
                     yield name
                 case ObjectStore():
-                    yield from _object_store_tools()
+                    yield "s3"
 
     def _helm(self, kubeconfig: Path) -> Helm:
         home = self.artifacts.path / ".helm"
@@ -236,6 +264,7 @@ class _Running:
                 lambda names: _images(infrastructure, names),
                 Path(directory),
                 cancelled,
+                _authority(infrastructure),
                 recorder,
             )
             stage = Stage(
@@ -301,12 +330,16 @@ class _Running:
                 recordings.prune(self.context.settings.artifacts)
 
 
-def _object_store_tools() -> tuple[str, ...]:
-    return ()
-
-
 def _logs(infrastructure: Any) -> Mapping[str, Path]:
     return infrastructure.site.services.logs() if isinstance(infrastructure, HostInfrastructure) else {}
+
+
+def _authority(infrastructure: Any) -> Path:
+    """Where the authority of certificates is kept; processes use the same one."""
+    if isinstance(infrastructure, HostInfrastructure):
+        return infrastructure.site.services.directory
+    directory: Path = infrastructure.site.running.directory
+    return directory
 
 
 def _images(infrastructure: Any, names: tuple[str, ...]) -> object:

@@ -184,7 +184,7 @@ def stop(identities: Iterable[Identity], grace: float = 5.0) -> list[Identity]:
     for each_signal, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 2.0)):
         wanted = [identity for identity in wanted if alive(identity)]
         send(wanted, each_signal)
-        send((identity for identity in wanted if _stands_still(identity)), signal.SIGCONT)  # or it would not hear TERM
+        send(wanted, signal.SIGCONT)  # one that stands still would not hear TERM
         deadline = time.monotonic() + seconds
         while any(alive(identity) for identity in wanted) and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -197,10 +197,6 @@ def send(identities: Iterable[Identity], number: signal.Signals) -> None:
         if alive(identity):
             with suppress(ProcessLookupError):
                 os.kill(identity.pid, number)
-
-
-def _stands_still(identity: Identity) -> bool:
-    return _stat(identity.pid)[:1] == ["T"]
 
 
 def _start_ticks(pid: int) -> int:

@@ -101,7 +101,7 @@ def proxy(at: Surroundings) -> Service:
             where = f"processes.{process.name}.names"
             if key in routes:
                 raise DataError(f"another process has the name {name} already", where=where, do="remove one of the two")
-            routes[key] = _port(purpose, at.ports[process.name], where)
+            routes[key] = port_of(purpose, at.ports[process.name], where)
     return Service(
         name=PROXY,
         program=Path(sys.executable),
@@ -189,15 +189,16 @@ def _own_probes(process: Process) -> tuple[declared.Probe, ...]:
         case HttpStub():
             return (declared.Probe(PORT), declared.Probe(CONTROL, "/"))
         case ObjectStore():
-            return (declared.Probe(PORT),)
+            return (declared.Probe(PORT, "/-/ready"),)
     return ()
 
 
 def _probe(probe: declared.Probe, ports: Mapping[str, int], where: str) -> Probe:
-    return Probe(_port(probe.port, ports, f"{where}.probe"), probe.path)
+    return Probe(port_of(probe.port, ports, f"{where}.probe"), probe.path)
 
 
-def _port(purpose: str, ports: Mapping[str, int], where: str) -> int:
+def port_of(purpose: str, ports: Mapping[str, int], where: str) -> int:
+    """The port of that purpose. Raises DataError where there is none."""
     if purpose not in ports:
         raise DataError(f"unknown port {purpose!r}", where=where, do=did_you_mean(purpose, ports))
     return ports[purpose]

@@ -9,14 +9,30 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from harness.endtoend.processes.declared import Process, Registry
+from harness.cluster.api import address
+from harness.endtoend.certificates import issue, trusted
+from harness.endtoend.object_store import ObjectStoreClient
+from harness.endtoend.processes import webhooks
+from harness.endtoend.processes.declared import PORT, ObjectStore, Process, Registry
 from harness.endtoend.processes.kubeconfigs import write_kubeconfig
+from harness.endtoend.processes.names import ServiceName
 from harness.endtoend.processes.order import levels, needed
-from harness.endtoend.processes.service import KUBECONFIG, PROXY, Surroundings, environment, proxy, service
+from harness.endtoend.processes.service import (
+    CERTIFICATES,
+    KUBECONFIG,
+    PROXY,
+    Surroundings,
+    environment,
+    port_of,
+    proxy,
+    service,
+)
 from harness.errors import DataError, did_you_mean
 from harness.installers.installer import Site
 from harness.installers.registry import configuration, host
+from harness.objects import Object
 from harness.processes import daemons
 from harness.processes.service import Service, ServiceDied
 from harness.progress import task
@@ -103,9 +119,29 @@ class Processes:
         self._services.resume(self._service(self._process(name)))
         self.start(name)
 
+    def led(self, obj: Object) -> dict[str, Any]:
+        """An object as it is to be applied: its webhooks at Services of a process lead to the port of that process."""
+        ports = self._webhook_ports()
+        return webhooks.led(obj, ports, trusted(self._services.directory)) if ports else dict(obj)
+
+    def lead_webhooks(self) -> None:
+        """Lead also those that others have applied, as a chart does. Raises ClusterError."""
+        cluster = self._site.cluster
+        for kind in webhooks.KINDS if self._webhook_ports() else ():
+            for obj in cluster.list(kind).items:
+                if (wanted := self.led(obj)) != obj:
+                    cluster.request("PUT", address(kind, "", obj["metadata"]["name"]), body=wanted)
+
     def ports(self, name: str) -> Mapping[str, int]:
         """The ports of a process by purpose."""
         return self._ports()[self._process(name).name]
+
+    def store(self, name: str) -> ObjectStoreClient:
+        """How the suite itself asks a stand-in for S3. Raises DataError for a process that is none."""
+        run = self._process(name).run
+        if not isinstance(run, ObjectStore):
+            raise DataError("is no stand-in for S3", where=f"processes.{name}", do="name a process with standIn: s3")
+        return ObjectStoreClient(self.ports(name)[PORT], run.access_key, run.secret_key, run.region)
 
     def environment(self, name: str) -> Mapping[str, str]:
         """What a process finds in its environment beside what it declares: the proxy, and its kubeconfig."""
@@ -135,13 +171,36 @@ class Processes:
             for process in starting:
                 if isinstance(process.run, Registry):
                     host.install(self._site)
-                elif process.account is not None:
-                    home = self._services.home(process.name)
-                    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    write_kubeconfig(self._site.cluster, process.account, home / KUBECONFIG)
+                else:
+                    self._furnish(process)
             services = [service(each, at) for each in starting if not isinstance(each.run, Registry)]
             self._started |= {each.name for each in starting}  # also one that is not ready in the end: it is to go
             self._ready(services, max((each.within for each in starting), default=0.0))
+            for each in starting:
+                if isinstance(each.run, ObjectStore):
+                    self._make_buckets(each.name, each.run)
+
+    def _furnish(self, process: Process) -> None:
+        """Write what a process finds in its home beside its own files: credentials, new ones with each start."""
+        home = self._services.home(process.name)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if process.account is not None:
+            write_kubeconfig(self._site.cluster, process.account, home / KUBECONFIG)
+        if process.webhooks is not None:
+            names = [str(name).partition(":")[0] for name in process.webhooks.services]
+            issue(self._services.directory, names).write(home / CERTIFICATES)
+
+    def _webhook_ports(self) -> dict[ServiceName, int]:
+        found: dict[ServiceName, int] = {}
+        for process in self._declared:
+            if process.webhooks is not None:
+                port = port_of(process.webhooks.port, self.ports(process.name), f"processes.{process.name}.webhooks")
+                found |= dict.fromkeys(process.webhooks.services, port)
+        return found
+
+    def _make_buckets(self, name: str, run: ObjectStore) -> None:
+        for bucket in run.buckets:
+            self.store(name).make(bucket)
 
     def _ready(self, services: Sequence[Service], within: float) -> None:
         if services:

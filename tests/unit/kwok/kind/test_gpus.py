@@ -1,4 +1,4 @@
-"""GPUs of the real node: which ones, and how simulated ones come about. A real kubelet keeps them: test_kind_runtime.py."""
+"""GPUs of the real node: which ones, and how simulated ones come about. On a real kubelet: test_kind_runtime.py."""
 
 import time
 from collections.abc import Mapping
