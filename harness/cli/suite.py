@@ -168,6 +168,9 @@ def _settle(context: Context, found: EndToEndSuite, runtime: str | None) -> None
     context.override("runtime", runtime or (wanted.runtime if wanted.runtime != "auto" else None))
     for key, value in (("system", wanted.system), ("accelerated", wanted.accelerated)):
         context.override(f"nodes.{key}", None if value is None else str(value))
+    context.override("pods", str(wanted.pods))
+    if any(process.webhooks is not None for process in found.processes):
+        context.override("webhooks", "refuse")  # they are called, and an object that they refuse is refused
 
 
 @dataclass
@@ -239,7 +242,7 @@ class _Running:
                 case Tool(name=name):
                     yield name
                 case ObjectStore():
-                    yield from _object_store_tools()
+                    yield "s3"
 
     def _helm(self, kubeconfig: Path) -> Helm:
         home = self.artifacts.path / ".helm"
@@ -261,6 +264,7 @@ class _Running:
                 lambda names: _images(infrastructure, names),
                 Path(directory),
                 cancelled,
+                _authority(infrastructure),
                 recorder,
             )
             stage = Stage(
@@ -326,12 +330,16 @@ class _Running:
                 recordings.prune(self.context.settings.artifacts)
 
 
-def _object_store_tools() -> tuple[str, ...]:
-    return ()
-
-
 def _logs(infrastructure: Any) -> Mapping[str, Path]:
     return infrastructure.site.services.logs() if isinstance(infrastructure, HostInfrastructure) else {}
+
+
+def _authority(infrastructure: Any) -> Path:
+    """Where the authority of certificates is kept; processes use the same one."""
+    if isinstance(infrastructure, HostInfrastructure):
+        return infrastructure.site.services.directory
+    directory: Path = infrastructure.site.running.directory
+    return directory
 
 
 def _images(infrastructure: Any, names: tuple[str, ...]) -> object:

@@ -8,7 +8,7 @@ from typing import Any
 import urllib3
 
 from harness.endtoend.object_store import ObjectStoreClient
-from harness.endtoend.processes.declared import CONTROL, PORT, ObjectStore, Process
+from harness.endtoend.processes.declared import CONTROL, PORT, Process
 from harness.endtoend.processes.supervised import Processes
 from harness.errors import HarnessError
 from harness.excerpts import first_line
@@ -147,11 +147,10 @@ class Acting:
         return f"{where} is there with {len(blobs)} blobs, digest {digest}"
 
     def store(self, name: str) -> ObjectStoreClient:
-        """A client of a stand-in for S3. Raises NotJudged where it is none."""
-        run = self._declared[name].run
-        if not isinstance(run, ObjectStore):
-            raise NotJudged(f"{name} is no object store")
-        return ObjectStoreClient(self._ports(name)[PORT], run.access_key, run.secret_key, run.region)
+        """A client of a stand-in for S3. Raises NotJudged where it is no process of this machine."""
+        if self._processes is None:
+            raise NotJudged(f"{name} is no process of this machine on this runtime")
+        return self._processes.store(name)
 
     def _ports(self, name: str) -> Mapping[str, int]:
         if self._processes is None:

@@ -267,12 +267,17 @@ class SuiteRun:
         if self._death:
             status = Status.FAILED
             messages.insert(0, self._death)
+        if not messages and not any(one.status.red for step in steps for one in step.operations):
+            messages += [f"{step.name}: {step.message}" for step in steps if step.status.red and step.message]
         left_out = [step for step in plan.steps if not step.judged]
         if left_out and not status.red:
             passed = sum(step.status is Status.PASSED for step in of_case)
             status = Status.SKIPPED
             why = "; ".join(f"{step.name}: needs-{step.why}: {step.reason}" for step in left_out)
             messages.append(f"{passed} of {len(plan.steps)} steps were judged and passed; skipped: {why}")
+        if status.red and self._stage.processes is not None and (vain := self._stage.processes.undeclared()):
+            asked = ", ".join(f"{name} ({count} times)" for name, count in vain.items())
+            messages.append(f"processes asked for Services that no process is declared for: {asked}")
         judged = replace(record, status=status, steps=tuple(steps))
         return self._named(plan, judged, "\n".join(messages))
 

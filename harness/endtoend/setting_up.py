@@ -16,6 +16,7 @@ import yaml
 from harness.bundles.model import Chart, Folder
 from harness.cluster.api import ApiError
 from harness.deadline import Deadline
+from harness.endtoend import certificates
 from harness.endtoend.acting import Acting
 from harness.endtoend.model import (
     EVERYWHERE,
@@ -65,7 +66,8 @@ class SetUpFailed(InfrastructureError):
 
 @dataclass(frozen=True)
 class Means:
-    """What set-up steps work with. `fixtures` is a directory of the run; `images` has images of these names on the node
+    """What set-up steps work with. `fixtures` is a directory of the run, `certificates` that of
+    the authority; `images` has images of these names on the node
     of Kind; `cancelled` ends what is under way.
     """
 
@@ -76,6 +78,7 @@ class Means:
     images: Callable[[tuple[str, ...]], object]
     fixtures: Path
     cancelled: threading.Event
+    certificates: Path
     recorder: Recorder | None = None
 
 
@@ -145,7 +148,7 @@ class SettingUp:
             case Awaited():
                 return self._await(action, deadline, ended)
             case Certificates():
-                raise DataError("certificates cannot be made yet", where=str(step.place))
+                return self._certify(action)
 
     def _apply(self, action: Manifests, deadline: Deadline, ended: threading.Event) -> str:
         documents = _documents(action.path)
@@ -177,7 +180,27 @@ class SettingUp:
         if kind.kind == NAMESPACES.kind and self._is_real(str(metadata.get("name"))):
             label, value = REAL_NODE_NAMESPACE
             metadata["labels"] = {**(metadata.get("labels") or {}), label: value}
-        client.cluster.apply(kind, {**item, "metadata": metadata}, timeout=max(0.1, deadline.remaining))
+        placed: dict[str, Any] = {**item, "metadata": metadata}
+        if self._means.processes is not None:
+            placed = self._means.processes.led(placed)
+        client.cluster.apply(kind, placed, timeout=max(0.1, deadline.remaining))
+
+    def _certify(self, action: Certificates) -> str:
+        """Of the authority that processes of the suite trust too."""
+        made = certificates.issue(self._means.certificates, action.names)
+        item = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {"namespace": action.secret[0], "name": action.secret[1]},
+            "data": {
+                "tls.crt": _encoded(made.chain),
+                "tls.key": _encoded(made.key),
+                "ca.crt": _encoded(made.authority),
+            },
+        }
+        self._means.client.cluster.apply(self._means.client.kind("v1", "Secret"), item)
+        return f"Secret {'/'.join(action.secret)} has a certificate for {', '.join(action.names)}"
 
     def _is_real(self, namespace: str) -> bool:
         real = self._plan.suite.cluster.real
@@ -190,6 +213,8 @@ class SettingUp:
         chart = Chart(action.path.name, "", path=action.path)
         folder = Folder(1, action.release, action.release, action.namespace, values, chart)
         self._means.helm().install(folder, timeout=max(1.0, deadline.remaining))
+        if self._means.processes is not None:
+            self._means.processes.lead_webhooks()
         return f"release {action.release} is installed in {action.namespace}"
 
     def _await(self, action: Awaited, deadline: Deadline, ended: threading.Event) -> str:
@@ -269,6 +294,10 @@ class SettingUp:
             store.write(bucket[1], file, content)
             if store.read(bucket[1], file) != content:
                 raise HarnessError(f"{file} was uploaded to {'/'.join(bucket)}, and other bytes came back")
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _documents(path: Path) -> list[dict[str, Any]]:

@@ -212,15 +212,15 @@ class Services:
     def _until_answered(self, name: str, probe: Probe, names: Sequence[str], deadline: Deadline) -> None:
         """Ends at once with the death of any of `names`, which may be why this one does not answer."""
         pause = _PAUSE_SECONDS
-        while not probe.answered():
+        while trouble := probe.trouble():
             self.check(*names)
             if self._closed:
                 raise ServiceFailed(f"{name} is not waited for any longer: the cluster is about to go")
             if deadline.expired:
                 log = self.home(name) / "log"
                 raise ServiceNotReady(
-                    f"{name} runs, but {probe} did not answer within {deadline.budget:g} s. Its last words:\n"
-                    f"{last_lines(log) or '(none)'}",
+                    f"{name} runs, but {probe} did not answer within {deadline.budget:g} s ({trouble}). "
+                    f"Its last words:\n{last_lines(log) or '(none)'}",
                     where=str(log),
                 )
             with self._changed:
