@@ -76,9 +76,7 @@ class Cast:
         fixtures = self.folder / "fixtures"
         fixtures.mkdir(exist_ok=True)
         acting = Acting(suite.processes, None, cast(Retries, None))
-        means = Means(
-            client, acting, None, lambda: cast(Helm, None), lambda names: None, fixtures, cancelled, self.folder
-        )
+        means = Means(client, acting, None, lambda: cast(Helm, None), self.load, fixtures, cancelled, self.folder)
         stage = Stage(
             client,
             RunOptions(scripts=True, simulated=True, controllers=("",)),
@@ -319,7 +317,7 @@ def test_retries_are_told(stage: Cast) -> None:
 
 
 WIDGET = (
-    "  - {name: done, try: [{assert: {timeout: 20ms, resource: "
+    "  - {name: done, try: [{assert: {timeout: 300ms, resource: "
     "{apiVersion: example.com/v1, kind: Widget, metadata: {name: w, namespace: default}, status: {phase: Done}}}}]}\n"
 )
 
