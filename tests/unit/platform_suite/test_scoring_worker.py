@@ -193,3 +193,13 @@ def test_half_a_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit, match="2"):
             worker.main(arguments)
     assert "--reference and --distorted are needed" in capsys.readouterr().err
+
+
+def test_an_endpoint_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is a sentence, without the number of the error."""
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+    code, result = score(tmp_path, "s3://clips/ref.yuv", "s3://clips/dist.yuv")
+
+    assert (code, result["message"]) == (1, "s3://clips/ref.yuv: Connection refused")

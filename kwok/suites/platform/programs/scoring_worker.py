@@ -99,7 +99,13 @@ def fetch(uri: str, environment: Mapping[str, str]) -> bytes:
     except urllib.error.HTTPError as error:
         raise CannotScore(f"{uri}: the server answered {error.code} {error.reason}") from error
     except OSError as error:
-        raise CannotScore(f"{uri}: {getattr(error, 'reason', None) or error.strerror or error}") from error
+        raise CannotScore(f"{uri}: {_why(error)}") from error
+
+
+def _why(error: OSError) -> str:
+    """The reason without its number; urllib wraps the error of the connection."""
+    reason = getattr(error, "reason", error)
+    return getattr(reason, "strerror", None) or str(reason)
 
 
 def _object(
@@ -127,7 +133,7 @@ def store(directory: Path, bucket: str, environment: Mapping[str, str]) -> list[
             if path or error.code != HTTPStatus.CONFLICT:  # the bucket is there
                 raise CannotScore(f"s3://{bucket}{path}: the server answered {error.code} {error.reason}") from error
         except OSError as error:
-            raise CannotScore(f"s3://{bucket}{path}: {getattr(error, 'reason', error)}") from error
+            raise CannotScore(f"s3://{bucket}{path}: {_why(error)}") from error
         stored += [f"s3://{bucket}{path}"] if path else []
     return stored
 

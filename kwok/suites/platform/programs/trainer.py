@@ -103,7 +103,8 @@ class Repository:
         except urllib.error.HTTPError as error:
             raise CannotPush(f"{method} {url}: the registry answered {error.code} {error.reason}") from error
         except OSError as error:
-            raise CannotPush(f"{method} {url}: {getattr(error, 'reason', error)}") from error
+            reason = getattr(error, "reason", error)  # urllib wraps the error of the connection
+            raise CannotPush(f"{method} {url}: {getattr(reason, 'strerror', None) or reason}") from error
 
 
 @dataclass
