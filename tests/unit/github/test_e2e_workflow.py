@@ -14,7 +14,7 @@ import pytest
 
 from harness.settings import ROOT
 from tests.fakes.github_expressions import filled, holds
-from tests.fakes.github_jobs import E2E, Runner, machine_environment, read
+from tests.fakes.github_jobs import E2E, Runner, StandIn, machine_environment, read
 
 DOCUMENT = read(E2E)
 JOBS = DOCUMENT["jobs"]
@@ -140,8 +140,8 @@ def suite(home: Path, runtime: str, code: int = 0, keep: Any = "") -> tuple[Runn
     workspace = home / "workspace"
     for folder in (workspace / ".venv" / "bin", home / "bin"):
         folder.mkdir(parents=True)
-    for file in ("Makefile", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / file, workspace)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, workspace)
     (workspace / ".venv" / ".ready").touch()
     programs = {workspace / ".venv/bin/kwok-harness": PROGRAM, workspace / ".venv/bin/python": PROGRAM}
     for file, text in {**programs, home / "bin" / "sudo": SUDO}.items():
@@ -157,7 +157,7 @@ def suite(home: Path, runtime: str, code: int = 0, keep: Any = "") -> tuple[Runn
     }
     (home / ".cache" / "kwok-harness").mkdir(parents=True)
     names = ("actions/checkout", "actions/cache", "actions/upload-artifact")
-    actions = {name: lambda _: {} for name in names}
+    actions: dict[str, StandIn] = {name: lambda _: {} for name in names}
     runner = Runner(
         home, environment, {**actions, "actions/setup-python": lambda _: {"python-path": "python3"}}, other("schedule")
     )
