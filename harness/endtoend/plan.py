@@ -166,6 +166,9 @@ class _Planning:
     def _unjudged(self, step: Step, test: Test) -> tuple[Why, str] | None:
         """The first operation that cannot be judged here."""
         for operation in step.try_:
+            if isinstance(operation.action, Own) and self._runtime != HOST:
+                what = f"{operation.verb} at {operation.place} needs a process of this machine"
+                return Why.SERVICE, f"{what}, and here it is in the cluster"
             for proof, namespace, what in _needs(operation, test.namespace):
                 where = f"{what} at {operation.place}"
                 if proof is EXECUTION and not self._executes(namespace):

@@ -267,6 +267,8 @@ class SuiteRun:
         if self._death:
             status = Status.FAILED
             messages.insert(0, self._death)
+        if not messages and not any(one.status.red for step in steps for one in step.operations):
+            messages += [f"{step.name}: {step.message}" for step in steps if step.status.red and step.message]
         left_out = [step for step in plan.steps if not step.judged]
         if left_out and not status.red:
             passed = sum(step.status is Status.PASSED for step in of_case)

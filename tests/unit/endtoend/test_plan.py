@@ -58,6 +58,18 @@ def test_a_skip_for_a_service_is_believed(tmp_path: Path) -> None:
     assert not found["make"].problem
 
 
+def test_an_operation_on_a_process_is_not_judged_on_kind(tmp_path: Path) -> None:
+    """What it is on the host is a pod there; a skip of it is declared, or the case is red."""
+    steps_ = "  - {name: s, try: [{stop: {process: stub}}]}\n"
+    stub = "processes: [{name: stub, run: {standIn: http}}]\n"
+    assert steps(loaded(tmp_path, stub, a=steps_), HOST)["s"].judged
+    found = steps(loaded(tmp_path, stub, a=steps_), KIND)["s"]
+    assert found.why is Why.SERVICE
+    assert "no skip is declared for it on the runtime kind" in found.problem
+    declared = SKIP.format("kind", "s", "service")
+    assert not steps(loaded(tmp_path, stub + declared, a=steps_), KIND)["s"].problem
+
+
 @pytest.mark.parametrize(("gpu", "judged"), [("simulated", False), ("real", True)])
 def test_a_skip_for_a_gpu_is_for_simulated_ones(tmp_path: Path, gpu: str, judged: bool) -> None:
     """Where there are real GPUs the step is judged."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -21,7 +22,7 @@ from harness.helm.client import Helm
 from harness.names import KWOK_NODE_ANNOTATION
 from harness.objects import NODES, PODS
 from harness.progress import Silent
-from harness.reports.suites import telling
+from harness.reports.suites import Format, telling, text
 from harness.settings import Retries
 from harness.suites.model import Own
 from harness.suites.record import RunRecord, Status
@@ -50,6 +51,7 @@ class Cast:
     folder: Path
     died: threading.Event = field(default_factory=threading.Event)
     death: str = ""
+    loaded: int = 0
     carried: list[str] = field(default_factory=list)
     on_carry: Callable[["Cast"], None] = lambda _: None
     running: SuiteRun | None = None
@@ -58,6 +60,10 @@ class Cast:
         self.carried.append(own.verb)
         self.on_carry(self)
         return "done"
+
+    def load(self, names: tuple[str, ...]) -> None:
+        self.loaded += 1
+        raise ClusterError("the node has no such image")
 
     def check(self) -> None:
         if self.death:
@@ -70,9 +76,7 @@ class Cast:
         fixtures = self.folder / "fixtures"
         fixtures.mkdir(exist_ok=True)
         acting = Acting(suite.processes, None, cast(Retries, None))
-        means = Means(
-            client, acting, None, lambda: cast(Helm, None), lambda names: None, fixtures, cancelled, self.folder
-        )
+        means = Means(client, acting, None, lambda: cast(Helm, None), self.load, fixtures, cancelled, self.folder)
         stage = Stage(
             client,
             RunOptions(scripts=True, simulated=True, controllers=("",)),
@@ -135,16 +139,12 @@ def test_a_failed_set_up_runs_no_case(stage: Cast) -> None:
     assert stage.api.seen("POST", "configmaps") == 0
 
 
-def test_a_set_up_step_is_tried_again_only_where_that_is_declared(stage: Cast) -> None:
+@pytest.mark.parametrize(("more", "attempts"), [("", 1), (", retries: 1", 2)])
+def test_a_set_up_step_is_tried_again_only_where_that_is_declared(stage: Cast, more: str, attempts: int) -> None:
     """`retries: 1` are two attempts; without it there is one."""
-    step = "setup: [{{name: w, timeout: 20ms, wait: {{apiVersion: v1, kind: ConfigMap, name: none}}{0}}}]\n"
-    tried = []
-    for more in ("", ", retries: 1"):
-        before = len([1 for each in (stage.api.seen("WATCH", "configmaps"),) for _ in range(each)])
-        stage.run(step.format(more), a=GOOD)
-        tried.append(stage.api.seen("WATCH", "configmaps") - before)
-        (stage.folder / "kwok-debug-suite-small-1").rename(stage.folder / f"old{len(tried)}")
-    assert tried == [1, 2]
+    record = stage.run(f"setup: [{{name: i, images: [x]{more}}}]\n", a=GOOD)
+    assert stage.loaded == attempts
+    assert "set-up step i failed: the node has no such image" in record.error
 
 
 def test_cases_whose_need_failed_are_not_run(stage: Cast) -> None:
@@ -176,6 +176,18 @@ def test_only_skips_are_red(stage: Cast) -> None:
     assert not telling.green(record)
 
 
+def test_a_skipped_case_keeps_its_steps_in_junit(stage: Cast) -> None:
+    """A testcase for each step: what passed did, and what is skipped says why."""
+    record = stage.run(SKIPPED, a=GOOD + RUNS)
+    root = ET.fromstring(text(record, Format.JUNIT_STEP))  # noqa: S314 - our own text
+    [suite] = [each for each in root.iter("testsuite") if each.get("name") == "a"]
+    cases = {each.get("name"): each for each in suite.findall("testcase")}
+    assert cases["make"].find("skipped") is None
+    skipped = cases["runs"].find("skipped")
+    assert skipped is not None
+    assert "needs-execution: nothing runs" in str(skipped.get("message"))
+
+
 def test_a_declared_skip_beside_a_passed_case_is_green(stage: Cast) -> None:
     """What is skipped is told, what passed counts."""
     record = stage.run(SKIPPED.rstrip("]\n") + ", {name: b, path: cases/b}]\n", a=GOOD + RUNS, b=GOOD)
@@ -193,6 +205,7 @@ def test_an_undeclared_skip_is_red(stage: Cast) -> None:
     """Though everything else passes; and it does not wait for its timeout."""
     record = stage.run(a=GOOD + RUNS, b=GOOD)
     assert statuses(record) == {"a": Status.FAILED, "b": Status.PASSED}
+    assert "no skip is declared for it on the runtime host" in message(record, "a")
     assert not telling.green(record)
     assert stage.api.seen("WATCH", "pods") == 0
 
@@ -304,7 +317,7 @@ def test_retries_are_told(stage: Cast) -> None:
 
 
 WIDGET = (
-    "  - {name: done, try: [{assert: {timeout: 20ms, resource: "
+    "  - {name: done, try: [{assert: {timeout: 300ms, resource: "
     "{apiVersion: example.com/v1, kind: Widget, metadata: {name: w, namespace: default}, status: {phase: Done}}}}]}\n"
 )
 

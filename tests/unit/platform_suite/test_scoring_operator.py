@@ -185,3 +185,15 @@ def test_a_trainer_that_does_not_answer(phase: str | None, expected: str) -> Non
     training = {**TRAINING, "status": {"phase": phase}} if phase else TRAINING
 
     assert operator.unreachable(training, "refused") == {"phase": expected, "message": "refused"}
+
+
+def test_samples_are_the_scores_that_the_trainer_lacks() -> None:
+    """Jobs that succeeded and that the trainer has not taken; one that failed or runs is no sample."""
+    jobs: list[dict[str, Any]] = [
+        {"metadata": {"uid": "a"}, "status": {"phase": "Succeeded", "score": 0}},
+        {"metadata": {"uid": "b"}, "status": {"phase": "Succeeded", "score": 31.23}},
+        {"metadata": {"uid": "c"}, "status": {"phase": "Failed"}},
+        {"metadata": {"uid": "d"}},
+    ]
+
+    assert operator.untold(jobs, {"jobs": ["b"]}) == [{"job": "a", "score": 0}]

@@ -1,9 +1,11 @@
 """The worker of the sample suite: PSNR of two clips, from files or from S3."""
 
 import datetime as dt
+import hashlib
 import http.server
 import json
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -84,19 +86,22 @@ def test_signature_is_that_of_the_reference() -> None:
     """The example "GET Object" of AWS's description of Signature Version 4 for S3 gives the signature that it lists."""
     secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": secret}
-    moment = dt.datetime(2013, 5, 24, tzinfo=dt.UTC)
+    url = "https://examplebucket.s3.amazonaws.com/test.txt"
+    request = urllib.request.Request(url, headers={"Range": "bytes=0-9"})
 
-    headers = worker.signed("https://examplebucket.s3.amazonaws.com/test.txt", {"range": "bytes=0-9"}, moment, keys)
+    worker.signed(request, dt.datetime(2013, 5, 24, tzinfo=dt.UTC), keys)
 
     expected = "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
-    assert headers["authorization"].endswith(f"Signature={expected}")
+    assert str(request.get_header("Authorization")).endswith(f"Signature={expected}")
 
 
 def test_without_keys_requests_are_anonymous() -> None:
     """No keys, or half of them: no header of the signature is sent."""
-    moment = dt.datetime(2013, 5, 24, tzinfo=dt.UTC)
+    request = urllib.request.Request("http://s3/a/b")
 
-    assert worker.signed("http://s3/a/b", {}, moment, {"AWS_ACCESS_KEY_ID": "only"}) == {}
+    worker.signed(request, dt.datetime(2013, 5, 24, tzinfo=dt.UTC), {"AWS_ACCESS_KEY_ID": "only"})
+
+    assert request.header_items() == []
 
 
 class Bucket(http.server.BaseHTTPRequestHandler):
@@ -110,6 +115,14 @@ class Bucket(http.server.BaseHTTPRequestHandler):
         self.send_response(200 if self.path in known else 404)
         self.end_headers()
         self.wfile.write(known.get(self.path, b""))
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        right = self.headers["X-Amz-Content-Sha256"] == hashlib.sha256(body).hexdigest()
+        self.asked.append((self.path, f"{len(body)} bytes"))
+        self.send_response((409 if self.path == "/clips" else 200) if right else 403)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, *_: object) -> None: ...
 
@@ -147,3 +160,46 @@ def test_an_answer_of_s3_is_told(tmp_path: Path, asked: list[tuple[str, str]]) -
 
     assert (code, result["message"]) == (1, "s3://clips/none: the server answered 404 Not Found")
     assert [header for _, header in asked] == [""]
+
+
+def test_the_files_of_a_directory_are_stored(
+    tmp_path: Path, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bucket is made, or is there already; then each file is put into it, signed with the digest of its content."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    clips.make(tmp_path)
+    (tmp_path / "..data").mkdir()
+
+    assert worker.main(["--store", str(tmp_path), "--bucket", "clips"]) == 0
+
+    expected = [("/clips", "0 bytes"), ("/clips/dist.yuv", "49152 bytes"), ("/clips/ref.yuv", "49152 bytes")]
+    assert asked == expected
+    assert capsys.readouterr().out == "s3://clips/dist.yuv\ns3://clips/ref.yuv\n"
+
+
+def test_what_the_server_refuses_is_not_stored(
+    tmp_path: Path, asked: list[tuple[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An answer that is no success ends the command with one sentence and exit code 1."""
+    assert worker.main(["--store", str(tmp_path), "--bucket", "clips"]) == 1
+    assert capsys.readouterr().err == "error: s3://clips: the server answered 403 Forbidden\n"
+    assert len(asked) == 1
+
+
+def test_half_a_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """One clip, or a directory without a bucket, is an error of usage."""
+    for arguments in (["--reference", "file:///a"], ["--store", "/a"], []):
+        with pytest.raises(SystemExit, match="2"):
+            worker.main(arguments)
+    assert "--reference and --distorted are needed" in capsys.readouterr().err
+
+
+def test_an_endpoint_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is a sentence, without the number of the error."""
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+    code, result = score(tmp_path, "s3://clips/ref.yuv", "s3://clips/dist.yuv")
+
+    assert (code, result["message"]) == (1, "s3://clips/ref.yuv: Connection refused")

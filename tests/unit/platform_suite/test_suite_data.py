@@ -108,7 +108,7 @@ def test_the_declared_clips_are_those_that_the_command_makes() -> None:
 def test_the_declared_images_are_those_of_the_workloads() -> None:
     """Each image of a manifest, and that of the workers, is taken in by set-up; none is there for nothing."""
     (step,) = (step for step in suite()["setup"] if "images" in step)
-    deployments = [found for found in documents("manifests/*/*.yaml") if found["kind"] == "Deployment"]
+    deployments = [found for found in documents("manifests/*/*.yaml") if found["kind"] in ("Deployment", "Job")]
     containers = [one for found in deployments for one in found["spec"]["template"]["spec"]["containers"]]
     workers = {
         argument.partition("=")[2]

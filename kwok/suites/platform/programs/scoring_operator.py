@@ -7,6 +7,7 @@ What it writes, and from what:
     Pod of a job                             ScoringJob.spec; owner and label lead back to the job
     ScoringJob.status                        the worker's Pod: its phase, its node, its termination message
     ScoringNode.status                       a GET of the annotation scoring.example.com/healthz-url, each period
+    samples of a trainer                     the scores of ScoringJobs that succeeded, once each
     ModelTraining.status                     GET /status of trainer-NAME.NAMESPACE.svc.cluster.local:9091, each period
 
 It asks the API server as its ServiceAccount (in a pod) or by KUBECONFIG, never through a proxy; nodes and trainers are
@@ -17,11 +18,12 @@ all that it watches, else 503 with the reason.
 import argparse
 import asyncio
 import datetime as dt
+import functools
 import json
 import logging
 import re
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -175,6 +177,13 @@ def training_status(answer: Object) -> Status:
     return status | {name: answer[name] for name in ("modelVersion", "lastCheckpoint") if answer.get(name)}
 
 
+def untold(jobs: Iterable[Object], answer: Object) -> list[dict[str, Any]]:
+    """The samples that a trainer does not have yet: the scores of jobs that succeeded, by the uid of the job."""
+    done = [job for job in jobs if job.get("status", {}).get("phase") == "Succeeded" and "score" in job["status"]]
+    samples = [{"job": job["metadata"]["uid"], "score": job["status"]["score"]} for job in done]
+    return [sample for sample in samples if sample["job"] not in answer.get("jobs", ())]
+
+
 def unreachable(training: Object, problem: str) -> Status:
     """The status of a training whose trainer does not answer: it failed if it ran before."""
     ran = training.get("status", {}).get("phase") in ("Running", "Failed")
@@ -281,6 +290,11 @@ async def mirror_pod(event: kopf.RawEvent, labels: kopf.Labels, **_: Any) -> Non
 # Nodes and trainings: asked each period. Timers of kopf would set finalizers, which a dead operator never takes off.
 
 
+@kopf.index(GROUP, VERSION, JOBS)
+async def jobs(body: kopf.Body, name: str, **_: Any) -> dict[str, Object]:
+    return {name: body}
+
+
 @kopf.index(GROUP, VERSION, NODES)
 async def nodes(body: kopf.Body, name: str, **_: Any) -> dict[str, Object]:
     return {name: body}
@@ -315,13 +329,17 @@ async def probe_node(session: aiohttp.ClientSession, node: Object) -> None:
     await api.write_status(NODES, meta["name"], node_status(problem, now()))
 
 
-async def mirror_trainer(session: aiohttp.ClientSession, training: Object) -> None:
-    """Gives a trainer its configuration where it has another one or none, and writes what it answers."""
+async def drive_trainer(scored: kopf.Index[str, Object], session: aiohttp.ClientSession, training: Object) -> None:
+    """Gives a trainer its configuration and the samples that it lacks, and writes what it answers."""
     name, wanted = training["metadata"]["name"], configuration_of(training)
     trainer = TRAINER.format(name=name, namespace=SETTINGS.namespace)
     answer, problem = await ask(session, "GET", f"{trainer}/status")
     if answer is not None and answer.get("training") != wanted:
         answer, problem = await ask(session, "PUT", f"{trainer}/training", wanted)
+    for sample in untold((job for each in scored.values() for job in each), answer) if answer is not None else ():
+        answer, problem = await ask(session, "POST", f"{trainer}/samples", sample)
+        if answer is None:
+            break
     status = unreachable(training, problem) if answer is None else training_status(answer)
     await api.write_status(TRAININGS, name, status)
 
@@ -334,7 +352,7 @@ async def ask_forever(index: kopf.Index[str, Object], one: Asking) -> None:
             every = [item for items in index.values() for item in items]
             for problem in await asyncio.gather(*(one(session, item) for item in every), return_exceptions=True):
                 if problem is not None:
-                    LOG.error("%s: %s", one.__name__, problem)
+                    LOG.error("%s", problem)
             await asyncio.sleep(SETTINGS.period)
 
 
@@ -362,7 +380,8 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **indices: Any
     memo.runner = web.AppRunner(application, access_log=None)
     await memo.runner.setup()
     await web.TCPSite(memo.runner, SETTINGS.address, SETTINGS.port).start()
-    loops = (ask_forever(indices["nodes"], probe_node), ask_forever(indices["trainings"], mirror_trainer))
+    drive = functools.partial(drive_trainer, indices["jobs"])
+    loops = (ask_forever(indices["nodes"], probe_node), ask_forever(indices["trainings"], drive))
     memo.loops = [asyncio.create_task(loop) for loop in loops]
 
 

@@ -1,6 +1,7 @@
 """Scores a distorted clip against its reference, and writes the result where the operator reads it.
 
     scoring_worker.py --reference URI --distorted URI [--width 64 --height 64] [--result FILE]
+    scoring_worker.py --store DIRECTORY --bucket NAME      # puts the files of a directory into a bucket, and makes that
 
 Clips are raw: planar 4:2:0 with 8 bits, frame after frame. A URI is file:///path or s3://bucket/key. The endpoint of S3
 and the keys come from AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION; without keys requests
@@ -22,6 +23,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 
 TERMINATION_MESSAGE = "/dev/termination-log"
@@ -56,25 +58,31 @@ def psnr(reference: list[bytes], distorted: list[bytes]) -> float:
     return 10 * math.log10(255**2 * sum(map(len, reference)) / squares)
 
 
-def signed(url: str, headers: Mapping[str, str], moment: dt.datetime, environment: Mapping[str, str]) -> dict[str, str]:
-    """The headers of a GET with Signature Version 4 of AWS, or those given where the environment has no keys."""
+def signed(
+    request: urllib.request.Request, moment: dt.datetime, environment: Mapping[str, str]
+) -> urllib.request.Request:
+    """The request with Signature Version 4 of AWS, or as it is where the environment has no keys."""
     key, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if not key or not secret:
-        return dict(headers)
+        return request
     region = environment.get("AWS_REGION") or "us-east-1"
-    parts = urllib.parse.urlsplit(url)
-    stamp, empty = moment.strftime("%Y%m%dT%H%M%SZ"), hashlib.sha256(b"").hexdigest()
-    every = {**headers, "host": parts.netloc, "x-amz-content-sha256": empty, "x-amz-date": stamp}
+    parts = urllib.parse.urlsplit(request.full_url)
+    body = request.data if isinstance(request.data, bytes) else b""
+    stamp, content = moment.strftime("%Y%m%dT%H%M%SZ"), hashlib.sha256(body).hexdigest()
+    given = {name.lower(): value for name, value in request.header_items()}
+    every = {**given, "host": parts.netloc, "x-amz-content-sha256": content, "x-amz-date": stamp}
     names = ";".join(sorted(every))
     lines = [*(f"{name}:{every[name]}" for name in sorted(every)), ""]
-    request = "\n".join(["GET", parts.path, parts.query, *lines, names, empty])
+    canonical = "\n".join([request.get_method(), parts.path, parts.query, *lines, names, content])
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
-    digest = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    digest = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     signing = f"AWS4{secret}".encode()
     for part in (*scope.split("/"), digest):
         signing = hmac.digest(signing, part.encode(), "sha256")
     credential = f"AWS4-HMAC-SHA256 Credential={key}/{scope},SignedHeaders={names},Signature={signing.hex()}"
-    return {**every, "authorization": credential}
+    for name, value in (*every.items(), ("authorization", credential)):
+        request.add_header(name, value)
+    return request
 
 
 def fetch(uri: str, environment: Mapping[str, str]) -> bytes:
@@ -91,29 +99,60 @@ def fetch(uri: str, environment: Mapping[str, str]) -> bytes:
     except urllib.error.HTTPError as error:
         raise CannotScore(f"{uri}: the server answered {error.code} {error.reason}") from error
     except OSError as error:
-        raise CannotScore(f"{uri}: {getattr(error, 'reason', None) or error.strerror or error}") from error
+        raise CannotScore(f"{uri}: {_why(error)}") from error
 
 
-def _object(bucket: str, path: str, environment: Mapping[str, str]) -> bytes:
+def _why(error: OSError) -> str:
+    """The reason without its number; urllib wraps the error of the connection."""
+    reason = getattr(error, "reason", error)
+    return getattr(reason, "strerror", None) or str(reason)
+
+
+def _object(
+    bucket: str, path: str, environment: Mapping[str, str], method: str = "GET", body: bytes | None = None
+) -> bytes:
+    """The answer of S3 to one request, in path style."""
     endpoint = environment.get("AWS_ENDPOINT_URL")
     if not endpoint:
         raise CannotScore(f"s3://{bucket}{path}: AWS_ENDPOINT_URL is not set")
     url = f"{endpoint.rstrip('/')}/{bucket}{urllib.parse.quote(path)}"
-    headers = signed(url, {}, dt.datetime.now(dt.UTC), environment)
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as answer:  # noqa: S310 - the suite's own endpoint
+    headers = {} if body is None else {"Content-Type": "application/octet-stream"}
+    request = urllib.request.Request(url, data=body, headers=headers, method=method)  # noqa: S310 - of the environment
+    with urllib.request.urlopen(signed(request, dt.datetime.now(dt.UTC), environment), timeout=TIMEOUT) as answer:  # noqa: S310 - likewise
         content: bytes = answer.read()
     return content
+
+
+def store(directory: Path, bucket: str, environment: Mapping[str, str]) -> list[str]:
+    """Makes the bucket and puts each file of a directory into it. Returns their addresses; raises CannotScore."""
+    stored = []
+    for path, body in [("", b""), *((f"/{file.name}", file.read_bytes()) for file in sorted(directory.glob("[!.]*")))]:
+        try:
+            _object(bucket, path, environment, "PUT", body)
+        except urllib.error.HTTPError as error:
+            if path or error.code != HTTPStatus.CONFLICT:  # the bucket is there
+                raise CannotScore(f"s3://{bucket}{path}: the server answered {error.code} {error.reason}") from error
+        except OSError as error:
+            raise CannotScore(f"s3://{bucket}{path}: {_why(error)}") from error
+        stored += [f"s3://{bucket}{path}"] if path else []
+    return stored
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns 1 where there is no score; the result says why."""
     parser = argparse.ArgumentParser(description="Computes the PSNR of two raw clips.")
-    parser.add_argument("--reference", required=True)
-    parser.add_argument("--distorted", required=True)
+    parser.add_argument("--reference")
+    parser.add_argument("--distorted")
+    parser.add_argument("--store", type=Path, metavar="DIRECTORY")
+    parser.add_argument("--bucket")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--height", type=int, default=64)
     parser.add_argument("--result", type=Path, default=Path(TERMINATION_MESSAGE))
     given = parser.parse_args(arguments)
+    if not (given.reference and given.distorted) and not (given.store and given.bucket):
+        parser.error("--reference and --distorted are needed, or --store and --bucket")
+    if given.store:
+        return _stored(given.store, given.bucket)
     result: dict[str, object]
     try:
         reference, distorted = (
@@ -127,6 +166,15 @@ def main(arguments: list[str] | None = None) -> int:
     given.result.write_text(line, encoding="utf-8")
     sys.stdout.write(line)
     return 0 if "score" in result else 1
+
+
+def _stored(directory: Path, bucket: str) -> int:
+    try:
+        sys.stdout.writelines(f"{address}\n" for address in store(directory, bucket, os.environ))
+    except CannotScore as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     trainer.py [--port 9091] [--address 0.0.0.0]
 
     PUT  /training   {"baseModel", "algorithm", "outputRegistry", "intervalSeconds", "minSamples"}
-    POST /samples    {"job": "...", "score": 31.23}
-    GET  /status     {"phase", "training", "currentSamples", "modelVersion", "lastCheckpoint", "message"}
+    POST /samples    {"job": "...", "score": 31.23}; a job counts once
+    GET  /status     {"phase", "training", "jobs", "currentSamples", "modelVersion", "lastCheckpoint", "message"}
     GET  /healthz    ok
 
 A checkpoint is due when a sample came since the last one, minSamples are there, and the interval has passed. It is an
@@ -103,7 +103,8 @@ class Repository:
         except urllib.error.HTTPError as error:
             raise CannotPush(f"{method} {url}: the registry answered {error.code} {error.reason}") from error
         except OSError as error:
-            raise CannotPush(f"{method} {url}: {getattr(error, 'reason', error)}") from error
+            reason = getattr(error, "reason", error)  # urllib wraps the error of the connection
+            raise CannotPush(f"{method} {url}: {getattr(reason, 'strerror', None) or reason}") from error
 
 
 @dataclass
@@ -111,6 +112,7 @@ class Training:
     """The state of the training: pure, so times are given to it in seconds of a clock that only goes forward."""
 
     configuration: dict[str, Any] = field(default_factory=dict)
+    jobs: set[str] = field(default_factory=set)  # whose scores were taken
     samples: int = 0
     average: float = 0.0
     version: str = ""
@@ -119,8 +121,11 @@ class Training:
     _saved: int = 0  # samples in the last checkpoint
     _tried: float | None = None
 
-    def take(self, score: float) -> None:
-        """Learns from one sample: the first is the average, each later one moves it."""
+    def take(self, job: str, score: float) -> None:
+        """Learns from one sample: the first is the average, a later one moves it. A known job is left out."""
+        if job in self.jobs:
+            return
+        self.jobs.add(job)
         self.average = score if not self.samples else self.average + RATE * (score - self.average)
         self.samples += 1
 
@@ -150,6 +155,7 @@ class Training:
         return {
             "phase": "Running" if self.configuration else "Initializing",
             "training": self.configuration,
+            "jobs": sorted(self.jobs),
             "currentSamples": self.samples,
             "modelVersion": self.version,
             "lastCheckpoint": self.checkpoint_at,
@@ -185,10 +191,10 @@ class Trainer:
     def post(self, body: Any) -> dict[str, object]:
         """Takes a sample."""
         score = body.get("score") if isinstance(body, dict) else None
-        if isinstance(score, bool) or not isinstance(score, int | float):
+        if isinstance(score, bool) or not isinstance(score, int | float) or not isinstance(body.get("job"), str):
             raise BadRequest('expected {"job": ..., "score": number}')
         with self.changed:
-            self.training.take(float(score))
+            self.training.take(body["job"], float(score))
             self.changed.notify()
             return self.training.status()
 
