@@ -75,23 +75,26 @@ def test_only_the_declared_keys_are_let_in(processes: Processes) -> None:
             wrong.write("clips", "ref.yuv", b"x")
 
 
-# --- Go's client, which kubectl has ---
+# --- Go's client, which kubectl and helm have ---
 
 
 def test_a_go_program_reaches_declared_names_through_the_proxy(processes: Processes, tools: Tools) -> None:
-    """By absolute requests; another name is refused by a sentence that it shows."""
-    assert ask(processes, tools, "http://stub.platform.svc.cluster.local:8080").stdout == "fine"
-    refused = ask(processes, tools, "http://other.platform.svc.cluster.local:8080")
-    assert "other.platform.svc.cluster.local:8080 is not declared" in refused.stderr
-    assert processes.undeclared().keys() == {"other.platform.svc.cluster.local:8080"}
+    """By absolute requests, as its library makes them of http_proxy."""
+    server = "--server=http://stub.platform.svc.cluster.local:8080"
+    done = go(processes, tools("kubectl"), "--kubeconfig=/dev/null", server, "get", "--raw", "/status")
+    assert done.stdout == "fine"
 
 
-def test_a_go_program_is_told_the_name_of_a_refused_tunnel(processes: Processes, tools: Tools) -> None:
-    """Of a CONNECT that is refused it shows the reason of the status, and nothing else."""
-    refused = ask(processes, tools, "https://other.platform.svc.cluster.local")
-    assert "other.platform.svc.cluster.local:443 is not declared" in refused.stderr
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_go_program_tells_the_name_that_is_not_declared(
+    processes: Processes, tools: Tools, tmp_path: Path, scheme: str
+) -> None:
+    """Of a refused request and of a refused CONNECT alike: it shows the reason of the status."""
+    host = "other.platform.svc.cluster.local:8080"
+    done = go(processes, tools("helm"), "show", "chart", f"{scheme}://{host}/a.tgz", HOME=str(tmp_path))
+    assert f"{host} is not declared: add it to the names of a process" in done.stderr
+    assert processes.undeclared().keys() == {host}
 
 
-def ask(processes: Processes, tools: Tools, server: str) -> Completed:
-    words = [str(tools("kubectl")), "--kubeconfig=/dev/null", f"--server={server}", "get", "--raw", "/status"]
-    return commands.run(words, timeout=30, env=processes.environment("stub"), check=False)
+def go(processes: Processes, program: Path, *words: str, **more: str) -> Completed:
+    return commands.run([str(program), *words], timeout=30, env={**processes.environment("stub"), **more}, check=False)
