@@ -9,11 +9,12 @@ A client may use one connection for requests to several names, so each is closed
 """
 
 import asyncio
+import http
 import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,7 +56,7 @@ class Proxy:
             await _say(writer, 503, self._refusal(asked))
             return
         try:
-            up, down = await asyncio.open_connection("127.0.0.1", port)
+            up, down = await asyncio.open_connection("127.0.0.1", port, limit=_LONGEST_HEAD)
         except OSError:
             await _say(writer, 502, f"{asked} leads to 127.0.0.1:{port}, where no process listens")
             return
@@ -66,7 +67,7 @@ class Proxy:
                 path = url._replace(scheme="", netloc="", fragment="").geturl() or "/"
                 path = path if path.startswith("/") else f"/{path}"
                 down.write(_request(f"{method} {path} {version}".encode("latin-1"), headers))
-            await _both_ways(reader, writer, up, down)
+            await _both_ways(reader, writer, up, down, _pump if connect else _answered)
         finally:
             down.close()
 
@@ -88,11 +89,29 @@ class Proxy:
 
 def _request(line: bytes, headers: list[bytes]) -> bytes:
     """As the server itself is asked; a change of protocol (Upgrade) keeps the headers that it needs."""
-    names = [header.partition(b":")[0].strip().lower() for header in headers]
-    if b"upgrade" not in names:
-        kept = [header for header, name in zip(headers, names, strict=True) if name not in _HOP_BY_HOP]
-        headers = [*kept, b"Connection: close"]
-    return b"\r\n".join([line, *headers, b"", b""])
+    upgrade = any(header.lower().startswith(b"upgrade:") for header in headers)
+    return b"\r\n".join([line, *(headers if upgrade else _closing(headers)), b"", b""])
+
+
+def _closing(headers: list[bytes]) -> list[bytes]:
+    """The same headers for a connection that ends with this message."""
+    kept = [header for header in headers if header.partition(b":")[0].strip().lower() not in _HOP_BY_HOP]
+    return [*kept, b"Connection: close"]
+
+
+async def _answered(up: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The answer of a server. The client is told that the connection is closed, which not every server says."""
+    while True:
+        head = await up.readuntil(b"\r\n\r\n")
+        status = int(head.split(b" ", 2)[1])
+        if status == http.HTTPStatus.SWITCHING_PROTOCOLS or status >= http.HTTPStatus.OK:
+            break
+        writer.write(head)  # 100 Continue: the answer is still to come
+    if status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+        line, *headers = head[:-4].split(b"\r\n")
+        head = b"\r\n".join([line, *_closing(headers), b"", b""])
+    writer.write(head)
+    await _pump(up, writer)
 
 
 async def _both_ways(
@@ -100,11 +119,12 @@ async def _both_ways(
     writer: asyncio.StreamWriter,
     up: asyncio.StreamReader,
     down: asyncio.StreamWriter,
+    back: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> None:
-    """Until the server has said all; what the client has to say ends with that."""
+    """Until the server has said all, by way of `back`; what the client has to say ends with that."""
     sending = asyncio.create_task(_pump(reader, down))
     try:
-        await _pump(up, writer)
+        await back(up, writer)
     finally:
         sending.cancel()
         with suppress(asyncio.CancelledError, ConnectionError):

@@ -134,6 +134,16 @@ def test_a_session_may_ask_for_several_names(through: Processes) -> None:
         assert session.put("http://plain.platform/put", data=chunks, timeout=10).status_code == 201
 
 
+def test_an_answer_says_that_its_connection_is_closed(through: Processes) -> None:
+    """Whatever the server says: or a client would send its next request, perhaps for another name, into nothing."""
+    direct = requests.get(f"http://127.0.0.1:{through.ports('stub')['http']}/status", timeout=10)
+    assert "Connection" not in direct.headers
+    with requests.Session() as session:
+        for _ in range(20):
+            answer = session.get("http://trainer.platform:9091/status", timeout=10)
+            assert (answer.headers["Connection"], answer.text) == ("close", "fine")
+
+
 def test_this_machine_is_reached_without_the_proxy(through: Processes) -> None:
     """Loopback, where the API server is; who asks the proxy for it nevertheless is told so."""
     port = through.ports("stub")["http"]
