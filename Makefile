@@ -15,7 +15,7 @@ PYTEST   := $(COMPILED) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist
 
 .DEFAULT_GOAL := help
 .PHONY: help env kwok-cluster kwok-cluster-delete kwok-nodes kwok-nodes-delete kwok-status kwok-test kwok-test-deployer \
-        kwok-test-all check-health check-health-all conformance \
+        kwok-test-all check-health check-health-all conformance e2e-k8s \
         test test-unit test-e2e test-kind lint check build benchmarks clean
 
 help:  ## list the targets
@@ -78,6 +78,14 @@ conformance: env  ## deploy RECIPE on the named cluster, judge it by the AI-conf
 	  $(if $(KWOK_RECIPES),--env KWOK_RECIPES) \
 	  --report HTML --report CTRF --report JUNIT-TEST --report-path $(REPORTS) --report-name ai-conformance
 
+# Both set-up and cases, on the runtime that is there: RUNTIME=host or kind chooses, KEEP=1 leaves the cluster up.
+E2E_SUITE   ?= kwok/suites/platform
+E2E_REPORTS ?= build/e2e
+
+e2e-k8s: env  ## run the end-to-end suite E2E_SUITE=, write reports to E2E_REPORTS=
+	@$(HARNESS) suite run $(E2E_SUITE) $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(KEEP),--keep) \
+	  --report JUNIT-STEP --report CTRF --report HTML --report-path $(E2E_REPORTS) --report-name e2e
+
 test: test-unit test-e2e  ## all tests that need no container engine (prepares the tools, minutes when cold)
 
 test-unit: env  ## the tests that need no cluster, with more random input and with coverage (htmlcov)
@@ -126,6 +134,10 @@ conformance-trees: env $(CHAINSAW)  ## compare our verdicts on TREES random tree
 .PHONY: kind-images
 kind-images: env  ## make the images of the Kind runtime here, where none can be pulled (as root; docs/kind-images.md)
 	@$(BIN)/python -m hack.kind_images
+
+.PHONY: suite-images
+suite-images: env  ## make those images that the sample suites alone need (as root; docs/kind-images.md)
+	@$(BIN)/python -m hack.kind_images --suites
 
 clean:  ## remove what the targets made here (clusters: kwok-cluster-delete; tools: the cache directory)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov dist/kwok_harness-*

@@ -20,6 +20,7 @@ SCHEDULER_ANNOTATION = "kwok-harness/scheduler"  # of a pod: the scheduler that 
 CONVERSION_ANNOTATION = "kwok-harness/conversion"  # of a CRD: the strategy that it asked for
 NOWHERE = "simulated-pods-serve-nothing.sock"  # where the API server calls Services: never created
 INFRASTRUCTURE_NODE = ("kwok-harness.io/node", "infrastructure")  # label of a Kind cluster's real node
+REAL_NODE_NAMESPACE = ("kwok-harness.io/nodes", "real")  # label of a namespace whose pods go to the real node
 
 # Never cleaned, never counted: the cluster's own and the harness's infrastructure (behaviour of the bash harness).
 # `default` is protected from cleaning, but pods in it are verified.

@@ -237,6 +237,7 @@ class Settings(_Closed):
     webhooks: Literal["skip", "refuse"]
     mirrors: Annotated[dict[str, str], BeforeValidator(_mirrors)]
     overrides: str
+    pods: Literal["simulate", "hold"]
     schedulers: Literal["stand-in", "refuse"]
     empty_daemonsets: tuple[str, ...]
     nodes: Nodes

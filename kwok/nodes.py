@@ -90,9 +90,10 @@ def _node(plan: NodePlan, profile: NodeProfile, index: int) -> dict[str, Any]:
     if profile.node_type == SYSTEM:
         labels["node-role.kubernetes.io/control-plane"] = ""  # some operators insist on it
     if gpu is not None:
-        resources[GPU_RESOURCE] = str(gpu.count)
-        labels |= _gpu_labels(gpu)
-        annotations["nvidia.com/gpu.driver.version"] = gpu.driver
+        resources[gpu.resource] = str(gpu.count)
+        if gpu.resource == GPU_RESOURCE:  # these are NVIDIA's own; what another vendor's tools add is for spec.labels
+            labels |= _gpu_labels(gpu)
+            annotations["nvidia.com/gpu.driver.version"] = gpu.driver
     node: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Node",

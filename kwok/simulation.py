@@ -10,6 +10,7 @@ _STAGES_AT_ONCE = 16  # changes of state that KWOK makes in parallel; its defaul
 # thirds of what a thousand nodes cost the API server, and nobody reads them.
 ARGUMENTS = ("--node-lease-duration-seconds", "0")
 Webhooks = Literal["skip", "refuse"]
+Pods = Literal["simulate", "hold"]
 
 
 def disabled_admission(webhooks: Webhooks) -> list[str]:
@@ -24,14 +25,33 @@ def disabled_admission(webhooks: Webhooks) -> list[str]:
     return without
 
 
-def simulation() -> dict[str, Any]:
-    """The configuration of the KWOK controller. It has stages of its own, the fast ones, where none are given."""
-    return {
+def simulation(pods: Pods) -> list[dict[str, Any]]:
+    """The documents of the KWOK controller's configuration.
+
+    For each kind of which no stage is given it has its own, the fast ones: so nodes always have those, and pods where
+    they are simulated. Pods that are held have the one stage of their deletion, and stay Pending until then.
+    """
+    options = {
         "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
         "kind": "KwokConfiguration",
         "options": {
             "cidr": POD_RANGE,
             "nodePlayStageParallelism": _STAGES_AT_ONCE,
             "podPlayStageParallelism": _STAGES_AT_ONCE,
+        },
+    }
+    return [options, *([_deletion()] if pods == "hold" else [])]
+
+
+def _deletion() -> dict[str, Any]:
+    """A pod that is to go is gone at once, as by KWOK's own stage."""
+    return {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "Stage",
+        "metadata": {"name": "held-pod-delete"},
+        "spec": {
+            "resourceRef": {"apiGroup": "v1", "kind": "Pod"},
+            "selector": {"matchExpressions": [{"key": ".metadata.deletionTimestamp", "operator": "Exists"}]},
+            "next": {"finalizers": {"empty": True}, "delete": True},
         },
     }

@@ -1,5 +1,6 @@
 """`python -m hack.kind_images` (make kind-images): makes images of the Kind runtime that the engine lacks."""
 
+import argparse
 import os
 import signal
 import sys
@@ -13,10 +14,15 @@ from harness.tools.toolbox import cache_directory
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m hack.kind_images", description="Makes images that the engine lacks."
+    )
+    parser.add_argument("--suites", action="store_true", help="only those of the sample suite (make suite-images)")
+    asked = parser.parse_args()
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it has started ends with it, either way
     try:
-        Factory(settings.load(), cache_directory(os.environ), console, console.note).run()
+        Factory(settings.load(), cache_directory(os.environ), console, console.note).run(suites_only=asked.suites)
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit

@@ -4,14 +4,15 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from hack.kind_images import base, control_plane, node, pins, preconditions, python, upstream, workloads
+from hack.kind_images import base, checks, control_plane, node, pins, preconditions, suites, upstream, workloads
 from hack.kind_images.control_plane import Program
 from hack.kind_images.images import MADE_FROM, Image, tag
 from hack.kind_images.layers import File, Files
+from hack.kind_images.python_packages import CHECKS, SUITE, PythonPackages
 from hack.kind_images.rootfs import Rootfs
 from hack.kind_images.workshop import Refused, Workshop
 from harness.errors import ToolError
@@ -51,7 +52,8 @@ class Factory:
         self._tell = tell
         self._timeout = settings.deadlines.tool_build
 
-    def run(self) -> None:
+    def run(self, *, suites_only: bool = False) -> None:
+        """`suites_only`: the images of the sample suite, for an engine that can pull the others."""
         begun = time.monotonic()
         preconditions.check()
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -61,17 +63,28 @@ class Factory:
             closing(Workshop(engine.address, _REQUEST_SECONDS)) as workshop,
             exclusive(lock, self._timeout, threading.Event(), lambda: self._tell("waiting for another run")),
             self._emptied(),
-            self._programs() as program,
+            self._programs(
+                suites.TOOLS if suites_only else (*_SHARED, *suites.TOOLS), nodes=not suites_only
+            ) as program,
         ):
             self._tell(f"{engine.name}; work directory {self._directory}")
-            self._try_privileged(engine, workshop, program)
-            made = [self._node(engine, workshop, program)]
-            debian = self._system("argocd")
-            images = workloads.images(self._settings, program, debian, self._module("argocd"))
+            made = [] if suites_only else self._runtime(engine, workshop, program)
+            images = suites.images(program, self._system("python"), self._packages(SUITE))
             made += [self._have(engine, workshop, image) for image in images]
-            packages = python.Packages(python.requirements(), self._directory, timeout=self._timeout, did=self._did)
-            made.append(self._have(engine, workshop, python.validators(self._system(python.SYSTEM), packages)))
         self._tell(f"{sum(made)} of {len(made)} images made, {time.monotonic() - begun:.1f} s in all")
+
+    def _runtime(self, engine: Engine, workshop: Workshop, program: Program) -> list[bool]:
+        """The images of the Kind runtime itself; which of them had to be made."""
+        self._try_privileged(engine, workshop, program)
+        made = [self._node(engine, workshop, program)]
+        debian = self._system("argocd")
+        images = workloads.images(self._settings, program, debian, self._module("argocd"))
+        made += [self._have(engine, workshop, image) for image in images]
+        image = checks.validators(self._system("python"), self._packages(CHECKS))
+        return [*made, self._have(engine, workshop, image)]
+
+    def _packages(self, requirements: Path) -> PythonPackages:
+        return PythonPackages(requirements, self._directory, timeout=self._timeout, did=self._did)
 
     def _node(self, engine: Engine, workshop: Workshop, program: Program) -> bool:
         """The node's image, and in it those of the control plane; whether it had to be made."""
@@ -126,7 +139,7 @@ class Factory:
     def _load(self, engine: Engine, image: Image) -> None:
         archive = self._work / "image.tar"
         for layer in image.layers:
-            if isinstance(layer, Rootfs | python.Packages):
+            if isinstance(layer, Rootfs | PythonPackages):
                 layer.file()
         with self._step(f"archive {image.reference}"):
             image.write(archive, self._work)
@@ -169,15 +182,16 @@ class Factory:
         return Rootfs(name, self._pins.rootfs[name], self._directory, timeout=self._timeout, did=self._did)
 
     @contextmanager
-    def _programs(self) -> Iterator[Program]:
-        """Every program by name: the harness's own tools, and those that only images have. All are begun at once."""
+    def _programs(self, tools: Sequence[str], *, nodes: bool) -> Iterator[Program]:
+        """Programs by name: `tools` of the harness, and those that only a node has. All are begun at once."""
         own = self._pins.tools
         with (
             Toolbox(self._settings.tools, self._cache, self._progress, timeout=self._timeout) as shared,
             Toolbox(own, self._cache, self._progress, timeout=self._timeout, wrappers=pins.WRAPPERS) as more,
         ):
-            more.prepare(list(own.pins))
-            shared.prepare(_SHARED)
+            if nodes:
+                more.prepare(list(own.pins))
+            shared.prepare(tools)
             yield lambda name: (more if name in own.pins else shared).path(name)
 
     @contextmanager

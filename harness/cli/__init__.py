@@ -106,6 +106,7 @@ VERBS = [
         settings=False,
     ),
     Verb("test", "test:test", "Run test suites of chainsaw and kuttl below each DIR, without their programs."),
+    Verb("suite", "suite:suite", "Plan and run end-to-end suites: set-up, processes under test, and cases in order."),
     Verb(
         "assert",
         "assert_:assert_",

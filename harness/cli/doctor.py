@@ -16,6 +16,7 @@ from harness.excerpts import first_line
 from harness.runtime import state_directory
 from harness.tools.toolbox import cache_directory
 from kwok.engine.client import Engine, EngineMissing
+from kwok.kind import kernel
 
 _GIB = 2**30
 _NEEDED_TO_BUILD = 6 * _GIB  # module sources, build cache and programs of the helm lane, seen on a cold machine
@@ -121,11 +122,23 @@ def _engine(context: Context) -> list[Finding]:
     except EngineMissing as missing:
         told = "no container engine answers: the host runtime is used" if state == "ok" else str(missing)
         return [Finding("engine", state, first_line(told), "start one, or RUNTIME=host" if state != "ok" else "")]
-    found = [Finding("engine", "ok", f"{engine.name}, {engine.memory / _GIB:.1f} GiB")]
+    found = [Finding("engine", "ok", f"{engine.name}, {engine.memory / _GIB:.1f} GiB"), *_kernel(engine)]
     if absent:
         do = "the first run on Kind pulls them; without a registry: kwok-harness images load FILE; or RUNTIME=host"
         return [*found, Finding("images", "warning", f"not here: {', '.join(absent)}", do)]
     return [*found, Finding("images", "ok", f"all {len(context.settings.images)} are here")]
+
+
+def _kernel(engine: Engine) -> list[Finding]:
+    """What a Kind cluster changes of this machine and leaves changed; of an engine elsewhere nothing is known."""
+    if not engine.local:
+        return []
+    changes = list(kernel.differences())
+    if not changes:
+        return [Finding("kernel", "ok", "has the settings that the kubelet of a Kind node sets")]
+    told = f"a Kind node's kubelet sets, for the whole machine: {', '.join(changes)}"
+    do = "note the values of now: they are not restored (sysctl -w NAME=VALUE does); or RUNTIME=host, which sets none"
+    return [Finding("kernel", "warning", told, do)]
 
 
 def _recipes(context: Context) -> Finding:

@@ -36,7 +36,7 @@ def lint(context: Context, places: tuple[Path, ...], config: Path | None, test_f
             single += 1
             suite = check_file(place, problems)
             count += len(suite.tests) if suite is not None else 0
-    told = list(dict.fromkeys(problems.found))  # a file that several operations name is read for each
+    told = sorted(dict.fromkeys(problems.found), key=_position)  # a file that several operations name is read for each
     errors = sum(problem.severity is Severity.ERROR for problem in told)
     if as_json:
         context.data({"tests": count, "errors": errors, "warnings": len(told) - errors, "problems": _data(told)})
@@ -48,6 +48,12 @@ def lint(context: Context, places: tuple[Path, ...], config: Path | None, test_f
     if not count and not single and not errors:
         raise UsageError("no test found", where=", ".join(map(str, places)), do="name a folder with chainsaw-test.yaml")
     return Exit.SETTINGS if errors else Exit.OK
+
+
+def _position(problem: Problem) -> tuple[str, int]:
+    """Its file and its line, 0 where it is the whole file."""
+    file, colon, line = problem.place.rpartition(":")
+    return (file, int(line)) if colon and line.isdigit() else (problem.place, 0)
 
 
 def _told(problem: Problem) -> str:

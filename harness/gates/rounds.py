@@ -42,6 +42,12 @@ class Together:
         judge = kuttl.judge_assert if member.wanted else kuttl.judge_error
         return judge(member.expected, self.candidates(member, objects))
 
+    def fitting(self, member: Member, objects: Objects) -> list[Object]:
+        """The candidates that fit a member; all where none does."""
+        about = self.candidates(member, objects)
+        fits = kuttl.judge_assert
+        return [each for each in about if fits(member.expected, [each]).standing is Standing.HOLDS] or list(about)
+
     def __call__(self, objects: Objects) -> Verdict:
         judged = [(member, self.judge(member, objects)) for member in self.members]
         open_ = [(member, each) for member, each in judged if each.standing is not Standing.HOLDS]

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -182,15 +183,20 @@ def stop(identities: Iterable[Identity], grace: float = 5.0) -> list[Identity]:
     wanted = list(identities)
     for each_signal, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 2.0)):
         wanted = [identity for identity in wanted if alive(identity)]
-        for identity in wanted:
-            try:
-                os.kill(identity.pid, each_signal)
-            except ProcessLookupError:
-                continue
+        send(wanted, each_signal)
+        send(wanted, signal.SIGCONT)  # one that stands still would not hear TERM
         deadline = time.monotonic() + seconds
         while any(alive(identity) for identity in wanted) and time.monotonic() < deadline:
             time.sleep(0.02)
     return [identity for identity in wanted if alive(identity)]
+
+
+def send(identities: Iterable[Identity], number: signal.Signals) -> None:
+    """A signal for each of these processes that is still itself."""
+    for identity in identities:
+        if alive(identity):
+            with suppress(ProcessLookupError):
+                os.kill(identity.pid, number)
 
 
 def _start_ticks(pid: int) -> int:

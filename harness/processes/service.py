@@ -15,6 +15,7 @@ from harness.excerpts import ending
 MARK = "KWOK_HARNESS_CLUSTER"  # the cluster's directory, in the environment of each of its services
 _LINES = 12  # of a log, in a message
 _PROBE_SECONDS = 1.0
+_SAID = 500  # bytes of what a server says that is not ready
 
 Ports = Mapping[str, int]  # what a port is for -> the port
 
@@ -27,18 +28,26 @@ class Probe:
     path: str = ""
 
     def answered(self) -> bool:
+        return self.trouble() == ""
+
+    def trouble(self) -> str:
+        """Why it is not answered, with what a server says that is not ready; empty where it is."""
         try:
             if not self.path:
                 socket.create_connection(("127.0.0.1", self.port), _PROBE_SECONDS).close()
-                return True
+                return ""
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PROBE_SECONDS)
             try:
                 connection.request("GET", self.path)
-                return connection.getresponse().status == http.client.OK
+                answer = connection.getresponse()
+                if answer.status == http.client.OK:
+                    return ""
+                said = answer.read(_SAID).decode(errors="replace").strip()
+                return f"{answer.status} {answer.reason}" + (f": {said}" if said else "")
             finally:
                 connection.close()
-        except (OSError, http.client.HTTPException):
-            return False
+        except (OSError, http.client.HTTPException) as error:
+            return str(error) or type(error).__name__
 
     def __str__(self) -> str:
         return f"127.0.0.1:{self.port}{self.path}"
@@ -50,7 +59,8 @@ class Service:
 
     `called` is the name by which it is started, for a program that is several by its name. It finds `commands` (name:
     program) on its PATH before those of the system, and `files` (name: text) in its directory, which is its home and
-    where it runs.
+    where it runs. A program that finds its own files beside it, as a Python of a virtual environment does, is started
+    `in_place`.
     """
 
     name: str
@@ -61,6 +71,7 @@ class Service:
     environment: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str, Path] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    in_place: bool = False
 
     @property
     def called_as(self) -> str:
@@ -89,7 +100,7 @@ class ServiceDied(ServiceFailed):
 
     @property
     def port_taken(self) -> bool:
-        return "address already in use" in self.last_lines
+        return "address already in use" in self.last_lines.lower()  # Go and Python spell it differently
 
 
 class ServiceNotReady(ServiceFailed):

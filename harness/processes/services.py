@@ -8,6 +8,7 @@ below the cluster's, so that a later run finds it again, and the cluster's direc
 import json
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,14 +94,14 @@ class Services:
         """
         deadline = Deadline.after(within)
         try:
-            return self._ensure(plan(self._ports(ports)), deadline)
+            return self._ensure(plan(self.ports(ports)), deadline)
         except ServiceDied as died:
             if not died.port_taken or not ports:
                 raise
-        services = plan(self._ports(ports))  # somebody was quicker: once more, with others
+        services = plan(self.ports(ports))  # somebody was quicker: once more, with others
         self.stop(*(service.name for service in services))
-        self._forget_ports(ports)
-        return self._ensure(plan(self._ports(ports)), deadline)
+        self.forget_ports(ports)
+        return self._ensure(plan(self.ports(ports)), deadline)
 
     def attend(self, name: str, find: Find, log: Path) -> None:
         """Notice also the death of a process that others have started, and may start again within seconds."""
@@ -135,6 +136,25 @@ class Services:
                 (self.home(name) / _RECORD).unlink(missing_ok=True)
             self._tell()
 
+    def kill(self, name: str) -> None:
+        """End a service and what it has started as a crash would, with KILL: an ending that is wanted, and no death."""
+        with self._lock:
+            self._send(name, signal.SIGKILL)
+            self.stop(name)
+
+    def pause(self, name: str) -> None:
+        """Have a service and what it has started stand still (SIGSTOP): its ports stay open, and nobody answers."""
+        self._send(name, signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Have what was paused go on."""
+        self._send(name, signal.SIGCONT)
+
+    def attends(self, name: str) -> bool:
+        """Whether the death of one of that name would be noticed, or has been."""
+        with self._lock:
+            return name in self._attended
+
     def close(self) -> None:
         """The cluster is about to go: from now on nothing is started, by whatever thread, and no ending is a death."""
         with self._lock:
@@ -151,9 +171,34 @@ class Services:
         record = self._record(name)
         return record[0] if record is not None and daemons.alive(record[0]) else None
 
+    def ports(self, wanted: Sequence[str]) -> Ports:
+        """A free port for each purpose, the same ones each time."""
+        with self._lock, self._writing():
+            known = self._known_ports()
+            missing = [each for each in wanted if each not in known]
+            if missing:
+                known |= zip(missing, self._choose_ports(len(missing), set(known.values())), strict=True)
+                self._write(self.directory / _PORTS, known)
+            return {each: known[each] for each in wanted}
+
+    def forget_ports(self, unwanted: Sequence[str]) -> None:
+        """Have others chosen for these purposes from now on: somebody was quicker to take one."""
+        with self._lock, self._writing():
+            kept = {purpose: port for purpose, port in self._known_ports().items() if purpose not in unwanted}
+            self._write(self.directory / _PORTS, kept)
+
     def logs(self) -> dict[str, Path]:
         """The log of each service that was ever started here."""
         return {log.parent.name: log for log in sorted(self.directory.glob("*/log"))}
+
+    def _send(self, name: str, number: signal.Signals) -> None:
+        """Raises ServiceDied, or ServiceFailed, where the service does not run."""
+        with self._lock:
+            identity = self.identity(name)
+            if identity is None:
+                self.check(name)
+                raise ServiceFailed(f"{name} does not run")
+            daemons.send(daemons.carrying("HOME", str(self.home(name))) or [identity], number)
 
     def _ensure(self, services: Sequence[Service], deadline: Deadline) -> tuple[str, ...]:
         started = tuple(service.name for service in services if self._start(service))
@@ -167,15 +212,15 @@ class Services:
     def _until_answered(self, name: str, probe: Probe, names: Sequence[str], deadline: Deadline) -> None:
         """Ends at once with the death of any of `names`, which may be why this one does not answer."""
         pause = _PAUSE_SECONDS
-        while not probe.answered():
+        while trouble := probe.trouble():
             self.check(*names)
             if self._closed:
                 raise ServiceFailed(f"{name} is not waited for any longer: the cluster is about to go")
             if deadline.expired:
                 log = self.home(name) / "log"
                 raise ServiceNotReady(
-                    f"{name} runs, but {probe} did not answer within {deadline.budget:g} s. Its last words:\n"
-                    f"{last_lines(log) or '(none)'}",
+                    f"{name} runs, but {probe} did not answer within {deadline.budget:g} s ({trouble}). "
+                    f"Its last words:\n{last_lines(log) or '(none)'}",
                     where=str(log),
                 )
             with self._changed:
@@ -198,7 +243,7 @@ class Services:
             home = self._furnished(service)
             environment = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "PATH": f"{home / 'bin'}:{os.defpath}"}
             identity = daemons.start(
-                [home / service.called_as, *service.arguments],
+                [service.program if service.in_place else home / service.called_as, *service.arguments],
                 env={**self._environment, **environment, **service.environment},
                 cwd=home,
                 log=home / "log",
@@ -216,6 +261,7 @@ class Services:
             fresh.mkdir(mode=0o700, parents=True)
         for name, text in service.files.items():
             (home / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (home / name).touch(mode=0o600)  # there may be credentials in it
             (home / name).write_text(text, encoding="utf-8")
         for name, program in service.commands.items():
             (home / "bin" / name).symlink_to(program)
@@ -264,20 +310,6 @@ class Services:
         else:
             self.died.clear()
         self._changed.notify_all()
-
-    def _ports(self, wanted: Sequence[str]) -> Ports:
-        with self._lock, self._writing():
-            known = self._known_ports()
-            missing = [each for each in wanted if each not in known]
-            if missing:
-                known |= zip(missing, self._choose_ports(len(missing), set(known.values())), strict=True)
-                self._write(self.directory / _PORTS, known)
-            return {each: known[each] for each in wanted}
-
-    def _forget_ports(self, unwanted: Sequence[str]) -> None:
-        with self._lock, self._writing():
-            kept = {purpose: port for purpose, port in self._known_ports().items() if purpose not in unwanted}
-            self._write(self.directory / _PORTS, kept)
 
     def _known_ports(self) -> dict[str, int]:
         try:

@@ -20,7 +20,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from harness.errors import DataError, UsageError, did_you_mean
-from harness.names import ACCELERATED, GPU_TAINT, SYSTEM
+from harness.names import ACCELERATED, GPU_RESOURCE, GPU_TAINT, SYSTEM
 from harness.objects import Object
 from harness.recipes.format import VERSIONS
 
@@ -41,6 +41,10 @@ _Key = Annotated[
 _RESOURCE = re.compile(
     r"[a-z0-9.-]{1,253}/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?|hugepages-[1-9][0-9]*(Ki|Mi|Gi)"
 )
+_Extended = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"),
+]
 _FILES = (".yaml", ".yml")
 _STORAGE = "storage"  # the folder of a provider's StorageClasses, beside its profiles
 
@@ -54,8 +58,12 @@ class _Closed(BaseModel):
 
 
 class Gpu(_Closed):
-    """`memory` is MiB per GPU; the driver's parts are text because they become labels."""
+    """`memory` is MiB per GPU; the driver's parts are text because they become labels.
 
+    `resource` is what pods request, for other vendors than NVIDIA: amd.com/gpu, gpu.intel.com/i915.
+    """
+
+    resource: _Extended = GPU_RESOURCE
     product: _Word
     count: int = Field(ge=1)
     memory: int = Field(ge=1)
@@ -120,11 +128,11 @@ class Spec(_Closed):
 
     @property
     def all_taints(self) -> tuple[dict[str, str], ...]:
-        """As the profile says; where it does not, nodes with GPUs have the taint that GKE puts on them, and that
-        AICR's recipes tolerate: https://cloud.google.com/kubernetes-engine/docs/how-to/gpus
+        """As the profile says; where it does not, nodes with NVIDIA's GPUs have the taint that GKE puts on them, and
+        that AICR's recipes tolerate: https://cloud.google.com/kubernetes-engine/docs/how-to/gpus
         """
         if self.taints is None:
-            return (dict(GPU_TAINT),) if self.gpu is not None else ()
+            return (dict(GPU_TAINT),) if self.gpu is not None and self.gpu.resource == GPU_RESOURCE else ()
         return tuple({key: value for key, value in each.model_dump().items() if value} for each in self.taints)
 
 

@@ -248,7 +248,15 @@ class Round:
     references: Mapping[str, ObjectReference] = field(default_factory=dict)
 
 
-Action = Write | Delete | Assert | Error | Program | Sleep | WaitFor | Show | Proxy | Round
+@dataclass(frozen=True, slots=True)
+class Own:
+    """An operation that is neither chainsaw's nor kuttl's: whoever runs the suite reads it and carries it out."""
+
+    verb: str
+    arguments: Mapping[str, Any]
+
+
+Action = Write | Delete | Assert | Error | Program | Sleep | WaitFor | Show | Proxy | Round | Own
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +279,7 @@ class Operation:
     def verb(self) -> str:
         """As it is written in a suite: apply, assert, podLogs, ..."""
         match self.action:
-            case Write(verb=verb) | Program(verb=verb) | Show(verb=verb):
+            case Write(verb=verb) | Program(verb=verb) | Show(verb=verb) | Own(verb=verb):
                 return verb
             case WaitFor():
                 return "wait"

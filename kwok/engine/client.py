@@ -53,7 +53,9 @@ class EngineError(ClusterError):
 
 @dataclass(frozen=True)
 class Engine:
-    """`name` is "Docker 20.10.24" or the like; `root` keeps the images, `memory` bytes, `address` its DOCKER_HOST."""
+    """`name` is "Docker 20.10.24" or the like; `root` keeps the images, `memory` bytes, `address` its DOCKER_HOST,
+    `runtimes` the names of what it can run containers with: runc, nvidia.
+    """
 
     name: str
     podman: bool
@@ -61,6 +63,7 @@ class Engine:
     memory: int
     address: str
     architecture: str
+    runtimes: tuple[str, ...]
     _open: Callable[[float | None], docker.APIClient]
 
     @classmethod
@@ -98,6 +101,7 @@ class Engine:
             memory=int(info.get("MemTotal") or 0),
             address=address,
             architecture=str(version.get("Arch") or ""),
+            runtimes=tuple(info.get("Runtimes") or ()),
             _open=opened,
         )
 

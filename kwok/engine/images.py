@@ -102,6 +102,24 @@ class Images:
             self._progress.note(f"images that were built here, not pulled: {', '.join(built)}")
         return {each.name: each.tag for each in states}
 
+    def ensure_named(self, names: Sequence[str]) -> dict[str, str]:
+        """As `ensure`, for images whose pods say the very references: each is also called so in the engine.
+
+        Raises SettingsError for a reference by digest, which no pod can name once the image is in a node.
+        """
+        for name in names:
+            if name in self._references and self._references[name].digest:
+                raise SettingsError(
+                    f"{self._written[name]} names a digest, which an image in a Kind node does not have",
+                    do="name it by its tag",
+                )
+        self.ensure(names)
+        for each in self.list(names):
+            wanted = self._references[each.name].tagged
+            if wanted not in same_names((each.tag,)):  # another image stands for it
+                self._engine.tag(each.id, wanted)
+        return {each.name: each.tag for each in self.list(names)}
+
     def save(self, names: Sequence[str], file: Path) -> None:
         """Have them all, and write them into one file, 0644. Raises ImageMissing, ImageFileError."""
         if not file.absolute().parent.is_dir():
@@ -146,6 +164,9 @@ class Images:
         return Entry(state.name, state.reference, tag, state.id, found.layers, found.architecture)
 
     def _pull(self, missing: Sequence[ImageState]) -> None:
+        own = [each for each in missing if self._references[each.name].made_here]
+        if own:
+            raise _not_made(own, self._engine)
         over, slots = threading.Event(), threading.BoundedSemaphore(_AT_ONCE)
         wanted = {each.reference: self._references[each.name].pulled for each in missing}
         self._room_in_engine(len(wanted) * _LEAST, f"to pull {len(wanted)} images")
@@ -225,6 +246,16 @@ def _missing(states: Sequence[ImageState], why: Mapping[str, str], engine: Engin
     return ImageMissing(
         f"{engine.name} does not have these images and cannot pull them\n  " + "\n  ".join(lines),
         do="load them from a machine that can pull: `kwok-harness images save FILE` there, `images load FILE` here;\n"
+        "  or use RUNTIME=host, which needs none",
+    )
+
+
+def _not_made(states: Sequence[ImageState], engine: Engine) -> ImageMissing:
+    lines = [each.reference for each in states]
+    return ImageMissing(
+        f"{engine.name} does not have these images, and no registry has them\n  " + "\n  ".join(lines),
+        do="build them in a checkout of the harness (target suite-images), or load them from a machine that has them:\n"
+        "  `kwok-harness images save FILE --suite DIR` there, `images load FILE` here;\n"
         "  or use RUNTIME=host, which needs none",
     )
 

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+# Of images that are made, and in no registry: a host that never exists (RFC 6761), so nobody else's are taken for them.
+OWN_HOST = "kwok-harness.invalid"
 _DEFAULT_HOST, _OFFICIAL = "docker.io", "library"
 _REFERENCE = re.compile(
     r"(?P<repository>(?:[a-z0-9][a-z0-9.-]*(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
@@ -34,6 +36,11 @@ class Reference:
     @property
     def digested(self) -> str:
         return f"{self.repository}@{self.digest}"
+
+    @property
+    def made_here(self) -> bool:
+        """Whether no registry can have it."""
+        return self.repository.startswith(f"{OWN_HOST}/")
 
     @property
     def pulled(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from harness.names import NOWHERE
-from kwok.simulation import SERVICE_RANGE, Webhooks, disabled_admission, simulation
+from kwok.simulation import SERVICE_RANGE, Pods, Webhooks, disabled_admission, simulation
 
 # Component as kwokctl calls it -> the tool that is its program, in the order in which they are needed.
 PROGRAMS: Mapping[str, str] = {
@@ -51,7 +51,12 @@ EGRESS = "egress.yaml"
 
 
 def configuration(
-    binaries: Mapping[str, Path], ports: Mapping[str, int], directory: Path, webhooks: Webhooks, kubectl: Path
+    binaries: Mapping[str, Path],
+    ports: Mapping[str, int],
+    directory: Path,
+    webhooks: Webhooks,
+    pods: Pods,
+    kubectl: Path,
 ) -> list[dict[str, Any]]:
     """The documents of kwokctl's configuration file: `binaries` by component, `ports` by option.
 
@@ -97,7 +102,7 @@ def configuration(
                 for name, arguments in extra.items()
             ],
         },
-        simulation(),
+        *simulation(pods),
     ]
 
 
@@ -116,10 +121,15 @@ def egress(directory: Path) -> dict[str, Any]:
 
 
 def files(
-    binaries: Mapping[str, Path], ports: Mapping[str, int], directory: Path, webhooks: Webhooks, kubectl: Path
+    binaries: Mapping[str, Path],
+    ports: Mapping[str, int],
+    directory: Path,
+    webhooks: Webhooks,
+    pods: Pods,
+    kubectl: Path,
 ) -> dict[str, str]:
     """The files that have to lie in `directory` before kwokctl runs, by name."""
-    documents = configuration(binaries, ports, directory, webhooks, kubectl)
+    documents = configuration(binaries, ports, directory, webhooks, pods, kubectl)
     return {
         CONFIGURATION: yaml.safe_dump_all(documents, sort_keys=False),
         EGRESS: yaml.safe_dump(egress(directory), sort_keys=False),

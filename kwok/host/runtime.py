@@ -107,6 +107,7 @@ class HostRuntime:
         return {
             "webhooks": self._settings.webhooks,
             "schedulers": self._settings.schedulers,
+            "pods": self._settings.pods,
             **{tool: pins[tool].version for tool in PROGRAMS.values() if tool in pins},
         }
 
@@ -133,7 +134,8 @@ class HostRuntime:
             deadline = Deadline.after(self._settings.deadlines.cluster_ready)
             record = self._clusters.reserve(name, self._made_with(), self._ports)
             progress.step(_TASK, "starting the control plane")
-            plan = files(programs, record.ports, directory, self._settings.webhooks, launch.true_program())
+            policies = self._settings.webhooks, self._settings.pods
+            plan = files(programs, record.ports, directory, *policies, launch.true_program())
             components = launch.start(kwokctl, self._clusters.home, name, plan)
             cluster = Cluster(directory / KUBECONFIG)
             record = record.started(components, context=cluster.context_name, server=cluster.server)

@@ -39,7 +39,7 @@ def furnish_cluster(
     cluster.patch_merge(NODES, "", node, {"spec": {"podCIDR": REAL_POD_RANGE, "podCIDRs": [REAL_POD_RANGE]}})
     fence.pin(cluster)
     fence.fence(cluster)
-    for kind, obj in controller.objects(kwok_image):
+    for kind, obj in controller.objects(kwok_image, settings.pods):
         cluster.apply(kind, obj)
     for each in cluster.list(STORAGE_CLASSES).items:  # kind's own, whose volumes would be on the real node
         cluster.delete(STORAGE_CLASSES, "", each["metadata"]["name"])

@@ -11,7 +11,7 @@ import yaml
 
 from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_ANNOTATION
 from harness.objects import CONFIGMAPS, DEPLOYMENTS, SERVICE_ACCOUNTS, Kind
-from kwok.simulation import ARGUMENTS, simulation
+from kwok.simulation import ARGUMENTS, Pods, simulation
 
 NAMESPACE, NAME = "kube-system", "kwok-controller"
 _RBAC = "rbac.authorization.k8s.io/v1"
@@ -30,7 +30,7 @@ _RULES = (
 )
 
 
-def objects(image: str) -> Iterator[tuple[Kind, dict[str, Any]]]:
+def objects(image: str, pods: Pods) -> Iterator[tuple[Kind, dict[str, Any]]]:
     """Everything of it, in the order in which it is to be applied."""
     yield SERVICE_ACCOUNTS, _object(SERVICE_ACCOUNTS)
     rules = [{"apiGroups": [group], "resources": [*what], "verbs": [*verbs]} for group, what, verbs in _RULES]
@@ -39,15 +39,15 @@ def objects(image: str) -> Iterator[tuple[Kind, dict[str, Any]]]:
     role = {"apiGroup": CLUSTER_ROLES.group, "kind": CLUSTER_ROLES.kind, "name": NAME}
     yield CLUSTER_ROLE_BINDINGS, _object(CLUSTER_ROLE_BINDINGS, roleRef=role, subjects=[account])
     yield FLOW_SCHEMAS, _object(FLOW_SCHEMAS, spec=_unhindered())
-    yield CONFIGMAPS, _object(CONFIGMAPS, data={_FILE: yaml.safe_dump(configuration(), sort_keys=False)})
+    yield CONFIGMAPS, _object(CONFIGMAPS, data={_FILE: yaml.safe_dump_all(configuration(pods), sort_keys=False)})
     yield DEPLOYMENTS, _object(DEPLOYMENTS, spec=_deployment(image))
 
 
-def configuration() -> dict[str, Any]:
+def configuration(pods: Pods) -> list[dict[str, Any]]:
     """As on the host runtime, but for the simulated nodes only: here is a real one besides."""
-    document = simulation()
-    document["options"]["manageNodesWithAnnotationSelector"] = f"{KWOK_NODE_ANNOTATION}=fake"
-    return document
+    documents = simulation(pods)
+    documents[0]["options"]["manageNodesWithAnnotationSelector"] = f"{KWOK_NODE_ANNOTATION}=fake"
+    return documents
 
 
 def _object(kind: Kind, **parts: Any) -> dict[str, Any]:

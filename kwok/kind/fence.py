@@ -1,10 +1,12 @@
-"""The fence of a Kind cluster: workloads on simulated nodes only, the cluster's own things on its real node only.
+"""The fence of a Kind cluster: workloads on simulated nodes only, but for namespaces that say they want the real one.
 
 A taint cannot be the fence, for there are workloads that tolerate everything, and the controller of DaemonSets counts
 the nodes that a template matches before any scheduler is asked. So the API server itself adds the label of simulated
-nodes to what pods and DaemonSets select. Left alone is what selects the real node by its own label (which nobody else
-knows), what is bound to a node already (the control plane's static pods), and what selects a node type by that very
-key: it matches no real node anyway.
+nodes to what pods and DaemonSets select, or, in a namespace that is labelled for it, the label of the real node. Left
+alone is what selects the real node by its own label (which nobody else knows), what is bound to a node already (the
+control plane's static pods), and what selects a node type by that very key: `type: kwok` stays simulated anywhere.
+
+Both ways are one policy for each kind: two could be in force one before the other, and a pod slip between them.
 
 The patch is a JSON patch: a node selector is an atomic map, which server-side apply could only replace.
 """
@@ -15,7 +17,7 @@ from typing import Any
 from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError
-from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_LABEL
+from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_LABEL, REAL_NODE_NAMESPACE
 from harness.objects import DAEMONSETS, DEPLOYMENTS, PODS, Kind
 from kwok import admission
 from kwok.admission import BINDINGS, POLICIES
@@ -26,17 +28,27 @@ _NAMESPACE = "kube-system"
 
 def policy(kind: Kind, operations: list[str], spec: str) -> dict[str, Any]:
     """The policy for one kind whose pod spec is at the CEL path `spec`, such as object.spec.template.spec."""
-    key, value = KWOK_NODE_LABEL
-    path = spec.removeprefix("object").replace(".", "/") + "/nodeSelector"
-    added = f"""has({spec}.nodeSelector)
-      ? [JSONPatch{{op: "add", path: "{path}/{key}", value: "{value}"}}]
-      : [JSONPatch{{op: "add", path: "{path}", value: {{"{key}": "{value}"}}}}]"""
+    label, real = REAL_NODE_NAMESPACE
+    labels = "namespaceObject.metadata.labels"
+    added = f"""has({labels}) && '{label}' in {labels} && {labels}['{label}'] == '{real}'
+      ? {_selecting(spec, INFRASTRUCTURE_NODE)}
+      : {_selecting(spec, KWOK_NODE_LABEL)}"""
     conditions = {
         "free": f"!has({spec}.nodeName) || {spec}.nodeName == ''",
         "selects-no-node-of-its-own": f"!has({spec}.nodeSelector) || "
-        f"!('{INFRASTRUCTURE_NODE[0]}' in {spec}.nodeSelector || '{key}' in {spec}.nodeSelector)",
+        f"!('{INFRASTRUCTURE_NODE[0]}' in {spec}.nodeSelector || '{KWOK_NODE_LABEL[0]}' in {spec}.nodeSelector)",
     }
     return admission.policy(f"simulated-{kind.plural}", kind, operations, conditions, added)
+
+
+def _selecting(spec: str, label: tuple[str, str]) -> str:
+    """CEL: the patches by which a pod spec selects nodes of a label, besides what it selects already."""
+    key, value = label
+    path = spec.removeprefix("object").replace(".", "/") + "/nodeSelector"
+    escaped = key.replace("~", "~0").replace("/", "~1")
+    return f"""(has({spec}.nodeSelector)
+        ? [JSONPatch{{op: "add", path: "{path}/{escaped}", value: "{value}"}}]
+        : [JSONPatch{{op: "add", path: "{path}", value: {{"{key}": "{value}"}}}}])"""
 
 
 def policies() -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 import yaml
@@ -31,7 +32,7 @@ from kwok.clusters import Clusters, file_errors
 from kwok.engine.client import Container, Engine, EngineMissing
 from kwok.engine.images import Images
 from kwok.furnishing import furnish
-from kwok.kind import config, preflight
+from kwok.kind import config, fence, preflight
 from kwok.kind import node as kind_node
 from kwok.kind.boot import furnish_cluster
 from kwok.kind.config import node_container
@@ -123,10 +124,15 @@ class KindRuntime:
     def load(self, cluster: RunningCluster, names: Sequence[str], progress: Progress) -> dict[str, str]:
         """Have images in the cluster's node: by logical name, what a pod spec must say. Loaded once; pulled if need be.
 
-        Raises ClusterError.
+        What is no name of the settings is a reference, as pods say it already. Raises ClusterError.
         """
         engine = self._connect()
-        tags = self._images(engine, progress).ensure(names)
+        references = {name: name for name in names if name not in self._settings.images}
+        images = self._images(engine, progress, references)
+        tags = {
+            **images.ensure([name for name in names if name not in references]),
+            **images.ensure_named(list(references)),
+        }
         with file_errors(), self._clusters.alone(cluster.name, self._patience):
             self._load(engine, cluster.name, self._path_of("kind"), tags, progress)
         return tags
@@ -136,10 +142,10 @@ class KindRuntime:
         record = self._clusters.record(cluster.name)
         return self._connect().until_stopped(record.container if record else node_container(cluster.name))
 
-    def _images(self, engine: Engine, progress: Progress) -> Images:
+    def _images(self, engine: Engine, progress: Progress, further: Mapping[str, str] = MappingProxyType({})) -> Images:
         return Images(
             engine,
-            self._settings.images,
+            {**self._settings.images, **further},
             self._settings.retries,
             progress,
             timeout=self._settings.deadlines.images,
@@ -187,6 +193,7 @@ class KindRuntime:
             return None
         require_ours(cluster, running)
         kind_node.refuse_traffic(engine, container.id)
+        fence.fence(cluster)  # as it is now, if an older harness made the cluster
         furnish(cluster, self._settings, running.directory)
         return running
 
@@ -197,6 +204,7 @@ class KindRuntime:
         return {
             "webhooks": settings.webhooks,
             "schedulers": settings.schedulers,
+            "pods": settings.pods,
             **{f"ports.{name}": str(port) for name, port in settings.ports.model_dump().items()},
             **{f"images.{name}": settings.images[name] for name in ("node", "kwok")},
             **({"kind": pin.version} if pin else {}),

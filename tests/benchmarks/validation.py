@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 # The path of the checkout comes first.
-from hack.kind_images.python import VALIDATORS  # noqa: E402
+from hack.kind_images.checks import VALIDATORS  # noqa: E402
 from harness.progress import Silent  # noqa: E402
 from harness.settings import load  # noqa: E402
 from harness.tools.toolbox import Toolbox, cache_directory  # noqa: E402

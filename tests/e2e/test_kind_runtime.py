@@ -18,11 +18,12 @@ from harness.errors import ClusterError, NotOurs, RegistryNotReady
 from harness.gates.nodes import NodesReady
 from harness.installers.manifests import SECRETS, SERVICES
 from harness.isolation.nodes import apply_nodes
-from harness.names import INFRASTRUCTURE_NODE
+from harness.names import INFRASTRUCTURE_NODE, REAL_NODE_NAMESPACE
 from harness.objects import (
     DAEMONSETS,
     DEPLOYMENTS,
     JOBS,
+    NAMESPACES,
     NODES,
     PODS,
     STATEFULSETS,
@@ -37,7 +38,7 @@ from harness.settings import ROOT, Settings, load
 from harness.verdict import Passed, Verdict, Waiting
 from harness.waiting.loop import wait
 from kwok.engine.client import Engine
-from kwok.kind import config
+from kwok.kind import config, gpus
 from kwok.kind.runtime import KindRuntime
 from kwok.nodes import NodePlan, node_objects
 from tests.e2e.kinds import CLAIMS, ENDPOINTS, WEBHOOKS
@@ -47,8 +48,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.kind]
 Tools = Callable[[str], Path]
 
 PORT = "5520"  # of the registry; not the default one, which a user's own cluster may hold
-TOLERANT = {
-    "tolerations": [{"operator": "Exists"}],
+TOLERATIONS: dict[str, Any] = {"tolerations": [{"operator": "Exists"}]}
+TOLERANT: dict[str, Any] = {
+    **TOLERATIONS,
     "containers": [{"name": "main", "image": "nowhere.example/nothing:1"}],
 }
 LABELS = {"app": "leak"}
@@ -196,6 +198,89 @@ def test_a_daemonset_that_is_changed_later_stays_fenced(cluster: Cluster) -> Non
     assert found is not None
     assert found["spec"]["template"]["spec"]["nodeSelector"] == {"type": "kwok"}
     cluster.delete(DAEMONSETS, "default", "changed")
+
+
+def test_a_namespace_may_have_its_pods_on_the_real_node(
+    cluster: Cluster, node: str, kind_settings: Settings, engine: Engine
+) -> None:
+    """They run there, a DaemonSet counts that node alone, and what selects simulated nodes is simulated even so."""
+    label = dict([REAL_NODE_NAMESPACE])
+    cluster.create(NAMESPACES, {"metadata": {"name": "real", "labels": label}, "apiVersion": "v1", "kind": "Namespace"})
+    cluster.create(NAMESPACES, {"metadata": {"name": "simulated"}, "apiVersion": "v1", "kind": "Namespace"})
+
+    def template(*words: str, **spec: Any) -> dict[str, Any]:
+        container = {"name": "main", "image": kind_settings.images["kwok"], "args": [*words]}
+        return {"metadata": {"labels": LABELS}, "spec": {"containers": [container], **TOLERATIONS, **spec}}
+
+    def inside(namespace: str, kind: Kind, name: str, **fields: Any) -> None:
+        cluster.create(kind, {**named(kind, name, **fields), "metadata": {"name": name, "namespace": namespace}})
+
+    job = {"template": template("--version", restartPolicy="Never")}
+    daemonset = {"selector": {"matchLabels": LABELS}, "template": template("--enable-crds=nothing")}
+    for namespace in ("real", "simulated"):
+        inside(namespace, JOBS, "version", spec=job)
+        inside(namespace, DAEMONSETS, "each", spec=daemonset)
+    inside("real", PODS, "chooses", spec=template(nodeSelector={"type": "kwok"})["spec"])
+
+    def placed(objects: Objects) -> Verdict:
+        counts = {}
+        for namespace, wanted in (("real", 1), ("simulated", 6)):
+            found = objects.get(DAEMONSETS, namespace, "each") or {}
+            counts[namespace] = found.get("status", {}).get("desiredNumberScheduled")
+            done = (objects.get(JOBS, namespace, "version") or {}).get("status", {}).get("succeeded")
+            if counts[namespace] != wanted or done != 1:
+                return Waiting(f"{namespace}: the DaemonSet wants {counts[namespace]}, {done} pods of the Job are done")
+        chooses = objects.get(PODS, "real", "chooses") or {}
+        phase = chooses.get("status", {}).get("phase")
+        return Passed("all are placed") if phase == "Running" else Waiting(f"the one that chooses is {phase}")
+
+    wait(cluster, [PODS, JOBS, DAEMONSETS], placed, Deadline.after(90))
+
+    def nodes_of(namespace: str) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {"Job": set(), "DaemonSet": set(), "": set()}
+        for pod in cluster.list(PODS, namespace=namespace).items:
+            owner = next(iter(pod["metadata"].get("ownerReferences", ())), {"kind": ""})
+            found[owner["kind"]].add(pod["spec"]["nodeName"])
+        return found
+
+    real, simulated = nodes_of("real"), nodes_of("simulated")
+    assert (real["Job"], real["DaemonSet"]) == ({node}, {node})
+    assert len(real[""]) == 1
+    assert node not in real[""] | simulated["Job"] | simulated["DaemonSet"]
+    code, said = engine.execute(node, ["sh", "-c", "cat /var/log/pods/real_version-*/main/*.log"])
+    assert code == 0
+    assert b"kwok version" in said, "the program has really run"
+    for namespace in ("real", "simulated"):
+        cluster.delete(NAMESPACES, "", namespace)
+
+
+def test_gpus_of_the_real_node_are_a_number_that_the_kubelet_keeps(
+    cluster: Cluster, node: str, kind_settings: Settings
+) -> None:
+    """A pod that asks for all of them runs, the next one waits, and later status updates leave the number alone."""
+    profile = select(ROOT / "kwok" / "profiles", "eks", "h100").accelerated
+    gpu = profile.spec.gpu
+    assert gpu is not None
+    gpus.advertise(cluster, node, gpu.model_copy(update={"count": 2}), Deadline.after(30))
+    key, value = REAL_NODE_NAMESPACE
+    metadata = {"name": "scoring", "labels": {key: value}}
+    cluster.create(NAMESPACES, {"metadata": metadata, "apiVersion": "v1", "kind": "Namespace"})
+    limits = {"resources": {"limits": {"nvidia.com/gpu": "2"}}}
+    container = {"name": "main", "image": kind_settings.images["kwok"], "args": ["--server-address=127.0.0.1:1"]}
+    for name in ("first", "second"):
+        pod = named(PODS, name, spec={"containers": [{**container, **limits}]})
+        cluster.create(PODS, {**pod, "metadata": {"name": name, "namespace": "scoring"}})
+
+    def one_is_bound(objects: Objects) -> Verdict:
+        bound = [pod["spec"].get("nodeName") for pod in objects.all(PODS) if pod["metadata"]["namespace"] == "scoring"]
+        return Passed("one") if sorted(map(str, bound)) == sorted(["None", node]) else Waiting(str(bound))
+
+    wait(cluster, [PODS], one_is_bound, Deadline.after(30))
+    time.sleep(25)  # in which the kubelet has looked twice
+    found = cluster.get(NODES, "", node)
+    assert found is not None
+    assert found["status"]["allocatable"]["nvidia.com/gpu"] == found["status"]["capacity"]["nvidia.com/gpu"] == "2"
+    cluster.delete(NAMESPACES, "", "scoring")
 
 
 def test_a_claim_is_bound_for_its_pod(cluster: Cluster) -> None:

@@ -18,7 +18,7 @@ import pytest
 import trustme
 import yaml
 
-from hack.kind_images.python import VALIDATORS as IMAGE
+from hack.kind_images.checks import VALIDATORS as IMAGE
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.formats.documents import Document

@@ -11,7 +11,6 @@ import pytest
 from hack.kind_images import pins
 from hack.kind_images.images import Image
 from hack.kind_images.layers import File, Files
-from hack.kind_images.python import SYSTEM
 from hack.kind_images.rootfs import Rootfs
 from harness.runtime import RunningCluster
 from harness.settings import load
@@ -77,9 +76,9 @@ def into_node(tools: Callable[[str], Path], cluster: RunningCluster, references:
 def _debian() -> Rootfs:
     """That of the factory; where it was not made, what needs it is skipped."""
     settings = load(environment={})
-    system = pins.load(settings.tools).rootfs[SYSTEM]
+    system = pins.load(settings.tools).rootfs["python"]
     directory = cache_directory(os.environ) / "kind"
-    made = Rootfs(SYSTEM, system, directory, timeout=settings.deadlines.tool_build, did=lambda *_: None)
-    if not (directory / f"{SYSTEM}-{made.key[:12]}.tar").is_file():
+    made = Rootfs("python", system, directory, timeout=settings.deadlines.tool_build, did=lambda *_: None)
+    if not (directory / f"{'python'}-{made.key[:12]}.tar").is_file():
         pytest.skip("NOT TESTED HERE: make kind-images has not made Debian with Python")
     return made

@@ -113,6 +113,8 @@ class _Expression:
                 return as_text(what).casefold() in (parts if isinstance(parts, list) else parts.casefold())
             case "fromJSON", [text]:
                 return json.loads(text)
+            case "hashFiles", patterns:
+                return f"digest of {', '.join(patterns)}"  # part of a cache's key, and of nothing that is run
             case "always", []:
                 return True
             case (("success" | "failure" | "cancelled"), []):
@@ -123,6 +125,7 @@ class _Expression:
 def _at(value: Any, path: Sequence[str]) -> Any:
     for position, name in enumerate(path):
         if name == "*":
-            return [_at(each, path[position + 1 :]) for each in value.values()]
+            every = value.values() if isinstance(value, Mapping) else value or ()
+            return [_at(each, path[position + 1 :]) for each in every]
         value = value.get(name) if isinstance(value, Mapping) else None
     return value

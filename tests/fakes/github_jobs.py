@@ -17,6 +17,7 @@ TOOLS = ROOT / ".github" / "actions" / "kwok-tools"
 WORKFLOW = ROOT / ".github" / "workflows" / "kwok-recipes.yaml"
 CHECK = WORKFLOW.with_name("check.yaml")
 RELEASE = WORKFLOW.with_name("release.yaml")
+E2E = WORKFLOW.with_name("e2e-k8s.yaml")
 
 StandIn = Callable[[Mapping[str, str]], Mapping[str, str]]  # from the inputs of an action to its outputs
 

@@ -22,7 +22,7 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
     gitops |= {"ARGOCD_INSTALL": 30, "ARGOCD_CRD": 31, "ARGOCD_SECRET": 40}
     gitops |= {"GIT_NOT_READY": 70, "GIT_UNREACHABLE": 71, "GIT_REFUSED": 72}
     gitops |= {"FLUX_INSTALL": 60, "FLUX_ROLLOUT": 61, "FLUX_CRD": 62}
-    general = {"OK": 0, "FAILURE": 1, "SETTINGS": 10, "CLUSTER_NOT_READY": 11, "USAGE": 64}
+    general = {"OK": 0, "FAILURE": 1, "SETTINGS": 10, "CLUSTER_NOT_READY": 11, "SUITE_SET_UP": 12, "USAGE": 64}
     general |= {"INTERRUPTED": 130, "TERMINATED": 143}
     assert {code.name: code.value for code in Exit} == gitops | general
 
@@ -33,6 +33,8 @@ def test_only_main_exits() -> None:
     programs |= {"harness/validators/__main__.py", "harness/validators/go_tests.py"}
     offenders = set()
     for file in (file for folder in ("harness", "kwok", "lanes") for file in (ROOT / folder).rglob("*.py")):
+        if (ROOT / "kwok" / "suites") in file.parents:  # what suites put under test is no part of the harness
+            continue
         for node in ast.walk(ast.parse(file.read_text())):
             name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if name in {"sys.exit", "os._exit", "exit", "quit", "SystemExit"}:

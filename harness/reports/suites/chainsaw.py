@@ -119,8 +119,10 @@ def _suite_of(record: RunRecord, test: TestRecord) -> ET.Element:
 
 
 def _close(suite: ET.Element, test: TestRecord) -> None:
-    """The case of a test that has none, and of what failed outside of its steps."""
-    if test.status is Status.SKIPPED:
+    """The case of a test that has none, and of what failed outside of its steps. One of which some steps are skipped
+    and others passed keeps them all.
+    """
+    if test.status is Status.SKIPPED and not any(step.status is Status.PASSED for step in test.steps):
         for case in suite.findall("testcase"):
             suite.remove(case)
         suite.append(_case(test.name, "", test, [], test.message))

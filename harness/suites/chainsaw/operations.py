@@ -1,7 +1,8 @@
 """Operations as chainsaw writes them, with every field of each, in the blocks where each may stand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.errors import DataError, did_you_mean
 from harness.suites import objects
@@ -19,6 +20,7 @@ from harness.suites.model import (
     ObjectReference,
     Operation,
     Output,
+    Own,
     Program,
     Proxy,
     Show,
@@ -28,6 +30,8 @@ from harness.suites.model import (
 )
 
 ENGINES = ("jp", "cel")
+Readers = Mapping[str, Callable[[Fields], Mapping[str, Any]]]  # of operations that chainsaw does not have, by verb
+NONE: Readers = {}
 PROPAGATIONS = ("Orphan", "Background", "Foreground")
 
 
@@ -56,14 +60,14 @@ def clusters(fields: Fields) -> dict[str, ClusterReference]:
     return found
 
 
-def operations(fields: Fields, key: str, folder: Path) -> tuple[Operation, ...]:
-    """The operations of a block; `key` is its name, `folder` that of the test."""
-    allowed = _ANYWHERE if key in ("catch", "finally", "cleanup") else _TRIED
-    found = [_operation(each, key, allowed, folder) for each in fields.each(key)]
+def operations(fields: Fields, key: str, folder: Path, own: Readers = NONE) -> tuple[Operation, ...]:
+    """The operations of a block; `key` is its name, `folder` that of the test. Those of `own` may stand anywhere."""
+    allowed = (*(_ANYWHERE if key in ("catch", "finally", "cleanup") else _TRIED), *own)
+    found = [_operation(each, key, allowed, folder, own) for each in fields.each(key)]
     return tuple(operation for operation in found if operation is not None)
 
 
-def _operation(fields: Fields, block: str, allowed: tuple[str, ...], folder: Path) -> Operation | None:
+def _operation(fields: Fields, block: str, allowed: tuple[str, ...], folder: Path, own: Readers) -> Operation | None:
     description, engine = fields.text("description"), fields.text("compiler", choices=ENGINES)
     continues = fields.flag("continueOnError") if block == "try" else None
     verbs = [verb for verb in allowed if fields.has(verb)]
@@ -83,7 +87,7 @@ def _operation(fields: Fields, block: str, allowed: tuple[str, ...], folder: Pat
     if below is None:
         return None
     timeout = below.seconds("timeout") if verb != "sleep" else None
-    action = _ACTIONS[verb](below, verb, folder)
+    action = Own(verb, own[verb](below)) if verb in own else _ACTIONS[verb](below, verb, folder)
     operation = Operation(
         action,
         fields.place(verb),
@@ -92,8 +96,8 @@ def _operation(fields: Fields, block: str, allowed: tuple[str, ...], folder: Pat
         timeout,
         engine,
         below.flag("template") if verb in _WITH_OBJECTS else None,
-        below.text("cluster") if verb != "sleep" else "",
-        clusters(below) if verb != "sleep" else {},
+        below.text("cluster") if verb not in ("sleep", *own) else "",
+        clusters(below) if verb not in ("sleep", *own) else {},
         bindings(below) if verb in (*_WITH_OBJECTS, "command", "script") else (),
         _outputs(below) if verb in _WITH_OUTPUTS else (),
     )

@@ -4,7 +4,15 @@ from pathlib import Path
 
 from harness.errors import DataError
 from harness.suites import objects
-from harness.suites.chainsaw.operations import ENGINES, PROPAGATIONS, bindings, clusters, operations
+from harness.suites.chainsaw.operations import (
+    ENGINES,
+    NONE,
+    PROPAGATIONS,
+    Readers,
+    bindings,
+    clusters,
+    operations,
+)
 from harness.suites.fields import Fields, documents
 from harness.suites.model import Binding, Language, Scenario, Step, Test, Timeouts
 from harness.suites.problems import Problems
@@ -13,9 +21,9 @@ GROUP = "chainsaw.kyverno.io"
 _METADATA = ("generateName", "namespace", "uid", "resourceVersion", "creationTimestamp", "selfLink")
 
 
-def read(file: Path, problems: Problems) -> list[Test]:
-    """The tests of a file, one for each of its documents."""
-    tests = [_test(Fields(document, problems), file.parent) for document in documents(file, problems)]
+def read(file: Path, problems: Problems, own: Readers = NONE) -> list[Test]:
+    """The tests of a file, one for each of its documents; `own` are operations that chainsaw does not have."""
+    tests = [_test(Fields(document, problems), file.parent, own) for document in documents(file, problems)]
     return [test for test in tests if test is not None]
 
 
@@ -54,7 +62,7 @@ def timeouts(fields: Fields) -> Timeouts:
     return found
 
 
-def _test(fields: Fields, folder: Path) -> Test | None:
+def _test(fields: Fields, folder: Path, own: Readers) -> Test | None:
     if not headed(fields, "Test", ("v1alpha1",)):
         return None
     about = metadata(fields)
@@ -68,7 +76,7 @@ def _test(fields: Fields, folder: Path) -> Test | None:
         folder=folder,
         place=fields.place(),
         language=Language.CHAINSAW,
-        steps=tuple(_steps(spec, folder)),
+        steps=tuple(_steps(spec, folder, own)),
         metadata=about,
         description=spec.text("description"),
         skip=bool(spec.flag("skip")),
@@ -76,7 +84,7 @@ def _test(fields: Fields, folder: Path) -> Test | None:
         timeouts=timeouts(spec),
         bindings=bindings(spec),
         scenarios=_scenarios(spec),
-        catch=operations(spec, "catch", folder),
+        catch=operations(spec, "catch", folder, own),
         engine=spec.text("compiler", choices=ENGINES),
         template=spec.flag("template"),
         namespace=spec.text("namespace"),
@@ -103,17 +111,17 @@ def _scenarios(spec: Fields) -> tuple[Scenario, ...]:
     return tuple(found)
 
 
-def _steps(spec: Fields, folder: Path) -> list[Step]:
+def _steps(spec: Fields, folder: Path, own: Readers) -> list[Step]:
     if "steps" not in spec.data or spec.data["steps"] is None:
         spec.wrong("steps is missing")
-    return [_step(each, folder) for each in spec.each("steps")]
+    return [_step(each, folder, own) for each in spec.each("steps")]
 
 
-def _step(fields: Fields, folder: Path) -> Step:
+def _step(fields: Fields, folder: Path, own: Readers) -> Step:
     if not fields.has("try") and not fields.has("use"):
         fields.wrong("the step has neither try nor use")
     template = _used(fields, folder)
-    blocks = {key: operations(fields, key, folder) for key in ("try", "catch", "finally", "cleanup")}
+    blocks = {key: operations(fields, key, folder, own) for key in ("try", "catch", "finally", "cleanup")}
     step = Step(
         name=fields.text("name"),
         place=fields.place(),

@@ -24,6 +24,10 @@ def look_at(block: Block, role: Role, problems: Problems) -> None:
     metadata = block.data.get("metadata")
     if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
         raise DataError("metadata.name is missing: such an object cannot be applied", where=block.where())
+    binary = block.data.get("binaryData")
+    for key in [key for key, value in binary.items() if not value] if isinstance(binary, dict) else ():
+        do = "write the content in base64, or make the ConfigMap by a command"
+        problems.warning(f"binaryData {key} is empty: nothing fills it", block.where("binaryData", key), do)
     if "status" in block.data:
         do = "to wait for it, put it into the assert file of the step"
         problems.warning("the API server ignores a status that is applied", block.where("status"), do)

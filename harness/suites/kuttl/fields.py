@@ -1,23 +1,19 @@
 """Fields of kuttl's own kinds, read strictly: what kuttl would leave out without a word is a problem with its line."""
 
 import math
-import re
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.assertions.errors import ExpressionInvalid
 from harness.errors import DataError, did_you_mean
 from harness.formats.documents import Block
+from harness.suites.kuttl import words as spoken
 from harness.suites.kuttl.rules import compile_rule
 from harness.suites.model import CelRule, Language, ObjectReference, Operation, Place, Program, Show
 from harness.suites.problems import Problems
 
 API_VERSION = "kuttl.dev/v1beta1"
 _HEADER = ("apiVersion", "kind", "metadata")
-_VARIABLE = re.compile(r"\$(?:\$|\{([^}]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
-_GIVEN = {"NAMESPACE", "KUBECONFIG", "PATH"}  # set for each command
-_SHELL = {"|", "||", "&&", ";", ">", ">>", "<", "2>&1", "&"}
 
 
 def place_of(block: Block, *path: str | int) -> Place:
@@ -80,8 +76,10 @@ def reference(block: Block, problems: Problems) -> ObjectReference:
     )
 
 
-def command(block: Block, problems: Problems, environment: Mapping[str, str], *, of: str) -> Operation:
-    """A command of a TestSuite, a TestStep or a TestAssert, which `of` names."""
+def command(
+    block: Block, problems: Problems, environment: Mapping[str, str], *, of: str, folder: Path | None = None
+) -> Operation:
+    """A command of a TestSuite, a TestStep or a TestAssert, which `of` names; `folder` is that of the test."""
     further = ("ignoreFailure", "timeout", "background")
     for key in further:
         if of == "TestAssert" and key in block.data:
@@ -104,7 +102,7 @@ def command(block: Block, problems: Problems, environment: Mapping[str, str], *,
         value = block.data.get("timeout")
         timeout = math.inf if isinstance(value, int) and value < 0 else seconds(block, "timeout")
     if words:
-        _look_at_words(block, words, problems, environment)
+        spoken.look_at(words, block.where("command"), folder, problems, environment)
     program = Program(
         verb="script" if script else "command",
         content=script,
@@ -116,26 +114,6 @@ def command(block: Block, problems: Problems, environment: Mapping[str, str], *,
         language=Language.KUTTL,
     )
     return Operation(program, place_of(block), timeout=timeout)
-
-
-def _look_at_words(block: Block, words: str, problems: Problems, environment: Mapping[str, str]) -> None:
-    where = block.where("command")
-    try:
-        split = shlex.split(words, comments=True)
-    except ValueError as error:
-        raise DataError(f"command does not split into words: {error}", where=where) from error
-    if not split:
-        raise DataError("command is empty", where=where)
-    for found in _VARIABLE.finditer(words):
-        name = found[1] if found[1] is not None else found[2]
-        if name is not None and name not in _GIVEN and name not in environment:
-            problems.warning(
-                f"kuttl replaces {found[0]} before a shell sees it, and it is not in the environment: it is empty",
-                where,
-                f"write $${found[0].removeprefix('$')}, or a script",
-            )
-    if shell := next((word for word in split if word in _SHELL), None):
-        problems.warning(f"no shell reads a command: {shell!r} is an argument", where, "write a script")
 
 
 def collector(block: Block, problems: Problems, environment: Mapping[str, str]) -> Operation:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.errors import DataError, did_you_mean
 from harness.formats.documents import Block
@@ -58,7 +59,8 @@ def is_own(block: Block) -> bool:
     return True
 
 
-def read_step(block: Block, problems: Problems, environment: Mapping[str, str]) -> TestStep:
+def read_step(block: Block, problems: Problems, environment: Mapping[str, str], folder: Path) -> TestStep:
+    """A TestStep; `folder` is that of its test, in which its commands run."""
     known = ("index", "apply", "assert", "error", "delete", "unitTest", "commands")
     clusters = ("kubeconfig", "kubeconfigLoading", "context")
     if "timeout" in block.data:
@@ -76,19 +78,25 @@ def read_step(block: Block, problems: Problems, environment: Mapping[str, str]) 
         asserts=fields.listed(block, "assert"),
         errors=fields.listed(block, "error"),
         delete=tuple((fields.reference(each, problems), fields.place_of(each)) for each in block.blocks("delete")),
-        commands=tuple(fields.command(each, problems, environment, of="TestStep") for each in block.blocks("commands")),
+        commands=tuple(
+            fields.command(each, problems, environment, of="TestStep", folder=folder)
+            for each in block.blocks("commands")
+        ),
         kubeconfig=block.text("kubeconfig"),
         context=block.text("context"),
         lazy=loading == "Lazy",
     )
 
 
-def read_assert(block: Block, problems: Problems, environment: Mapping[str, str]) -> TestAssert:
+def read_assert(block: Block, problems: Problems, environment: Mapping[str, str], folder: Path) -> TestAssert:
+    """A TestAssert; `folder` is that of its test, in which its commands run."""
     known = ("timeout", "collectors", "commands", "resourceRefs", "assertAny", "assertAll")
     fields.headed(block, problems, *known)
     names = fields.references(block.blocks("resourceRefs"), problems)
     rules = [fields.rule(block, key, names, problems) for key in ("assertAny", "assertAll")]
-    commands = [fields.command(each, problems, environment, of="TestAssert") for each in block.blocks("commands")]
+    commands = [
+        fields.command(each, problems, environment, of="TestAssert", folder=folder) for each in block.blocks("commands")
+    ]
     return TestAssert(
         fields.place_of(block),
         timeout=fields.seconds(block, "timeout"),

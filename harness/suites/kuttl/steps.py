@@ -140,6 +140,9 @@ def _take_own(block: Block, file: Named, folder: Path, parts: _Parts, reading: R
     if kind == "TestSuite":
         raise DataError("a TestSuite is not allowed in a test", where=block.where(), do="put it into kuttl-test.yaml")
     if kind in wanted and file.role is not wanted[kind]:
+        if kind == "TestStep":  # what is wrong within it is told with it
+            with problems.caught():
+                kinds.read_step(block, problems, reading.environment, folder)
         does = "looks for it in the cluster" if file.role is not Role.APPLY else "applies it to the cluster"
         do = "a TestStep belongs into a file to apply, a TestAssert into an assert file"
         raise DataError(f"kuttl {does}: a {kind} does not count in this file", where=block.where(), do=do)
@@ -147,10 +150,10 @@ def _take_own(block: Block, file: Named, folder: Path, parts: _Parts, reading: R
         if parts.step is not None:
             do = f"the first one is at {parts.step.place}"
             raise DataError(f"more than 1 TestStep in step {parts.number}", where=block.where(), do=do)
-        parts.step = kinds.read_step(block, problems, reading.environment)
+        parts.step = kinds.read_step(block, problems, reading.environment, folder)
         _named_files(block, parts.step, folder, parts, reading, used)
     elif kind == "TestAssert":
-        asserting = kinds.read_assert(block, problems, reading.environment)
+        asserting = kinds.read_assert(block, problems, reading.environment, folder)
         if parts.asserting is not None and parts.asserting != asserting:
             raise DataError(
                 f"a second TestAssert in step {parts.number} that differs: only the last one counts",

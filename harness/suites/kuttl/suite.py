@@ -116,6 +116,16 @@ def load(directory: Path, options: Options, problems: Problems) -> Suite:
     return replace(suite, tests=tests)
 
 
+def single(folder: Path, problems: Problems) -> Suite:
+    """The one test whose steps are in a folder, without any suite file. What is wrong becomes problems."""
+    reading = Reading(problems, "")
+    suite = _suite(_Settings(folder), reading)
+    if not any(map(_belongs_to_step, folder.iterdir())):
+        problems.error("no step: no name in it begins with a number", str(folder))
+        return suite
+    return replace(suite, tests=(_test(folder, reading),))
+
+
 def _settings(directory: Path, options: Options, problems: Problems) -> _Settings:
     file = options.config or directory / FILE
     if not options.config and not file.exists():
@@ -145,6 +155,9 @@ def _suite(settings: _Settings, reading: Reading) -> Suite:
     setup: list[Operation] = []
     with problems.caught():
         setup = [*_setup(settings, block), *_commands(block, reading)]
+    report: ReportWanted | None = None
+    with problems.caught():
+        report = _report(settings, block)
     parallel = block.integer("parallel") or PARALLEL
     suppress = fields.listed(block, "suppress")
     for unknown in set(suppress) - {"events"}:
@@ -159,7 +172,7 @@ def _suite(settings: _Settings, reading: Reading) -> Suite:
         namespace=reading.namespace,
         skip_delete=block.flag("skipDelete"),
         suppress=suppress,
-        report=_report(settings, block),
+        report=report,
     )
 
 
@@ -232,7 +245,10 @@ def _test_folders(settings: _Settings, directory: Path, problems: Problems) -> l
             problems.error("tests at an address are not fetched", where, "fetch and unpack them, and name the folder")
         elif not path.is_dir():
             problems.error(f"{path} is not a folder", where)
-    return [path for path in written if path.is_dir()] or ([] if written else [directory])
+    found = [path for path in written if path.is_dir()]
+    if not found and any(_numbered(directory)):
+        return [directory]  # also where testDirs leads nowhere: then what is wrong in these tests is told with it
+    return found or ([] if written else [directory])
 
 
 def _tests(directory: Path, reading: Reading) -> Iterator[Test]:
@@ -243,16 +259,20 @@ def _tests(directory: Path, reading: Reading) -> Iterator[Test]:
                 what = "no step: no name in it begins with a number; kuttl runs it as a test that passes"
                 reading.problems.warning(what, str(folder), "it is left out")
             continue
-        own = replace(reading, namespace=reading.namespace or _namespace())
-        yield Test(
-            name=folder.name,
-            folder=folder,
-            place=Place(folder),
-            language=Language.KUTTL,
-            steps=steps_of(folder, own),
-            metadata={"name": folder.name},
-            namespace=own.namespace,
-        )
+        yield _test(folder, reading)
+
+
+def _test(folder: Path, reading: Reading) -> Test:
+    own = replace(reading, namespace=reading.namespace or _namespace())
+    return Test(
+        name=folder.name,
+        folder=folder,
+        place=Place(folder),
+        language=Language.KUTTL,
+        steps=steps_of(folder, own),
+        metadata={"name": folder.name},
+        namespace=own.namespace,
+    )
 
 
 def _belongs_to_step(path: Path) -> bool:

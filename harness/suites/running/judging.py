@@ -12,7 +12,7 @@ from typing import cast
 
 from harness.assertions.candidates import Judgement, Standing, Target
 from harness.assertions.errors import TreeInvalid
-from harness.assertions.outcome import CannotEvaluate, NotYet
+from harness.assertions.outcome import CannotEvaluate, Holds, NotYet
 from harness.assertions.report import diff, reference
 from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
@@ -45,6 +45,7 @@ class Finding:
     changed: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
     output: str = ""  # of the program that failed
+    items: tuple[Object, ...] = ()  # those that fit, or all that were looked at where none does
 
 
 class Judging:
@@ -213,6 +214,7 @@ class _Watched:
             tuple(name for name, _ in looked),
             looked,
             tuple(self._notes),
+            items=_fitting(gate, self._last) if about else (),
         )
 
 
@@ -238,6 +240,19 @@ def _looked_at(gate: Asserted, objects: Objects, judgement: Judgement) -> tuple[
     items.sort(key=lambda item: item is not judgement.nearest)
     now = datetime.now(UTC)
     return tuple((_name(item), _age(item, now)) for item in items[:SHOWN])
+
+
+def _fitting(gate: Asserted, objects: Objects) -> tuple[Object, ...]:
+    """The objects that the document holds of; all that it is about where it holds of none."""
+    target = gate.target()
+    if gate.kind is None or gate.kind not in objects.kinds or not isinstance(target, Target):
+        return ()
+    about = [item for item in objects.all(gate.kind) if target.selects(item)]
+    try:
+        fitting = [item for item in about if isinstance(gate.compare(item, objects), Holds)]
+    except Unwatched:
+        fitting = []
+    return tuple(fitting or about)
 
 
 def _name(item: Object) -> str:

@@ -15,8 +15,18 @@ def simulated(cluster: Cluster) -> bool:
     return all(_is_simulated(node) for node in nodes)
 
 
+def simulated_nodes(cluster: Cluster) -> frozenset[str]:
+    """The names of the nodes that KWOK keeps. Raises ClusterError."""
+    kept = [node for node in cluster.list(NODES).items if _is_kwoks(node)]
+    return frozenset(str(node["metadata"]["name"]) for node in kept)
+
+
+def _is_kwoks(node: Object) -> bool:
+    return (node["metadata"].get("annotations") or {}).get(KWOK_NODE_ANNOTATION) == "fake"
+
+
 def _is_simulated(node: Object) -> bool:
     metadata = node["metadata"]
     label, value = INFRASTRUCTURE_NODE
     ours = (metadata.get("labels") or {}).get(label) == value
-    return ours or (metadata.get("annotations") or {}).get(KWOK_NODE_ANNOTATION) == "fake"
+    return ours or _is_kwoks(node)

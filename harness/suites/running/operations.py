@@ -14,6 +14,7 @@ from harness.suites.model import (
     Document,
     Error,
     Operation,
+    Own,
     Program,
     Proxy,
     Round,
@@ -26,15 +27,17 @@ from harness.suites.record import OperationRecord, Status
 from harness.suites.running import deletes, late, programs, proofs, reads, rounds, writes
 from harness.suites.running.clients import Client
 from harness.suites.running.direct import Direct
-from harness.suites.running.failures import OperationFailed
+from harness.suites.running.failures import NotJudged, OperationFailed
 from harness.suites.running.gates import asserted
 from harness.suites.running.judging import Finding, Judging
 from harness.suites.running.options import NO_LIMIT
 from harness.suites.running.scope import Scope
 from harness.suites.running.situation import Situation
+from harness.suites.running.witness import Objection
 from harness.waiting.loop import Cancelled
 
 _AT_ONCE = 3.0  # seconds for a look at what nobody will change
+_PAUSE = 0.5  # seconds between two looks at what holds and is no proof yet
 
 INTERRUPTED = "interrupted"
 
@@ -109,7 +112,7 @@ class _Performing:
 
     def _act(self) -> None:
         operation, situation, action = self._operation, self._situation, self._operation.action
-        needs_cluster = not isinstance(action, Sleep | Program | Assert | Error)
+        needs_cluster = not isinstance(action, Sleep | Program | Assert | Error | Own)
         if needs_cluster or operation.cluster or situation.cluster:
             self._client = situation.client_of(operation, self._scope)
             shown = Direct(self._client)
@@ -157,6 +160,8 @@ class _Performing:
         outputs = scope.outputs(self._operation.outputs, done, {"error": None})
         self._done.outputs.update(outputs)
         name = f"{done.get('kind')} {_name_of(done)}"
+        if self._situation.witness is not None:
+            self._situation.witness.wrote(done)
         self._record(begun, Status.PASSED, what, document=document, objects=(name,), proof=API)
 
     def _judge(self, document: Document, scope: Scope, begun: float) -> None:
@@ -174,11 +179,26 @@ class _Performing:
         judging = Judging(self._client, situation.recorder, situation.cancelled)
         deadline = situation.within(min(self._timeout, _AT_ONCE) if why else self._timeout)
         finding = judging.judge(gate, deadline)
+        if wanted and not why:
+            while (objection := self._objection(document, finding)) is not None:
+                if not objection.may_change or deadline.remaining <= _PAUSE:
+                    finding = replace(finding, status=Status.FAILED, message=objection.why)
+                    break
+                situation.pause(_PAUSE)
+                finding = judging.judge(gate, deadline)
+        if situation.witness is not None:
+            situation.witness.judged(finding.items, finding.diff)
         if why and (finding.status is Status.FAILED if wanted else finding.status is Status.PASSED):
             finding = replace(finding, status=Status.SKIPPED, message=why, diff="")
         elif finding.status is Status.PASSED and proofs.proves_nothing(proof, situation.options):
             finding = replace(finding, status=Status.SIMULATED)
         self._found(finding, document, begun, proof)
+
+    def _objection(self, document: Document, finding: Finding) -> Objection | None:
+        witness = self._situation.witness
+        if witness is None or finding.status is not Status.PASSED:
+            return None
+        return witness.objection(document, finding.items, self._scope.engine)
 
     def _found(self, finding: Finding, document: Document, begun: float, proof: Proof, kind: str = "") -> None:
         self._record(
@@ -202,6 +222,10 @@ class _Performing:
         assert self._client is not None  # noqa: S101 - told by `_act`
         found = rounds.judged(action, self._client, self._scope, self._situation, self._timeout)
         for document, wanted, finding in found.documents:
+            if self._situation.witness is not None:
+                self._situation.witness.judged(finding.items, finding.diff)
+            if wanted and (objection := self._objection(document, finding)) is not None:
+                finding = replace(finding, status=Status.FAILED, message=objection.why)
             proof = proofs.of_document(document.value, "jp")
             self._found(finding, document, begun, proof, "assert" if wanted else "error")
         if found.rest is not None:
@@ -245,6 +269,8 @@ class _Performing:
             case Sleep(seconds=seconds):
                 situation.pause(min(seconds, situation.deadline.remaining))
                 said = f"slept {seconds:g} s"
+            case Own():
+                said = self._carried(action, scope)
             case Program():
                 ended = programs.carried_out(action, client, scope, situation, self._timeout)
                 proof, output, given = proofs.of_program(action), ended.shown(action), ended.given
@@ -260,6 +286,11 @@ class _Performing:
         if proofs.proves_nothing(proof, situation.options):
             status = Status.SIMULATED
         self._record(begun, status, said, output=output, proof=proof)
+
+    def _carried(self, action: Own, scope: Scope) -> str:
+        if self._situation.carry is None:
+            raise NotJudged(f"{action.verb} is an operation of end-to-end suites only")
+        return self._situation.carry(action, scope, self._situation, self._timeout)
 
     def _failed(self, begun: float, error: HarnessError, document: Document | None = None) -> None:
         status, output = Status.ERROR, ""

@@ -183,18 +183,24 @@ class _Round:
         proof = proofs.of_document(member.expected, "jp")
         why = proofs.without_controller(member.kind.api_version, proof, self._situation.options)
         holds = judgement.standing is Standing.HOLDS
+        items = tuple(whole.fitting(member, self._last))
         if why and (not holds or not member.wanted):
-            return _made(Status.SKIPPED, why, judgement)
+            return _made(Status.SKIPPED, why, judgement, items)
         if holds:
             simulated = proofs.proves_nothing(proof, self._situation.options)
-            return _made(Status.SIMULATED if simulated else Status.PASSED, "", judgement)
+            return _made(Status.SIMULATED if simulated else Status.PASSED, "", judgement, items)
         prefix = failure.message.partition(": ")[0] if failure is not None else "does not hold"
-        return _made(Status.FAILED, f"{prefix}: {judgement.text}", judgement)
+        return _made(Status.FAILED, f"{prefix}: {judgement.text}", judgement, items)
 
 
-def _made(status: Status, message: str, judgement: Judgement) -> Finding:
+def _made(status: Status, message: str, judgement: Judgement, items: tuple[Object, ...]) -> Finding:
     return Finding(
-        status, message, candidates=judgement.candidates, matched=judgement.matched, vacuous=judgement.vacuous
+        status,
+        message,
+        candidates=judgement.candidates,
+        matched=judgement.matched,
+        vacuous=judgement.vacuous,
+        items=items,
     )
 
 

@@ -25,15 +25,17 @@ from harness.suites.running.failures import NotJudged
 from harness.suites.running.operations import perform
 from harness.suites.running.options import RunOptions
 from harness.suites.running.scope import Scope
-from harness.suites.running.situation import Created, Interruption, Journal, Situation
+from harness.suites.running.situation import Carry, Created, Interruption, Journal, Situation
 from harness.suites.running.steps import removed
 from harness.suites.running.tests import NOT_BEGUN, Case, not_run
+from harness.suites.running.witness import Witness
 
 
 class Run:
     """One run; `interrupt` may be called from any thread, and from a signal handler.
 
-    `client` is the cluster of the run, None for none. `recorder` gets every wait.
+    `client` is the cluster of the run, None for none. `recorder` gets every wait, `witness` every step; `carry` carries
+    out operations that suites do not have by themselves.
     """
 
     def __init__(
@@ -43,12 +45,16 @@ class Run:
         progress: Progress,
         recorder: Recorder | None = None,
         clock: Clock = MONOTONIC,
+        carry: Carry | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self._client = client
         self._options = options
         self._progress = progress
         self._recorder = recorder
         self._clock = clock
+        self._carry = carry
+        self._witness = witness
         self._interruption = Interruption()
         self._journal = Journal()
         self._deadline = Deadline.after(options.run_budget, clock=clock)
@@ -115,6 +121,8 @@ class Run:
             client=self._client,
             connect=self._connect,
             recorder=self._recorder,
+            carry=self._carry,
+            witness=self._witness,
             clusters=suite.clusters,
             propagation=suite.propagation or "Background",
             grace_period=suite.grace_period,

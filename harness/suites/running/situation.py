@@ -10,14 +10,17 @@ from harness.deadline import Clock, Deadline
 from harness.evidence.recorder import Recorder
 from harness.objects import Kind
 from harness.processes.commands import Scope as Programs
-from harness.suites.model import ClusterReference, Operation, Timeouts
+from harness.suites.model import ClusterReference, Operation, Own, Timeouts
 from harness.suites.running.clients import Client
 from harness.suites.running.failures import NotJudged
 from harness.suites.running.options import WINDING_UP, RunOptions
 from harness.suites.running.scope import Scope
+from harness.suites.running.witness import Witness
 from harness.waiting.loop import Cancelled
 
 Connect = Callable[[ClusterReference, Path], Client]
+# Carries out an operation of the caller's own within so many seconds, and says what it saw. Raises OperationFailed.
+Carry = Callable[[Own, Scope, "Situation", float], str]
 
 
 @dataclass
@@ -88,6 +91,8 @@ class Situation:
     client: Client | None
     connect: Connect
     recorder: Recorder | None = None
+    carry: Carry | None = None
+    witness: Witness | None = None
     clusters: Mapping[str, ClusterReference] = field(default_factory=dict)
     cluster: str = ""
     propagation: str = "Background"

@@ -39,6 +39,8 @@ def run_step(
 ) -> StepRun:
     """`catch` are the operations of configuration and test, which come before those of the step."""
     begun, name = time.time(), step.name or f"step {number}"
+    if situation.witness is not None:
+        situation.witness.began(step, name, situation.namespace)
     records: list[OperationRecord] = []
     ends, interrupted, failed, message = False, False, False, ""
     try:
@@ -70,6 +72,9 @@ def run_step(
         outputs = outputs.with_(**done.outputs)
     status = Status.ERROR if message else worst([record.status for record in records])
     record = StepRecord(name, status, begun, time.time(), tuple(records), message)
+    if situation.witness is not None:
+        record = situation.witness.ended(record)
+        ends = ends or (record.status.red and not status.red)
     return StepRun(step, name, record, outputs, situation, ends, interrupted)
 
 

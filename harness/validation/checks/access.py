@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.cluster.api import ApiError, Cluster, address
+from harness.cluster.tokens import token
 from harness.deadline import MONOTONIC, Clock, Deadline
 from harness.errors import ClusterError, HarnessError
 from harness.objects import (
@@ -103,10 +104,7 @@ class Account:
 
     def token(self, seconds: float) -> str:
         """A token of the account, valid for about `seconds` and at least the ten minutes that an API server gives."""
-        path = f"{address(SERVICE_ACCOUNTS, self.namespace, self.name)}/token"
-        spec = {"expirationSeconds": max(600, int(seconds) + 300)}
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-        return str(self.cluster.request("POST", path, body=body)["status"]["token"])
+        return token(self.cluster, self.namespace, self.name, int(seconds) + 300)
 
     def remove(self, deadline: Deadline) -> list[str]:
         """Take away what was made, the namespace apart, within `deadline`; what could not be, each with its reason."""

@@ -13,6 +13,8 @@ from harness.__main__ import run
 from harness.cli import cli
 from harness.errors import DataError, Terminated
 from harness.exits import Exit
+from kwok.kind import kernel
+from tests.fakes.engine import FakeEngine
 from tests.fakes.registry import FakeRegistry
 
 
@@ -389,6 +391,33 @@ def test_the_doctor_misses_an_engine_only_where_one_is_wanted(
     [found] = [row for row in json.loads(capsys.readouterr().out) if row["what"] == "engine"]
     assert found["state"] == state
     assert "no container engine answers" in found["detail"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "said"),
+    [
+        ([], "ok", "has the settings"),
+        (
+            ["vm.overcommit_memory=1 (now 0)", "kernel.panic_on_oops=1 (now 0)"],
+            "warning",
+            "kernel.panic_on_oops=1 (now 0)",
+        ),
+    ],
+)
+def test_the_doctor_tells_what_a_kind_node_changes_of_the_machine(
+    changes: list[str], state: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only where an engine of this machine answers; a warning is no reason for an exit code."""
+    monkeypatch.setattr(kernel, "differences", lambda: iter(changes))
+    run(["doctor", "--json"])
+    assert not [row for row in json.loads(capsys.readouterr().out) if row["what"] == "kernel"]
+    with FakeEngine() as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.environment["DOCKER_HOST"])
+        run(["doctor", "--json"])
+    [found] = [row for row in json.loads(capsys.readouterr().out) if row["what"] == "kernel"]
+    assert found["state"] == state
+    assert said in found["detail"]
+    assert ("sysctl -w" in found["do"]) is bool(changes)
 
 
 def test_a_cluster_that_is_not_up_has_a_code_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,7 +48,7 @@ def test_text_is_filled_in() -> None:
     assert filled("${{ needs.a.result == 'success' }}", CONTEXTS) is True
 
 
-@pytest.mark.parametrize("text", ["hashFiles('a')", "a b", "'a' ? 1", "('a'"])
+@pytest.mark.parametrize("text", ["format('a')", "a b", "'a' ? 1", "('a'"])
 def test_what_is_not_spoken_is_an_error(text: str) -> None:
     """Rather than a guess."""
     with pytest.raises((ValueError, KeyError)):

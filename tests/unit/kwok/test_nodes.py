@@ -1,5 +1,6 @@
 """Simulated nodes: every documented field."""
 
+from dataclasses import replace
 from typing import Any
 
 from harness.formats.quantity import parse
@@ -125,3 +126,16 @@ def test_arm_nodes_say_so_in_labels_and_info() -> None:
     plan = NodePlan(select(ROOT / "kwok" / "profiles", "eks", "gb200"), 0, 1, "us-east-1", "v1.34.10")
     (node,) = node_objects(plan)
     assert node["metadata"]["labels"]["kubernetes.io/arch"] == node["status"]["nodeInfo"]["architecture"] == "arm64"
+
+
+def test_gpus_of_another_vendor_are_requested_by_their_own_name() -> None:
+    """With neither labels nor taint of NVIDIA's; count and everything else as ever."""
+    ours = PLAN.profiles.accelerated
+    gpu = ours.spec.gpu
+    assert gpu is not None
+    spec = ours.spec.model_copy(update={"gpu": gpu.model_copy(update={"resource": "amd.com/gpu"}), "taints": None})
+    plan = replace(PLAN, profiles=replace(PLAN.profiles, accelerated=replace(ours, spec=spec)))
+    node = next(each for each in node_objects(plan) if each["metadata"]["name"] == "gpu-0")
+    assert node["status"]["capacity"]["amd.com/gpu"] == node["status"]["allocatable"]["amd.com/gpu"] == "8"
+    assert "nvidia.com/gpu" not in str(node)
+    assert node["metadata"]["labels"]["aicr.nvidia.com/node-type"] == "accelerated"

@@ -198,6 +198,8 @@ def put_in(value: Any, *path: str) -> Edit:
         (put_in([{"key": "gpu", "effect": "Never"}], "spec", "taints"), "spec.taints.0.effect"),
         (put_in("8", "spec", "gpu", "count"), "spec.gpu.count"),
         (put_in(0, "spec", "gpu", "count"), "spec.gpu.count"),
+        (put_in("gpu", "spec", "gpu", "resource"), "spec.gpu.resource"),
+        (put_in("-amd.com/gpu", "spec", "gpu", "resource"), "spec.gpu.resource"),
         (put_in("NVIDIA H100", "spec", "gpu", "product"), "spec.gpu.product"),
         (remove("spec", "instanceType"), "spec.instanceType"),
         (remove("spec", "resources"), "spec.resources"),

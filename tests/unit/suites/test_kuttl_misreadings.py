@@ -163,6 +163,31 @@ WARNED: dict[str, tuple[dict[str, str], str, str]] = {
     "a variable for no shell": ({"00-a.yaml": STEP + "commands:\n- command: a $ts\n"}, "it is empty", ":4"),
     "a shell's words": ({"00-a.yaml": STEP + "commands:\n- command: a | b\n"}, "no shell reads a command", ":4"),
     "a file without a number": ({"00-a.yaml": POD, "assert.yaml": POD}, "its name has no number", "assert.yaml"),
+    "a path above the test that is not there": (
+        {"00-a.yaml": STEP + "commands:\n- command: helm install a ../charts/a\n"},
+        "../charts/a does not exist, seen from",
+        ":4",
+    ),
+    "such a path as the value of an option": (
+        {"00-assert.yaml": ASSERT + "commands:\n- command: helm template --values=../v.yaml a b\n"},
+        "../v.yaml does not exist",
+        ":4",
+    ),
+    "a condition that no StatefulSet has": (
+        {"00-a.yaml": STEP + "commands:\n- command: kubectl wait sts/db --for=condition=Ready\n"},
+        "nothing sets a condition Ready of a StatefulSet",
+        ":4",
+    ),
+    "a phase for a condition": (
+        {"00-a.yaml": STEP + "commands:\n- command: kubectl -n a wait pods b --for condition=Succeeded=true\n"},
+        "nothing sets a condition Succeeded of a Pod",
+        ":4",
+    ),
+    "bytes that nobody fills": (
+        {"00-a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nbinaryData:\n  b: ''\n  c: AA==\n"},
+        "binaryData b is empty",
+        ":5",
+    ),
 }
 
 
@@ -174,6 +199,42 @@ def test_it_is_a_warning(tmp_path: Path, name: str) -> None:
     assert problem.severity is Severity.WARNING
     assert what in problem.what
     assert where in problem.place
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "kubectl wait deploy/a --for=condition=available",
+        "kubectl wait job a --for condition=Complete=true",
+        "kubectl wait pod a --for=condition=example.com/gate",
+        "kubectl wait --for=jsonpath={.status.phase}=Succeeded pod/a",
+        "kubectl wait crd a.b.c --for=condition=Established",
+        "kubectl get pod --for=condition=Succeeded",
+        "cat ../case/00-a.yaml ../$NAMESPACE/a ./later",
+    ],
+)
+def test_a_command_that_does_what_it_says(tmp_path: Path, command: str) -> None:
+    """Conditions that Kubernetes or somebody else sets, and paths that are there or to come, are no warning."""
+    assert kuttl.check(written(tmp_path, {"00-a.yaml": STEP + f"commands:\n- command: {command}\n"})) == []
+
+
+def test_an_error_in_the_suite_file_hides_none_in_its_tests(tmp_path: Path) -> None:
+    """A wrong report format and folders that are not there are told with what is wrong in the tests beside the file."""
+    folder = written(tmp_path, {"00-assert.yaml": STEP + "commands: [{command: a $b}]\n"})
+    (folder / "kuttl-test.yaml").write_text(SUITE + "testDirs: [elsewhere]\nreportFormat: XML\n")
+    told = [problem.what for problem in kuttl.check(folder)]
+    for what in ("kuttl writes JSON", "elsewhere is not a folder", "a TestStep does not count", "$b before a shell"):
+        assert any(what in one for one in told)
+    assert len(told) == 4
+
+
+def test_warnings_are_told_with_errors(tmp_path: Path) -> None:
+    """A suite that is refused tells what else is worth a look, so that one reading is enough."""
+    heard: list[str] = []
+    files = {"00-a.yaml": STEP + "timeout: 3\n", "01-error.yaml": POD}
+    with pytest.raises(SuiteInvalid):
+        kuttl.load(written(tmp_path, files), warn=lambda problem: heard.append(problem.what))
+    assert heard == ["a TestStep has no timeout: kuttl ignores it"]
 
 
 def test_a_shell_in_a_container_may_read_namespace(tmp_path: Path) -> None:

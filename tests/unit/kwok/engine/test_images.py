@@ -379,3 +379,34 @@ def test_nothing_is_pulled_for_a_file_that_cannot_be_written(fake: FakeEngine, t
     with pytest.raises(ImageFileError, match="its directory is not there"):
         images(fake).save(["registry"], tmp_path / "no" / "f")
     assert fake.pulled == []
+
+
+# Images of suites, whose pods say the references themselves
+
+OWN = "kwok-harness.invalid/platform:1"
+
+
+def test_an_image_that_no_registry_has_is_not_asked_for(fake: FakeEngine) -> None:
+    """A host that cannot exist: the message says how it is made, and nothing else is pulled before."""
+    fake.images, fake.answers = [node], {REGISTRY: [registry]}
+    with pytest.raises(ImageMissing) as told:
+        images(fake, {"registry": REGISTRY, OWN: OWN}).ensure_named(["registry", OWN])
+    assert OWN in told.value.what
+    assert "registry:3" not in told.value.what
+    assert "target suite-images" in str(told.value.do)
+    assert fake.pulled == []
+
+
+def test_what_stands_for_a_reference_is_called_so_too(fake: FakeEngine) -> None:
+    """A pod names the reference of its manifest, and the node has what the engine calls by that name."""
+    standing = Stored(IDS[5], tags=("local/platform:dev",), labels={STANDS_FOR: OWN})
+    fake.images = [standing]
+    assert images(fake, {OWN: OWN}).ensure_named([OWN]) == {OWN: OWN}
+    assert {OWN, "local/platform:dev"} <= {tag for each in fake.images for tag in each.tags}
+
+
+def test_a_suites_reference_by_digest_is_refused(fake: FakeEngine) -> None:
+    """No image in a Kind node has the digest of a registry, so its pod would be told to pull."""
+    reference = f"registry.example/a@{DIGEST}"
+    with pytest.raises(SettingsError, match="names a digest"):
+        images(fake, {reference: reference}).ensure_named([reference])

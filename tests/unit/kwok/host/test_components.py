@@ -6,16 +6,16 @@ import pytest
 import yaml
 
 from kwok.host.components import CONFIGURATION, EGRESS, PORTS, PROGRAMS, files
-from kwok.simulation import ARGUMENTS, Webhooks
+from kwok.simulation import ARGUMENTS, Pods, Webhooks
 
 GOLDEN = Path(__file__).resolve().parents[3] / "golden" / "host"
 DIRECTORY = Path("/state/clusters/one")
 
 
-def plan(webhooks: Webhooks = "skip") -> dict[str, str]:
+def plan(webhooks: Webhooks = "skip", pods: Pods = "simulate") -> dict[str, str]:
     programs = {component: Path("/tools") / tool for component, tool in PROGRAMS.items()}
     ports = {option: 10_001 + index for index, option in enumerate(PORTS)}
-    return files(programs, ports, DIRECTORY, webhooks, Path("/bin/true"))
+    return files(programs, ports, DIRECTORY, webhooks, pods, Path("/bin/true"))
 
 
 def arguments(component: str, webhooks: Webhooks = "skip") -> dict[str, str]:
@@ -42,6 +42,14 @@ def test_all_listen_on_loopback_over_tls() -> None:
     """kwokctl would bind every address of the machine."""
     options = next(yaml.safe_load_all(plan()[CONFIGURATION]))["options"]
     assert (options["bindAddress"], options["securePort"]) == ("127.0.0.1", True)
+
+
+def test_pods_that_are_held_have_the_stage_of_their_deletion_alone() -> None:
+    """Of nodes no stage is given, so KWOK takes its own; of pods one is, so it takes none of its own."""
+    stages = [each for each in yaml.safe_load_all(plan(pods="hold")[CONFIGURATION]) if each["kind"] == "Stage"]
+    assert [stage["spec"]["resourceRef"]["kind"] for stage in stages] == ["Pod"]
+    assert stages[0]["spec"]["next"] == {"finalizers": {"empty": True}, "delete": True}
+    assert plan(pods="simulate") == plan()
 
 
 @pytest.mark.parametrize(("webhooks", "left_out"), [("skip", True), ("refuse", False)])

@@ -87,9 +87,15 @@ def test_what_is_missing_is_waited_for_by_name(changed: dict[str, Any], subject:
         assert reason in verdict.reason
 
 
+def test_pods_of_simulated_nodes_are_held_as_on_the_host_runtime() -> None:
+    """One stage beside the options: pods are deleted, and else left as they are."""
+    text = dict(controller.objects("kwok:v1", "hold"))[CONFIGMAPS]["data"]["kwok.yaml"]
+    assert [each["kind"] for each in yaml.safe_load_all(text)] == ["KwokConfiguration", "Stage"]
+
+
 def test_the_controller_plays_as_on_the_host_runtime_and_leaves_the_real_node_alone() -> None:
     """The same range of addresses, no stages and no CRDs of its own, simulated nodes only."""
-    objects = dict(controller.objects("kwok:v1"))
+    objects = dict(controller.objects("kwok:v1", "simulate"))
     options = yaml.safe_load(objects[CONFIGMAPS]["data"]["kwok.yaml"])["options"]
     assert options["cidr"] == POD_RANGE
     assert options["manageNodesWithAnnotationSelector"] == "kwok.x-k8s.io/node=fake"

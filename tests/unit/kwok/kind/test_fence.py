@@ -29,6 +29,30 @@ def test_pods_and_the_templates_of_daemonsets_are_changed() -> None:
     assert 'path: "/spec/template/spec/nodeSelector/type"' in str(daemonsets["spec"]["mutations"])
 
 
+@pytest.mark.parametrize("policy", fence.policies())
+def test_a_namespace_chooses_by_its_label_and_by_that_value_alone(policy: Mapping[str, Any]) -> None:
+    """With the label its pods select the real node, whose key is escaped in a path; without it, simulated ones."""
+    [mutation] = policy["spec"]["mutations"]
+    chosen, _, simulated = mutation["jsonPatch"]["expression"].partition("\n      : ")
+    condition, _, real = chosen.partition("\n      ? ")
+    labels = "namespaceObject.metadata.labels"
+    key = "kwok-harness.io/nodes"
+    assert condition == f"has({labels}) && '{key}' in {labels} && {labels}['{key}'] == 'real'"
+    assert "/nodeSelector/kwok-harness.io~1node" in real
+    assert '{"kwok-harness.io/node": "infrastructure"}' in real
+    assert "kwok-harness" not in simulated
+    assert '{"type": "kwok"}' in simulated
+
+
+@pytest.mark.parametrize("policy", fence.policies())
+def test_what_selects_a_node_of_its_own_is_left_alone(policy: Mapping[str, Any]) -> None:
+    """Either way, so that one namespace may have both real and simulated pods."""
+    conditions = {each["name"]: each["expression"] for each in policy["spec"]["matchConditions"]}
+    assert set(conditions) == {"free", "selects-no-node-of-its-own"}
+    for key in ("kwok-harness.io/node", "type"):
+        assert f"'{key}' in object." in conditions["selects-no-node-of-its-own"]
+
+
 def test_what_cannot_be_fenced_is_not_made() -> None:
     """A policy that fails lets nothing through."""
     assert {each["spec"]["failurePolicy"] for each in fence.policies()} == {"Fail"}

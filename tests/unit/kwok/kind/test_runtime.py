@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.errors import ClusterError, HarnessError, NotOurs, RegistryNotReady, UsageError
+from harness.errors import ClusterError, HarnessError, ImageMissing, NotOurs, RegistryNotReady, UsageError
 from harness.processes import commands
 from harness.processes.commands import CommandFailed, Completed
 from harness.progress import Silent
@@ -18,6 +18,8 @@ from kwok import record as state
 from kwok.engine.client import Container, Engine, EngineMissing
 from kwok.kind.node_images import load as load_images
 from kwok.kind.runtime import KindRuntime
+from tests.fakes.engine import FakeEngine as SocketEngine
+from tests.fakes.engine import Stored
 from tests.fakes.engine_in_memory import NODE, FakeEngine
 
 
@@ -279,3 +281,22 @@ def test_an_image_that_could_not_be_loaded_is_not_taken_for_loaded(tmp_path: Pat
     with pytest.raises(ClusterError):
         load_images(engine, tmp_path, {"registry": "registry:3"}, broken, Silent())  # type: ignore[arg-type]
     assert not (tmp_path / "images.json").exists()
+
+
+def test_images_of_a_suite_are_loaded_under_the_references_of_their_pods(
+    home: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no name of the settings is such a reference; both kinds go into the node by the names that pods say."""
+    own, registry = "kwok-harness.invalid/platform:1", settings.images["registry"]
+    loaded: list[dict[str, str]] = []
+    with SocketEngine() as fake:
+        fake.images = [Stored("sha256:" + "1" * 64, tags=(own,)), Stored("sha256:" + "2" * 64, tags=(registry,))]
+        engine = Engine.connect(fake.environment)
+        runtime = KindRuntime(settings, lambda name: Path(name), home, connect=lambda: engine, environment={})
+        monkeypatch.setattr(runtime, "_load", lambda engine, name, kind, tags, progress: loaded.append(dict(tags)))
+        running = runtime._running(recorded(runtime))
+        assert runtime.load(running, [own, "registry"], Silent()) == {own: own, "registry": registry}
+        assert loaded == [{own: own, "registry": registry}]
+        with pytest.raises(ImageMissing, match=r"kwok-harness\.invalid/other:1"):
+            runtime.load(running, ["kwok-harness.invalid/other:1"], Silent())
+        assert len(loaded) == 1

@@ -1,0 +1,107 @@
+"""Who wrote what an assert looks at, by managedFields: a status proves something only if a controller wrote it.
+
+KWOK writes what nothing did, and the suite itself (the harness, kubectl) may write anything. What was there before the
+case began says nothing of the case.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from harness.assertions.proof import claims_of
+from harness.assertions.proof_fields import API
+from harness.suites.running.witness import Objection
+
+Object = Mapping[str, Any]
+
+# Field managers: kwok and kwok-controller, kwok-harness, kubectl and what begins like it.
+_NO_CONTROLLERS = ("kwok", "kubectl")
+
+
+@dataclass(frozen=True)
+class Written:
+    """One writer of a field, and when it last wrote (seconds since 1970, whole ones; None where that is not told)."""
+
+    manager: str
+    time: float | None
+
+
+def objection(document: Mapping[str, Any], items: Iterable[Object], since: float, *, engine: str) -> Objection | None:
+    """Why none of the objects that fulfil an assert is a proof. `since`: when the case began, in seconds since 1970."""
+    fields = [claim.path for claim in claims_of(document, engine=engine) if claim.proof is not API]
+    paths = [path for path in map(_path, fields) if path[:1] == ("status",)]
+    if not paths:
+        return None
+    found = [_of_item(item, paths, since) for item in items]
+    if not found or None in found:
+        return None
+    objections = [each for each in found if each is not None]
+    return next((each for each in objections if each.may_change), objections[0])
+
+
+def _of_item(item: Object, paths: Iterable[tuple[str, ...]], since: float) -> Objection | None:
+    for path in paths:
+        writers = list(writers_of(item, path))
+        if not writers:
+            continue
+        last = max(writers, key=lambda each: each.time or 0.0)
+        name, field = _name(item), ".".join(path)
+        if last.manager.startswith(_NO_CONTROLLERS):
+            return Objection(f"{name}: {field} was written by {last.manager}, which is no controller of it", True)
+        if last.time is not None and last.time < int(since):
+            ago = since - last.time
+            what = f"{name}: {field} was last written by {last.manager} {ago:.0f} s before the case began"
+            return Objection(f"{what}: it says nothing of this case", True)
+    return None
+
+
+def writers_of(item: Object, path: tuple[str, ...]) -> Iterator[Written]:
+    """Those who own a field, or the whole that it is part of."""
+    for entry in (item.get("metadata") or {}).get("managedFields") or ():
+        if _owns(entry.get("fieldsV1") or {}, path):
+            yield Written(str(entry.get("manager") or ""), seconds(str(entry.get("time") or "")))
+
+
+def _owns(fields: Mapping[str, Any], path: tuple[str, ...]) -> bool:
+    """Whether a set of fields has the path, or what lies below it, or ends above it (an atomic list or map)."""
+    here = fields
+    for part in path:
+        below = _below(here, part)
+        if below is None:
+            return here is not fields and not [key for key in here if key != "."]
+        here = below
+    return True
+
+
+def _below(fields: Mapping[str, Any], part: str) -> Mapping[str, Any] | None:
+    if part.startswith("["):  # an entry of a list by its type
+        wanted = f'"type":"{part.strip("[]")}"'
+        found = [value for key, value in fields.items() if key.startswith("k:") and wanted in key]
+        return found[0] if found else None
+    value = fields.get(f"f:{part}")
+    return value if isinstance(value, dict) else None
+
+
+def _path(text: str) -> tuple[str, ...]:
+    """A claim's path in parts; entries of conditions are written in brackets, whose names may have dots."""
+    parts: list[str] = []
+    for part in text.split("."):
+        if parts and parts[-1].startswith("[") and not parts[-1].endswith("]"):
+            parts[-1] += f".{part}"
+        else:
+            parts.append(part)
+    return tuple(parts)
+
+
+def seconds(text: str) -> float | None:
+    """A time as the API writes it, in seconds since 1970; None where it is none."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).timestamp()
+    except ValueError:
+        return None
+
+
+def _name(item: Object) -> str:
+    metadata = item["metadata"]
+    return f"{item.get('kind')} {'/'.join(filter(None, (metadata.get('namespace'), metadata.get('name'))))}"
