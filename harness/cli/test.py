@@ -35,7 +35,7 @@ from harness.suites.model import ClusterReference, Language, Suite, Timeouts
 from harness.suites.problems import Problems
 from harness.suites.record import RunRecord
 from harness.suites.running.clients import Client
-from harness.suites.running.nodes import simulated
+from harness.suites.running.nodes import Nodes, nodes_of
 from harness.suites.running.options import NO_LIMIT, RunOptions
 from harness.suites.running.refusals import refuse
 from harness.suites.running.run import Run
@@ -121,9 +121,10 @@ def test(context: Context, /, places: tuple[Path, ...], **said: Any) -> Exit:
         context.console.note(f"warning: {problem}")
     connected = None if said["no_cluster"] else connect(context, said["kubeconfig"], said["context_name"])
     foreign = connected.cluster.context_name if connected is not None and connected.own is None else ""
+    how = options(connected)
     for suite in suites:
-        refuse(suite, options(connected), foreign=foreign)
-    record, code = _run(context, suites, connected, options(connected))
+        refuse(suite, how, foreign=foreign)
+    record, code = _run(context, suites, connected, how)
     show(context, record)
     wanted = [([Format(each)], said["report_path"], said["report_name"], "step") for each in said["reports"]]
     try:
@@ -211,12 +212,16 @@ def _loaded(
     suites = [replace(suite, clusters={**suite.clusters, **clusters}) for suite in suites]
 
     def options(connected: Connected | None) -> RunOptions:
+        nodes = None if connected is None else nodes_of(connected.cluster)
+        if nodes is Nodes.UNKNOWN:
+            context.console.note("the nodes may not be listed: what needs pods that run is told apart as simulated")
         return RunOptions(
             scripts=said["allow_scripts"],
             read_only=said["read_only"],
             no_cluster=said["no_cluster"],
             writable_contexts=frozenset([said["context_name"]] if said["allow_writes"] else []),
-            simulated=connected is not None and simulated(connected.cluster),
+            simulated=nodes is Nodes.SIMULATED,
+            unproven=nodes is Nodes.UNKNOWN,
             values=given,
             variables=variables,
             path=_path_of_kubectl(context) if said["allow_scripts"] and connected is not None else (),

@@ -15,8 +15,9 @@ class RunOptions:
 
     `scripts`: commands and scripts may be run. `read_only`: nothing is written. `writable_contexts` are those of other
     clusters that may be written to. `simulated`: pods run nothing on this cluster's nodes, and no controller of custom
-    resources runs but those of `controllers` (groups, or what they end with). `variables` is the environment that
-    expressions and programs see. Budgets are in seconds.
+    resources runs but those of `controllers` (groups, or what they end with). `unproven`: it is not known what the
+    nodes are, so that nothing is left out, and what needs them is told apart as on simulated ones. `variables` is the
+    environment that expressions and programs see. Budgets are in seconds.
     """
 
     scripts: bool = False
@@ -24,6 +25,7 @@ class RunOptions:
     no_cluster: bool = False
     writable_contexts: frozenset[str] = frozenset()
     simulated: bool = False
+    unproven: bool = False
     controllers: tuple[str, ...] = ("argoproj.io", "fluxcd.io")
     values: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)

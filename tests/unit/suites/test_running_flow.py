@@ -391,6 +391,7 @@ def test_every_verdict_of_a_run_is_judged_again_alike(api: FakeApi, suites: Suit
     api.put(CONFIGMAPS, {"metadata": {"name": "m"}, "data": {"a": "2"}}, namespace="ns")
     api.put(SECRETS, {"metadata": {"name": "s"}, "data": {"k": "c2VjcmV0"}}, namespace="ns")
     suites.recorder = Recorder(tmp_path / "run.jsonl", run_id="r", recipe="suites", deployer="test", cluster="c")
+    api.leaving = {"configmaps"}
     suites.run(
         steps(
             f"apply: {{resource: {LIST_A}}}",

@@ -22,13 +22,13 @@ from harness.validation.health import (
     Health,
     Remembering,
     Unhealthy,
-    narrowed,
     plan,
     require_healthy,
     simulated,
     told,
 )
 from harness.validation.health_checks import HealthCheck, Operation
+from harness.validation.health_objects import narrowed
 from harness.verdict import Waiting
 from harness.waiting.loop import Observe
 from tests.fakes.api import FakeApi

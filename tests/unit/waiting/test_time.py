@@ -51,6 +51,9 @@ class Script(ManualClock):
                 self.tell(*self._told.pop(0)[1:])
         return messages.get_nowait()
 
+    def follow(self) -> None:
+        """It goes on by itself."""
+
     def __enter__(self) -> Self:
         return self
 
