@@ -10,7 +10,6 @@ fields of other mappings where they are not written out. Other tags, and keys th
 """
 
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any, Protocol, Self
 import yaml
 
 from harness.errors import DataError, did_you_mean
+from harness.regular_files import require_regular
 
 try:
     from yaml import CSafeLoader as _Base
@@ -222,10 +222,8 @@ def inside(directory: Path, relative: str, where: str) -> Path:
 def text_of_file(file: Path, *, most: int = LARGEST, do: str = "") -> str:
     """The text of a regular file of `most` bytes. Raises DataError, with the remedy `do` where it cannot be read."""
     try:
-        status = file.stat()
-        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-            raise DataError("is not a regular file", where=str(file))  # reading a pipe would wait for ever
-        if status.st_size > most:
+        require_regular(file)
+        if file.stat().st_size > most:
             raise DataError(f"is larger than {most // 1_000_000} MB", where=str(file))
         raw = file.read_bytes()
     except OSError as error:
