@@ -69,15 +69,17 @@ class Resolved:
     target: Target | None
     _template: Template | None
 
-    def judge_assert(self, candidates: Sequence[Object], context: Context) -> Judgement:
-        """Any match passes. Without a target, the tree is judged against null and `candidates` are not looked at."""
+    def judge_assert(self, candidates: Sequence[Object], context: Context, *, every: bool = False) -> Judgement:
+        """Any match passes, or (`every`) only if all of them do. Without a target, the tree is judged against null and
+        `candidates` are not looked at.
+        """
         if self.target is None:
             return self._alone(context)
         outcomes = [self.tree.judge(item, context) for item in candidates]
         matched = [item for item, outcome in zip(candidates, outcomes, strict=True) if isinstance(outcome, Holds)]
         judged = partial(Judgement, matched=len(matched), candidates=len(candidates))
         for item, outcome in zip(candidates, outcomes, strict=True):
-            if isinstance(outcome, Holds):
+            if isinstance(outcome, Holds) and (not every or len(matched) == len(candidates)):
                 return judged(Standing.HOLDS, nearest=item, vacuous=outcome.vacuous)
             if isinstance(outcome, CannotEvaluate):
                 return judged(Standing.CANNOT_BE_EVALUATED, str(outcome), nearest=item)

@@ -39,7 +39,8 @@ class Asserted:
 
     `kind` is what it is about, None for nothing; `namespace` is where that is looked for if the document does not say.
     `watched` are all kinds that are shown; `unknown` are those (version/Kind) that the server does not have. `bindings`
-    are values by name, without $client and $config. `now` is when the operation began, `version` the server's.
+    are values by name, without $client and $config. `now` is when the operation began, `version` the server's. `every`:
+    an assert holds only if all objects match.
     """
 
     document: Mapping[str, Any]
@@ -58,6 +59,7 @@ class Asserted:
     clustered: bool = True
     strict: bool = False
     strict_vacuous: bool = False
+    every: bool = False
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -86,8 +88,9 @@ class Asserted:
         if isinstance(resolved, CannotEvaluate):
             return Judgement(Standing.CANNOT_BE_EVALUATED, str(resolved))
         candidates = self._candidates(resolved, objects)
-        judge = resolved.judge_assert if self.wanted else resolved.judge_error
-        return judge(candidates, context)
+        if self.wanted:
+            return resolved.judge_assert(candidates, context, every=self.every)
+        return resolved.judge_error(candidates, context)
 
     def compare(self, item: Object, objects: Objects) -> Outcome:
         """How one object compares with the document."""

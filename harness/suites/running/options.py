@@ -16,8 +16,9 @@ class RunOptions:
     `scripts`: commands and scripts may be run. `read_only`: nothing is written. `writable_contexts` are those of other
     clusters that may be written to. `simulated`: pods run nothing on this cluster's nodes, and no controller of custom
     resources runs but those of `controllers` (groups, or what they end with). `unproven`: it is not known what the
-    nodes are, so that nothing is left out, and what needs them is told apart as on simulated ones. `variables` is the
-    environment that expressions and programs see. Budgets are in seconds.
+    nodes are, so that nothing is left out, and what needs them is told apart as on simulated ones. `all_match`: an
+    assert wants all objects that it is about, not any. `variables` is the environment that expressions and programs
+    see. Budgets are in seconds.
     """
 
     scripts: bool = False
@@ -32,5 +33,6 @@ class RunOptions:
     path: tuple[Path, ...] = ()  # where programs are looked for after the PATH of the variables
     strict: bool = False
     strict_vacuous: bool = False
+    all_match: bool = False
     test_budget: float = NO_LIMIT
     run_budget: float = NO_LIMIT

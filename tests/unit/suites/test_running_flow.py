@@ -10,7 +10,7 @@ import pytest
 from harness.errors import UsageError
 from harness.evidence.recorder import Recorder
 from harness.evidence.replay import replay
-from harness.objects import CONFIGMAPS, NAMESPACES, SERVICE_ACCOUNTS
+from harness.objects import CONFIGMAPS, EVENTS, NAMESPACES, SERVICE_ACCOUNTS
 from harness.reports.suites import telling
 from harness.suites import kuttl
 from harness.suites.load import load
@@ -553,3 +553,20 @@ def test_an_operation_refused_by_the_server_is_told_with_its_words(api: FakeApi,
     [test] = suites.run(steps(f"assert: {{resource: {LIST_A}}}")).tests
     assert (test.status, test.steps[0].name) == (Status.ERROR, "setup")
     assert "403" in test.steps[0].operations[0].message
+
+
+def test_kuttl_shows_the_events_of_the_namespace(api: FakeApi, suites: Suites) -> None:
+    """Beside the step that ran last, unless the suite suppresses them; they fail nothing."""
+    event = {"type": "Warning", "reason": "Failed", "message": "why", "involvedObject": {"kind": "Pod", "name": "p"}}
+    api.put(EVENTS, event, namespace="ns", name="e")
+    api.put(SERVICE_ACCOUNTS, {}, namespace="ns", name="default")
+    place = kuttl_suite(suites.folder, {"00-map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n"})
+    loaded = kuttl.load(place)
+    [step] = kuttl_steps(suites.of(loaded))
+    assert [(each.kind, each.status) for each in step.operations] == [("apply", "passed"), ("events", "passed")]
+    assert "Warning  Failed  Pod/p  why" in step.operations[-1].output
+    [quiet] = kuttl_steps(suites.of(replace(loaded, suppress=("events",))))
+    assert [each.kind for each in quiet.operations] == ["apply"]
+    api.fault(Fault("status", "LIST", "events", status=403))
+    [without] = kuttl_steps(suites.of(loaded))
+    assert without.status is Status.PASSED

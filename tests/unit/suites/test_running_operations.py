@@ -415,6 +415,21 @@ def test_get_and_describe_show_and_logs_of_nothing_cannot_be_judged(api: FakeApi
     assert "nothing runs on simulated nodes" in found[-1].message
 
 
+def test_all_match_wants_every_object(api: FakeApi, suites: Suites) -> None:
+    """Any object will do by default; with the option one that differs is waited for, and told."""
+    api.put(CONFIGMAPS, {"metadata": {"name": "a"}, "data": {"x": "1"}}, namespace="ns")
+    api.put(CONFIGMAPS, {"metadata": {"name": "b"}, "data": {"x": "2"}}, namespace="ns")
+    any_ = "assert: {timeout: 200ms, resource: {apiVersion: v1, kind: ConfigMap, data: {x: '1'}}}"
+    assert statuses(suites, any_) == [Status.PASSED]
+    suites.options = replace(suites.options, all_match=True)
+    [record] = suites.operations(steps(any_))
+    assert record.status is Status.FAILED
+    assert "1 of 2 matched" in record.message
+    assert "ns/b" in record.message
+    api.put(CONFIGMAPS, {"metadata": {"name": "b"}, "data": {"x": "1"}}, namespace="ns")
+    assert statuses(suites, any_) == [Status.PASSED]
+
+
 # --- what simulated nodes can prove ---
 
 
