@@ -14,6 +14,7 @@ from harness.assertions.report import block, reference
 from harness.assertions.template import ReferenceTemplate, Template, compile_reference, compile_template
 from harness.assertions.tree import Tree, compile_tree
 
+BLOCKS = 20  # objects whose differences are told
 Object = Mapping[str, Any]
 
 
@@ -90,8 +91,7 @@ class Resolved:
             (item, outcome) for item, outcome in zip(candidates, outcomes, strict=True) if isinstance(outcome, NotYet)
         ]
         nearest = min(differing, key=lambda pair: len(pair[1].mismatches))[0]
-        text = "; ".join(self._block(item, outcome, context) for item, outcome in differing)
-        return judged(Standing.NOT_YET, text, nearest=nearest)
+        return judged(Standing.NOT_YET, self._blocks(differing, context), nearest=nearest)
 
     def judge_error(self, candidates: Sequence[Object], context: Context) -> Judgement:
         """Passes while nothing matches; `candidates` must be complete, an empty list is taken for none."""
@@ -122,6 +122,15 @@ class Resolved:
             case NotYet():
                 return Judgement(Standing.NOT_YET, "; ".join(map(str, outcome.mismatches)))
         return Judgement(Standing.CANNOT_BE_EVALUATED, str(outcome))
+
+    def _blocks(self, differing: list[tuple[Object, NotYet]], context: Context) -> str:
+        """All of them, or of very many the nearest and how many there are: each is a diff, made at every look."""
+        shown, more = differing, ""
+        if len(differing) > BLOCKS:
+            limit = sorted(len(outcome.mismatches) for _, outcome in differing)[BLOCKS - 1]
+            shown = [pair for pair in differing if len(pair[1].mismatches) <= limit][:BLOCKS]
+            more = f"; and {len(differing) - BLOCKS} more objects"
+        return "; ".join(self._block(item, outcome, context) for item, outcome in shown) + more
 
     def _block(self, item: Object, outcome: NotYet, context: Context) -> str:
         expected, note = self.source, ""

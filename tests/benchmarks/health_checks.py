@@ -33,7 +33,7 @@ from harness.cluster.api import Cluster
 from harness.formats.documents import Document
 from harness.gates.findings import Gate
 from harness.gates.health import Healthy
-from harness.objects import CLUSTER_ROLE_BINDINGS, NAMESPACES, NODES, SERVICE_ACCOUNTS, Kind
+from harness.objects import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, NAMESPACES, NODES, SERVICE_ACCOUNTS, Kind
 from harness.processes import daemons
 from harness.progress import Silent
 from harness.settings import ROOT, load
@@ -45,7 +45,6 @@ from kwok.host import launch
 from kwok.host.runtime import HostRuntime
 from tests.unit.validation.test_health_corpus import CHECKS, NAMES, check_of, satisfying
 
-KINDS = {"CustomResourceDefinition", "Deployment", "DaemonSet", "StatefulSet", "Pod"}
 SPACE = "benchmark"
 AT_ONCE = 4
 POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}
@@ -57,7 +56,12 @@ PLURALS = {
     "DaemonSet": Kind("apps/v1", "daemonsets", "DaemonSet"),
     "StatefulSet": Kind("apps/v1", "statefulsets", "StatefulSet"),
     "Pod": Kind("v1", "pods", "Pod"),
+    "ConfigMap": Kind("v1", "configmaps", "ConfigMap"),
+    "ClusterRole": CLUSTER_ROLES,
+    "DeviceClass": Kind("resource.k8s.io/v1", "deviceclasses", "DeviceClass", namespaced=False),
 }
+KINDS = set(PLURALS)
+WITHOUT_STATUS = {"CustomResourceDefinition", "ConfigMap", "ClusterRole", "DeviceClass"}  # or the server writes it
 
 
 @dataclass
@@ -80,7 +84,8 @@ class Measured:
 
 def chosen(count: int) -> list[str]:
     """The first checks that are about kinds of the script only."""
-    return [name for name in NAMES if {o.document["kind"] for o in check_of(name).operations} <= KINDS][:count]
+    kinds = {name: {each.document["kind"] for each in check_of(name).operations} for name in NAMES}
+    return [name for name in NAMES if kinds[name] and kinds[name] <= KINDS][:count]
 
 
 # --- the cluster ---
@@ -168,6 +173,11 @@ def served(item: dict[str, Any]) -> dict[str, Any]:
         version = {"name": "v1", "served": True, "storage": True}
         version["schema"] = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
         spec = {"group": group, "scope": "Cluster", "names": names, "versions": [version]}
+    elif kind in WITHOUT_STATUS:
+        kept = ("apiVersion", "kind", "metadata", "data", "rules", "spec")
+        whole = {key: item[key] for key in kept if key in item}
+        whole["metadata"] = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
+        return whole | ({"spec": spec} if kind == "DeviceClass" else {})
     elif kind == "Pod":
         spec = {"containers": [container]}
     else:
@@ -202,7 +212,7 @@ class World:
     def __init__(self, cluster: Cluster, names: list[str]) -> None:
         self._cluster = cluster
         self._deciding: dict[str, tuple[Kind, dict[str, Any], int]] = {}
-        spaces, kinds = set(), ("CustomResourceDefinition", "Pod", "StatefulSet", "DaemonSet", "Deployment")
+        spaces, kinds = set(), (*sorted(WITHOUT_STATUS), "Pod", "StatefulSet", "DaemonSet", "Deployment")
         for name in names:
             for item in sorted(satisfying(check_of(name)), key=lambda each: kinds.index(each["kind"])):
                 kind, space = PLURALS[item["kind"]], str(item["metadata"].get("namespace") or "")
@@ -210,8 +220,8 @@ class World:
                     spaces.add(space)
                     self._space(space)
                 made = cluster.apply(kind, served(item))
-                if kind.kind == "CustomResourceDefinition":
-                    continue  # the server itself makes it Established
+                if kind.kind in WITHOUT_STATUS:
+                    continue
                 generation = int(made["metadata"].get("generation") or 1)
                 self._write(kind, item, status_of(item, generation))
                 if kind.kind != "Pod":
