@@ -127,8 +127,7 @@ class Resolved:
         """All of them, or of very many the nearest and how many there are: each is a diff, made at every look."""
         shown, more = differing, ""
         if len(differing) > BLOCKS:
-            limit = sorted(len(outcome.mismatches) for _, outcome in differing)[BLOCKS - 1]
-            shown = [pair for pair in differing if len(pair[1].mismatches) <= limit][:BLOCKS]
+            shown = sorted(differing, key=lambda pair: len(pair[1].mismatches))[:BLOCKS]
             more = f"; and {len(differing) - BLOCKS} more objects"
         return "; ".join(self._block(item, outcome, context) for item, outcome in shown) + more
 
