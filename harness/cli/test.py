@@ -16,7 +16,8 @@ from harness.cli.connecting import Connected, connect, which_cluster
 from harness.cli.context import Context
 from harness.cli.durations import DURATION
 from harness.cli.suite_results import asked_for, show, verdict, write_reports
-from harness.errors import Terminated, UsageError
+from harness.cluster.api import Cluster
+from harness.errors import Terminated, UsageError, coming_up
 from harness.evidence import recorder as recording
 from harness.evidence import recordings
 from harness.evidence.directory import DEBUG, GREEN, EvidenceDirectory
@@ -125,6 +126,8 @@ def test(context: Context, /, places: tuple[Path, ...], **said: Any) -> Exit:
     how = options(connected)
     for suite in suites:
         refuse(suite, how, foreign=foreign)
+    if connected is not None:
+        how = _on_nodes(context, how, connected.cluster)
     record, code = _run(context, suites, connected, how)
     show(context, record)
     wanted = [([Format(each)], said["report_path"], said["report_name"], "step") for each in said["reports"]]
@@ -213,16 +216,11 @@ def _loaded(
     suites = [replace(suite, clusters={**suite.clusters, **clusters}) for suite in suites]
 
     def options(connected: Connected | None) -> RunOptions:
-        nodes = None if connected is None else nodes_of(connected.cluster)
-        if nodes is Nodes.UNKNOWN:
-            context.console.note("the nodes may not be listed: what needs pods that run is told apart as simulated")
         return RunOptions(
             scripts=said["allow_scripts"],
             read_only=said["read_only"],
             no_cluster=said["no_cluster"],
             writable_contexts=frozenset([said["context_name"]] if said["allow_writes"] else []),
-            simulated=nodes is Nodes.SIMULATED,
-            unproven=nodes is Nodes.UNKNOWN,
             values=given,
             variables=variables,
             path=_path_of_kubectl(context) if said["allow_scripts"] and connected is not None else (),
@@ -234,6 +232,15 @@ def _loaded(
         )
 
     return suites, options
+
+
+def _on_nodes(context: Context, options: RunOptions, cluster: Cluster) -> RunOptions:
+    """What the nodes prove. It is the first request: without an answer to it the cluster is not up."""
+    with coming_up():
+        nodes = nodes_of(cluster)
+    if nodes is Nodes.UNKNOWN:
+        context.console.note("the nodes may not be listed: what needs pods that run is told apart as simulated")
+    return replace(options, simulated=nodes is Nodes.SIMULATED, unproven=nodes is Nodes.UNKNOWN)
 
 
 def _pairs(texts: tuple[str, ...] | list[str], option: str) -> dict[str, str]:

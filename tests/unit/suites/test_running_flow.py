@@ -264,7 +264,7 @@ def test_without_a_cluster_what_needs_one_is_an_error(nowhere: Suites) -> None:
 @pytest.mark.parametrize(
     ("operation", "options", "foreign", "message"),
     [
-        (say("x"), {"scripts": False}, "", "run programs: script at"),
+        (say("x"), {"scripts": False}, "", "runs a program: script at"),
         (say("x"), {"read_only": True}, "", "may not be carried out with --read-only: script at"),
         (f"apply: {{resource: {LIST_A}}}", {"read_only": True}, "", "apply at"),
         ("delete: {ref: {apiVersion: v1, kind: A}}", {"read_only": True}, "", "delete at"),
