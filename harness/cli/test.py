@@ -96,6 +96,7 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         click.option("--compat", type=click.Choice(COMPATIBLE), help="Go's types; the exit codes of that program."),
         click.option("--strict-vacuous", is_flag=True, help="Fail what holds only because no object matches."),
         click.option("--all-match", is_flag=True, help="An assert holds if all its objects match, not if any does."),
+        click.option("--ignore-leaving", is_flag=True, help="Leave out what is being deleted, and pods of lost nodes."),
         click.option("--report", "reports", multiple=True, type=click.Choice(REPORTS), help="Write this report."),
         click.option("--report-path", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where."),
         click.option("--report-name", default="kwok-suites", show_default=True),
@@ -227,6 +228,7 @@ def _loaded(
             strict=said["compat"] in ("strict", "chainsaw"),
             strict_vacuous=said["strict_vacuous"],
             all_match=said["all_match"],
+            ignore_leaving=said["ignore_leaving"],
             test_budget=said["test_budget"] or NO_LIMIT,
             run_budget=said["budget"] or NO_LIMIT,
         )

@@ -20,6 +20,7 @@ def asserted(
     wanted: bool,
     strict_vacuous: bool = False,
     every: bool = False,
+    staying: bool = False,
 ) -> Asserted:
     """`namespace` is where objects are looked for if the document does not say."""
     bindings = {name: value for name, value in scope.bindings.items() if not isinstance(value, Cluster)}
@@ -39,4 +40,5 @@ def asserted(
         strict=scope.strict,
         strict_vacuous=strict_vacuous,
         every=every,
+        staying=staying,
     )

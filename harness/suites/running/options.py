@@ -17,8 +17,8 @@ class RunOptions:
     clusters that may be written to. `simulated`: pods run nothing on this cluster's nodes, and no controller of custom
     resources runs but those of `controllers` (groups, or what they end with). `unproven`: it is not known what the
     nodes are, so that nothing is left out, and what needs them is told apart as on simulated ones. `all_match`: an
-    assert wants all objects that it is about, not any. `variables` is the environment that expressions and programs
-    see. Budgets are in seconds.
+    assert wants all objects that it is about, not any. `ignore_leaving`: what is being deleted, or has lost its
+    node, is left out. `variables` is the environment that expressions and programs see. Budgets are in seconds.
     """
 
     scripts: bool = False
@@ -34,5 +34,6 @@ class RunOptions:
     strict: bool = False
     strict_vacuous: bool = False
     all_match: bool = False
+    ignore_leaving: bool = False
     test_budget: float = NO_LIMIT
     run_budget: float = NO_LIMIT

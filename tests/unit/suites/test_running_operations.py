@@ -430,6 +430,20 @@ def test_all_match_wants_every_object(api: FakeApi, suites: Suites) -> None:
     assert statuses(suites, any_) == [Status.PASSED]
 
 
+def test_what_is_on_its_way_out_can_be_left_out(api: FakeApi, suites: Suites) -> None:
+    """A pod that is being deleted, or one of a lost node, counts by default; else it is a number in the verdict."""
+    api.put(PODS, {"metadata": {"name": "a", "deletionTimestamp": "2024-01-01T00:00:00Z"}}, namespace="ns")
+    api.put(PODS, {"metadata": {"name": "b"}, "status": {"reason": "NodeLost"}}, namespace="ns")
+    operations = ["assert: {timeout: 200ms, resource: {apiVersion: v1, kind: Pod}}"]
+    operations += ["error: {timeout: 200ms, resource: {apiVersion: v1, kind: Pod}}"]
+    assert statuses(suites, operations[0]) == [Status.PASSED]
+    suites.options = replace(suites.options, ignore_leaving=True)
+    assert statuses(suites, operations[0]) == [Status.FAILED]
+    [record] = suites.operations(steps(operations[1]))
+    assert (record.status, record.candidates) == (Status.PASSED, 0)
+    assert "on their way out: 2" in record.message
+
+
 # --- what simulated nodes can prove ---
 
 
