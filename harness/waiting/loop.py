@@ -206,9 +206,9 @@ class _View:
 
     @property
     def at_one_revision(self) -> bool:
-        """Whether nothing was heard but the LIST of an only kind."""
+        """Whether all that was heard is a LIST of this wait's own, which makes an only kind complete."""
         first = self._heard[0] if len(self._heard) == 1 else None
-        return len(self._mirrors) == 1 and isinstance(first, Listed) and first.fresh
+        return self.complete and isinstance(first, Listed) and first.fresh
 
     def take(self, message: Message) -> None:
         """Raises what can never be right again."""

@@ -39,7 +39,12 @@ def run_on(api: FakeApi, directory: Path, budget: Budget) -> Run:
     recorder = SimpleNamespace(wait=lambda kinds, gate, within: nullcontext(lambda judged: None))
     services = SimpleNamespace(died=None, check=lambda: None)
     facts: dict[str, Any] = {}
-    given = {"settings": load(environment={}), "journal": Journal(Silent()), "facts": facts, "budget": budget}
+    given = {
+        "settings": load(environment={}, overrides={"deadlines.health": "1s"}),
+        "journal": Journal(Silent()),
+        "facts": facts,
+        "budget": budget,
+    }
     cluster = Cluster(api.kubeconfig(directory))
     return cast(Run, SimpleNamespace(cluster=cluster, recorder=recorder, services=services, **given))
 
