@@ -412,6 +412,19 @@ def test_every_verdict_of_a_run_is_judged_again_alike(api: FakeApi, suites: Suit
     assert "c2VjcmV0" not in (tmp_path / "run.jsonl").read_text()
 
 
+def test_a_namespace_that_is_there_serves_those_who_may_create_none(api: FakeApi, suites: Suites) -> None:
+    """It is not looked for first: who may create one needs a single request."""
+    api.put(NAMESPACES, {"metadata": {"name": "ns"}})
+    api.put(CONFIGMAPS, {"metadata": {"name": "a"}}, namespace="ns")
+    api.fault(Fault("status", "POST", "namespaces", status=403))
+    [test] = suites.run(steps(f"assert: {{resource: {LIST_A}}}")).tests
+    assert test.status is Status.PASSED
+    assert api.seen("DELETE") == 0
+    before = api.seen("GET", "namespaces")
+    suites.run(steps(f"assert: {{resource: {LIST_A}}}"))
+    assert api.seen("GET", "namespaces") == before
+
+
 # --- kuttl ---
 
 
