@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from harness.cells.cell import new_run_id
 from harness.cli.connecting import Connected, connect, which_cluster
 from harness.cli.context import Context
 from harness.cli.durations import DURATION
@@ -20,7 +19,7 @@ from harness.cluster.api import Cluster
 from harness.errors import Terminated, UsageError, coming_up
 from harness.evidence import recorder as recording
 from harness.evidence import recordings
-from harness.evidence.directory import DEBUG, GREEN, EvidenceDirectory
+from harness.evidence.directory import DEBUG, GREEN, EvidenceDirectory, new_run_id
 from harness.evidence.recorder import Recorder
 from harness.exits import Exit
 from harness.processes.commands import stop_children
