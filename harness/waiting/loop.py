@@ -293,9 +293,9 @@ class _Wait:
                         return verdict
             if self._view.complete and self._view.fresh and self._now() >= self._next_look:
                 news = self._view.news
-                verdict = self._judge(self._view.objects(), news)
+                judged = self._judge(self._view.objects(), news)
                 if self._view.at_one_revision and self._now() >= self._standing.due:
-                    return self._final(verdict)
+                    return self._final(judged)
                 self._watching.follow()
                 self._next_look = self._now() + BURST_SECONDS
             if not self._confirming and self._now() >= self._standing.due:

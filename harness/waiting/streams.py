@@ -95,7 +95,7 @@ class _Shared:
         with self._lock:
             if self._refused is not None:
                 told.put(self._refused)
-            items = [item for item in self._mirror.items.values() if narrow.selects(item)]
+            items = [dict(item) for item in self._mirror.items.values() if narrow.selects(item)]
             told.put(Listed(self._kind, Listing(items, self.revision), self._clock(), fresh=False))
             self._listeners.append((told, narrow))
 

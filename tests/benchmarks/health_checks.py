@@ -303,11 +303,11 @@ def judge(kubeconfig: Path, folder: Path, spans: Path) -> int:
 
     results = Checking(Cluster(kubeconfig), False, 360, 30, recorded=recorded).all(checks)
     spans.write_text(json.dumps(seen))
-    for each in results:
-        if each.health != "passed":
-            print(each)
+    for result in results:
+        if result.health != "passed":
+            print(result)
     print(f"{time.time() - begun:.2f} s")
-    return 0 if all(each.health == "passed" for each in results) else 1
+    return 0 if all(result.health == "passed" for result in results) else 1
 
 
 def programs(

@@ -29,7 +29,7 @@ TREE = {"apiVersion": "v1", "kind": "Pod", "status": {"phase": "Running"}}
 
 def pod(number: int) -> dict[str, Any]:
     """One of a Deployment, as a server has it."""
-    fields = {f"f:field-{each}": {"f:value": {}, ".": {}} for each in range(60)}
+    fields: dict[str, Any] = {f"f:field-{each}": {"f:value": {}, ".": {}} for each in range(60)}
     mounts = [{"name": f"volume-{each}", "mountPath": f"/var/lib/place/{each}"} for each in range(6)]
     containers = [
         {

@@ -97,7 +97,7 @@ def changed(place: Path, source: Path) -> Iterator[Suite]:
 def _suite(folder: Path, tests: Mapping[str, Path], *, words: list[str] | None = None, **fields: Any) -> Suite:
     for name, source in tests.items():
         shutil.copytree(source, folder / name)
-    document = {"apiVersion": "kuttl.dev/v1beta1", "kind": "TestSuite", "testDirs": sorted(tests)}
+    document: dict[str, Any] = {"apiVersion": "kuttl.dev/v1beta1", "kind": "TestSuite", "testDirs": sorted(tests)}
     document |= {"timeout": 10, "parallel": 4, **fields}
     (folder / "kuttl-test.yaml").write_text(yaml.safe_dump(document))
     return Suite(folder.parent.name if folder.name == "suite" else folder.name, folder, tuple(words or ()))
