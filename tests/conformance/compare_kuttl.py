@@ -29,7 +29,7 @@ from harness.tools.toolbox import Toolbox, cache_directory
 from tests.e2e.machine import Machine
 
 CORPUS = Path(__file__).parents[2].parent / "shared" / "suites" / "kuttl"
-REGISTRY = ("-o", f"ports.registry={os.environ.get('REGISTRY_PORT', '5650')}")
+REGISTRY = ("-o", f"ports.registry={os.environ.get('REGISTRY_PORT', '5650')}", "-o", "runtime=host")
 LABELS = {"k8s-app": "metrics-server"}
 # (test, what it is about): why the programs differ on purpose.
 INTENDED: Mapping[str, str] = {}
@@ -167,7 +167,7 @@ def main() -> int:
             needed(Cluster(kubeconfig))
             return run_all(kuttl, machine, place, {"PATH": path, "KUBECONFIG": str(kubeconfig)})
         finally:
-            machine.run("down", "--all")
+            machine.run(*REGISTRY, "down", "--all")
 
 
 def needed(cluster: Cluster) -> None:
