@@ -181,7 +181,11 @@ def served(item: dict[str, Any]) -> dict[str, Any]:
     elif kind == "Pod":
         spec = {"containers": [container]}
     else:
-        template = {"metadata": {"labels": pod_labels}, "spec": {"containers": [container]}}
+        wanted = ((spec.get("template") or {}).get("spec")) or {}
+        named = [{**container, **each} for each in wanted.get("containers") or [{}]]
+        pod = {"volumes": wanted.get("volumes") or [], "containers": named}
+        pod["initContainers"] = [{**container, **each} for each in wanted.get("initContainers") or ()]
+        template = {"metadata": {"labels": pod_labels}, "spec": pod}
         spec = {key: spec[key] for key in ("replicas",) if key in spec and kind != "DaemonSet"}
         spec |= {"selector": {"matchLabels": labels}, "template": template}
         spec |= {"serviceName": "a"} if kind == "StatefulSet" else {}
