@@ -140,6 +140,7 @@ def wait(
     objects of a kind are looked at, where not all are. `streams` are those of others that this wait listens to.
     """
     watching = streams.watching(kinds, narrow) if streams else Watching(cluster, kinds, deadline.clock, narrow)
+    watching.look_first()
     with watching:
         if cancelled is not None:
             watching.stop_on(cancelled)

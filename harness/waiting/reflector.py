@@ -153,8 +153,7 @@ class Watching:
         self._narrow = narrow or {}
         self._over = threading.Event()
         self._following = threading.Event()
-        if len(self.kinds) > 1:  # the LISTs of several kinds are never final
-            self._following.set()
+        self._following.set()
         self._followers = [self._follower(kind) for kind in self._own()]
 
     def _own(self) -> Iterable[Kind]:
@@ -178,8 +177,13 @@ class Watching:
         for follower in self._followers:
             follower.close()
 
+    def look_first(self) -> None:
+        """Before `__enter__`: open no stream of an only kind until `follow`; the LISTs of several are never final."""
+        if len(self.kinds) == 1:
+            self._following.clear()
+
     def follow(self) -> None:
-        """Go on after the first LIST of an only kind, which is told before a stream is opened."""
+        """Go on after the first LIST."""
         self._following.set()
 
     def stop_on(self, cancelled: threading.Event) -> None:
