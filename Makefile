@@ -119,14 +119,30 @@ benchmarks: env  ## print the figures of the README's table (needs a quiet machi
 	$(BIN)/python tests/benchmarks/cell.py
 	$(BIN)/python tests/benchmarks/sweep.py
 
-# What chainsaw itself says of the same trees; its program is a tool of this comparison alone.
+# What chainsaw and kuttl themselves say of the same input; their programs are tools of these comparisons alone.
 CHAINSAW ?= .cache/oracles/chainsaw
+KUTTL    ?= .cache/oracles/kubectl-kuttl
+KUTTL_MODULE := github.com/kudobuilder/kuttl@v0.26.0
 TREES    ?= 10000
 SEED     ?= 1
 
 .PHONY: conformance-trees
 conformance-trees: env $(CHAINSAW)  ## compare our verdicts on TREES random trees, and on the corpus, with chainsaw's (docs/conformance.md)
 	CHAINSAW=$(CHAINSAW) $(BIN)/python -m tests.conformance.compare_trees --trees $(TREES) --seed $(SEED)
+
+.PHONY: conformance-kuttl
+conformance-kuttl: env $(KUTTL)  ## run the corpus of kuttl with kuttl and with the harness on one control plane, and compare
+	KUTTL=$(KUTTL) $(BIN)/python -m tests.conformance.compare_kuttl
+
+.PHONY: benchmark-health
+benchmark-health: env $(CHAINSAW)  ## print what 40 real health checks cost here and with chainsaw, on one API server
+	CHAINSAW=$(CHAINSAW) $(BIN)/python -m tests.benchmarks.health_checks
+
+# `go install` asks for the list of versions, which a proxy need not have.
+.cache/oracles/kubectl-kuttl:
+	mkdir -p $(@D)
+	cd $(@D) && folder=$$(GOWORK=off go mod download -json $(KUTTL_MODULE) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p') && \
+	  go build -C "$$folder" -o $(abspath $@) ./cmd/kubectl-kuttl
 
 .cache/oracles/chainsaw:
 	GOBIN=$(abspath $(@D)) GOFLAGS=-mod=mod go install github.com/kyverno/chainsaw@v0.2.15

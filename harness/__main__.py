@@ -2,10 +2,12 @@
 
 import errno
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import click
 
@@ -49,11 +51,30 @@ def _failed(error: HarnessError) -> Exit:
     return error.exit
 
 
+class _Descriptor(io.FileIO):
+    """A stream whose reader may leave (`| head`): what is written then leads nowhere, and the verdict stays."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            return super().write(data)
+
+
 def _open_streams() -> None:
     """A stream that the harness was started without (`>&-`) leads nowhere, so that all that prints can rely on it."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+            continue
+        kept = io.BufferedWriter(_Descriptor(stream.fileno(), "wb", closefd=False))
+        lines = stream.line_buffering
+        again = io.TextIOWrapper(
+            kept, stream.encoding, stream.errors, line_buffering=lines, write_through=name == "stderr"
+        )
+        setattr(sys, name, again)
 
 
 def _flushed() -> bool:

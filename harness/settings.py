@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from harness.errors import SettingsError, did_you_mean
+from harness.regular_files import require_regular
 
 ROOT = Path(__file__).resolve().parent.parent  # where the packages and their data are: not a checkout, once installed
 DEFAULT_FILE = Path(str(files("harness") / "settings.yaml"))
@@ -328,6 +329,7 @@ def load(
 
 def _read(file: Path) -> dict[str, Any]:
     try:
+        require_regular(file)
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"cannot be read: {error.strerror}", where=str(file)) from error

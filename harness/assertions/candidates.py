@@ -14,6 +14,7 @@ from harness.assertions.report import block, reference
 from harness.assertions.template import ReferenceTemplate, Template, compile_reference, compile_template
 from harness.assertions.tree import Tree, compile_tree
 
+BLOCKS = 20  # objects whose differences are told
 Object = Mapping[str, Any]
 
 
@@ -69,15 +70,17 @@ class Resolved:
     target: Target | None
     _template: Template | None
 
-    def judge_assert(self, candidates: Sequence[Object], context: Context) -> Judgement:
-        """Any match passes. Without a target, the tree is judged against null and `candidates` are not looked at."""
+    def judge_assert(self, candidates: Sequence[Object], context: Context, *, every: bool = False) -> Judgement:
+        """Any match passes, or (`every`) only if all of them do. Without a target, the tree is judged against null and
+        `candidates` are not looked at.
+        """
         if self.target is None:
             return self._alone(context)
         outcomes = [self.tree.judge(item, context) for item in candidates]
         matched = [item for item, outcome in zip(candidates, outcomes, strict=True) if isinstance(outcome, Holds)]
         judged = partial(Judgement, matched=len(matched), candidates=len(candidates))
         for item, outcome in zip(candidates, outcomes, strict=True):
-            if isinstance(outcome, Holds):
+            if isinstance(outcome, Holds) and (not every or len(matched) == len(candidates)):
                 return judged(Standing.HOLDS, nearest=item, vacuous=outcome.vacuous)
             if isinstance(outcome, CannotEvaluate):
                 return judged(Standing.CANNOT_BE_EVALUATED, str(outcome), nearest=item)
@@ -88,8 +91,7 @@ class Resolved:
             (item, outcome) for item, outcome in zip(candidates, outcomes, strict=True) if isinstance(outcome, NotYet)
         ]
         nearest = min(differing, key=lambda pair: len(pair[1].mismatches))[0]
-        text = "; ".join(self._block(item, outcome, context) for item, outcome in differing)
-        return judged(Standing.NOT_YET, text, nearest=nearest)
+        return judged(Standing.NOT_YET, self._blocks(differing, context), nearest=nearest)
 
     def judge_error(self, candidates: Sequence[Object], context: Context) -> Judgement:
         """Passes while nothing matches; `candidates` must be complete, an empty list is taken for none."""
@@ -120,6 +122,14 @@ class Resolved:
             case NotYet():
                 return Judgement(Standing.NOT_YET, "; ".join(map(str, outcome.mismatches)))
         return Judgement(Standing.CANNOT_BE_EVALUATED, str(outcome))
+
+    def _blocks(self, differing: list[tuple[Object, NotYet]], context: Context) -> str:
+        """All of them, or of very many the nearest and how many there are: each is a diff, made at every look."""
+        shown, more = differing, ""
+        if len(differing) > BLOCKS:
+            shown = sorted(differing, key=lambda pair: len(pair[1].mismatches))[:BLOCKS]
+            more = f"; and {len(differing) - BLOCKS} more objects"
+        return "; ".join(self._block(item, outcome, context) for item, outcome in shown) + more
 
     def _block(self, item: Object, outcome: NotYet, context: Context) -> str:
         expected, note = self.source, ""

@@ -84,7 +84,17 @@ def _wants_number(name: str, position: int) -> bool:
 def findings_of(tree: Tree) -> list[Finding]:
     """Every remark on a tree, in the order of its text."""
     found = [finding for placed in tree.expressions for finding in _of_expression(placed)]
-    return [*found, *_of_shape(tree.source, "")]
+    return [*found, *_of_shape(tree.source, ""), *_of_rollout(tree.source)]
+
+
+def _of_rollout(source: Any) -> Iterator[Finding]:
+    """Right after a change the status is still that of the generation before."""
+    if not isinstance(source, Mapping) or source.get("kind") not in ("Deployment", "StatefulSet", "DaemonSet"):
+        return
+    text = str(source)
+    if "Available" in text and "observedGeneration" not in text:
+        do = "add ((status.observedGeneration || `0`) == metadata.generation): true"
+        yield Finding("status", "Available may still be that of the generation before", do)
 
 
 def _of_expression(placed: Placed) -> Iterator[Finding]:

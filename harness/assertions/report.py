@@ -14,6 +14,7 @@ Object = Mapping[str, Any]
 
 # The comparison of texts grows with the square of their lines.
 MOST_LINES = 4_000
+MOST_MISMATCHES = 200  # lines of one object
 
 
 def reference(item: Object) -> str:
@@ -32,10 +33,16 @@ def block(expected: Object, actual: Object, outcome: NotYet, note: str = "") -> 
     """One candidate: reference between dashes, sorted mismatches, a diff. `note`: why the diff shows expressions."""
     header = reference(actual)
     dashes = "-" * len(header)
-    lines = [dashes, header, dashes, *(f"* {line}" for line in outcome.lines())]
+    lines = [dashes, header, dashes, *(f"* {line}" for line in told(outcome.lines()))]
     if note:
         lines.append(f"* ERROR: failed to compute expected template: {note}")
     return "\n".join([*lines, "", diff(expected, actual)])
+
+
+def told(lines: list[str]) -> list[str]:
+    """As many as anybody reads, and how many more there are."""
+    more = len(lines) - MOST_MISMATCHES
+    return lines if more <= 0 else [*lines[:MOST_MISMATCHES], f"and {more:,} more mismatches"]
 
 
 def diff(expected: Object, actual: Object) -> str:

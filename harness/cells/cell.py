@@ -4,7 +4,6 @@ The cluster boots while the bundle is made and rendered, because neither needs t
 taken before anything is cleaned, the first failure is the one that is told, and the cluster is given back.
 """
 
-import secrets
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -49,11 +48,6 @@ from harness.settings import Settings
 
 _BOOTING = "cluster"  # the thread that boots, and the beginning of the names of those that it starts
 PATIENCE = 8.0  # seconds for a boot or a bundle under way to notice that it is not wanted any more
-
-
-def new_run_id() -> str:
-    """The time (UTC) and four random digits: sorts by time, and two runs in one second differ."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 @dataclass

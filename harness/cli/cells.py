@@ -89,9 +89,9 @@ def run(
 ) -> Exit:
     """Run RECIPE under a lane and check that every workload is scheduled as intended."""
     from harness.cells.budget import Budget
-    from harness.cells.cell import new_run_id
     from harness.cells.validate import Validating
     from harness.cli.assembly import assemble, bundler_of, sets_of, tools_of
+    from harness.evidence.directory import new_run_id
     from harness.isolation.marks import Marks, sweep_abandoned
     from harness.results.journal import Journal
     from kwok import VALIDATORS

@@ -94,7 +94,8 @@ def _require_sense(kubeconfig: Path | None, name: str | None) -> None:
     if kubeconfig is None and name is not None:
         raise UsageError("--context without --kubeconfig names no cluster", do="add --kubeconfig FILE")
     if kubeconfig is not None and not kubeconfig.is_file():
-        raise UsageError("file not found", where=f"--kubeconfig {kubeconfig}")
+        what = "it is not a regular file" if kubeconfig.exists() else "file not found"
+        raise UsageError(what, where=f"--kubeconfig {kubeconfig}")
 
 
 def _ours(context: Context) -> "list[RunningCluster]":

@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from harness.cells.cell import new_run_id
 from harness.cli.context import Context, as_json
 from harness.cli.images import have_images_of
 from harness.cli.suite_results import show, verdict, write_reports
@@ -29,7 +28,7 @@ from harness.endtoend.setting_up import Means, SettingUp
 from harness.errors import Terminated, UsageError, coming_up
 from harness.evidence import recorder as recording
 from harness.evidence import recordings
-from harness.evidence.directory import EvidenceDirectory
+from harness.evidence.directory import EvidenceDirectory, new_run_id
 from harness.evidence.recorder import Recorder
 from harness.exits import Exit
 from harness.helm.client import Helm

@@ -11,13 +11,13 @@ import click
 
 from harness import reports
 from harness.cells.budget import Budget
-from harness.cells.cell import new_run_id
 from harness.cells.lane import Lane
 from harness.cli.assembly import bundler_of, sets_of, tools_of
 from harness.cli.cells import constraints, sets
 from harness.cli.context import Context, as_json, earlier, recipe_names
 from harness.cli.worker import Order, carry_out
 from harness.errors import HarnessError, Terminated, UsageError
+from harness.evidence.directory import new_run_id
 from harness.exits import Exit
 from harness.isolation.marks import Marks, sweep_abandoned
 from harness.matrix.model import Cell, Selection, Tier, Wanted

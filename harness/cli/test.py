@@ -11,15 +11,15 @@ from typing import Any
 
 import click
 
-from harness.cells.cell import new_run_id
 from harness.cli.connecting import Connected, connect, which_cluster
 from harness.cli.context import Context
 from harness.cli.durations import DURATION
 from harness.cli.suite_results import asked_for, show, verdict, write_reports
-from harness.errors import Terminated, UsageError
+from harness.cluster.api import Cluster
+from harness.errors import Terminated, UsageError, coming_up
 from harness.evidence import recorder as recording
 from harness.evidence import recordings
-from harness.evidence.directory import DEBUG, GREEN, EvidenceDirectory
+from harness.evidence.directory import DEBUG, GREEN, EvidenceDirectory, new_run_id
 from harness.evidence.recorder import Recorder
 from harness.exits import Exit
 from harness.processes.commands import stop_children
@@ -35,7 +35,7 @@ from harness.suites.model import ClusterReference, Language, Suite, Timeouts
 from harness.suites.problems import Problems
 from harness.suites.record import RunRecord
 from harness.suites.running.clients import Client
-from harness.suites.running.nodes import simulated
+from harness.suites.running.nodes import Nodes, nodes_of
 from harness.suites.running.options import NO_LIMIT, RunOptions
 from harness.suites.running.refusals import refuse
 from harness.suites.running.run import Run
@@ -94,6 +94,8 @@ def _options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         # how they are judged and reported
         click.option("--compat", type=click.Choice(COMPATIBLE), help="Go's types; the exit codes of that program."),
         click.option("--strict-vacuous", is_flag=True, help="Fail what holds only because no object matches."),
+        click.option("--all-match", is_flag=True, help="An assert holds if all its objects match, not if any does."),
+        click.option("--ignore-leaving", is_flag=True, help="Leave out what is being deleted, and pods of lost nodes."),
         click.option("--report", "reports", multiple=True, type=click.Choice(REPORTS), help="Write this report."),
         click.option("--report-path", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where."),
         click.option("--report-name", default="kwok-suites", show_default=True),
@@ -121,9 +123,12 @@ def test(context: Context, /, places: tuple[Path, ...], **said: Any) -> Exit:
         context.console.note(f"warning: {problem}")
     connected = None if said["no_cluster"] else connect(context, said["kubeconfig"], said["context_name"])
     foreign = connected.cluster.context_name if connected is not None and connected.own is None else ""
+    how = options(connected)
     for suite in suites:
-        refuse(suite, options(connected), foreign=foreign)
-    record, code = _run(context, suites, connected, options(connected))
+        refuse(suite, how, foreign=foreign)
+    if connected is not None:
+        how = _on_nodes(context, how, connected.cluster)
+    record, code = _run(context, suites, connected, how)
     show(context, record)
     wanted = [([Format(each)], said["report_path"], said["report_name"], "step") for each in said["reports"]]
     try:
@@ -216,17 +221,27 @@ def _loaded(
             read_only=said["read_only"],
             no_cluster=said["no_cluster"],
             writable_contexts=frozenset([said["context_name"]] if said["allow_writes"] else []),
-            simulated=connected is not None and simulated(connected.cluster),
             values=given,
             variables=variables,
             path=_path_of_kubectl(context) if said["allow_scripts"] and connected is not None else (),
             strict=said["compat"] in ("strict", "chainsaw"),
             strict_vacuous=said["strict_vacuous"],
+            all_match=said["all_match"],
+            ignore_leaving=said["ignore_leaving"],
             test_budget=said["test_budget"] or NO_LIMIT,
             run_budget=said["budget"] or NO_LIMIT,
         )
 
     return suites, options
+
+
+def _on_nodes(context: Context, options: RunOptions, cluster: Cluster) -> RunOptions:
+    """What the nodes prove. It is the first request: without an answer to it the cluster is not up."""
+    with coming_up():
+        nodes = nodes_of(cluster)
+    if nodes is Nodes.UNKNOWN:
+        context.console.note("the nodes may not be listed: what needs pods that run is told apart as simulated")
+    return replace(options, simulated=nodes is Nodes.SIMULATED, unproven=nodes is Nodes.UNKNOWN)
 
 
 def _pairs(texts: tuple[str, ...] | list[str], option: str) -> dict[str, str]:

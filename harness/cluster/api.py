@@ -84,10 +84,14 @@ class Cluster(Connection):
             token = metadata.get("continue") or ""
             if not token:
                 break
-        for item in items:  # a LIST leaves out what a WATCH and a GET say
-            item.setdefault("apiVersion", kind.api_version)
-            item.setdefault("kind", kind.kind)
-        return Listing(items, str(metadata.get("resourceVersion", "")))
+        return _listing(kind, items, metadata)
+
+    def only_page(self, kind: Kind, *, at: str, timeout: float = 30.0) -> Listing | None:
+        """All objects of `kind` at a resourceVersion; None where they are more than a page, and none is kept."""
+        query = {"limit": str(PAGE), "resourceVersion": at, "resourceVersionMatch": "Exact", **_fields(kind, "")}
+        page = self.request("GET", address(kind), query=query, timeout=timeout)
+        metadata = page.get("metadata") or {}
+        return None if metadata.get("continue") else _listing(kind, page.get("items") or [], metadata)
 
     def revision(
         self,
@@ -232,6 +236,13 @@ def _served(group: Mapping[str, Any]) -> Iterator[str]:
         for resource in version.get("resources", []):
             for each in (resource, *resource.get("subresources", [])):
                 yield f"{api_version}/{each['responseKind']['kind']}"
+
+
+def _listing(kind: Kind, items: list[dict[str, Any]], metadata: Mapping[str, Any]) -> Listing:
+    for item in items:  # a LIST leaves out what a WATCH and a GET say
+        item.setdefault("apiVersion", kind.api_version)
+        item.setdefault("kind", kind.kind)
+    return Listing(items, str(metadata.get("resourceVersion", "")))
 
 
 def _fields(kind: Kind, selector: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ import yaml
 from harness.cluster.wire import ApiError, Interrupted, Unreachable, api_error, read_body, transient, wire_errors
 from harness.deadline import MONOTONIC, Clock
 from harness.errors import ClusterError, KubeconfigInvalid
+from harness.regular_files import require_regular
 
 if TYPE_CHECKING:
     from kubernetes import client
@@ -155,6 +156,7 @@ class Connection:
 
         settings = client.Configuration()
         try:
+            require_regular(self.kubeconfig)
             with _loading:
                 _, active = config.list_kube_config_contexts(config_file=str(self.kubeconfig))
                 config.load_kube_config(

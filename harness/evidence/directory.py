@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import secrets
 import stat
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +15,11 @@ from harness.evidence.redaction import Redactor
 from harness.replacing import DRAFT, replace
 
 DEBUG, GREEN = "kwok-debug", "kwok-run"  # what directories begin with: evidence, and no more than a recording
+
+
+def new_run_id() -> str:
+    """The time (UTC) and four random digits: sorts by time, and two runs in one second differ."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 class EvidenceDirectory:

@@ -16,6 +16,7 @@ from harness.evidence.recorder import FILE, FORMAT, verdict_data
 from harness.evidence.redaction import REDACTED
 from harness.gates.catalog import built
 from harness.objects import Key, Kind, Object, Objects, key_of
+from harness.regular_files import require_regular
 from harness.verdict import Failed, Passed, Verdict, Waiting
 
 _TYPES: Mapping[str, Callable[..., Verdict]] = {kind.__name__: kind for kind in (Waiting, Passed, Failed)}
@@ -139,6 +140,7 @@ def replay(path: Path, *, judge: bool = True) -> Replay:
     """
     file = path / FILE if path.is_dir() else path
     try:
+        require_regular(file)
         lines = file.read_bytes().splitlines(keepends=True)
     except OSError as error:
         raise UsageError(

@@ -1,9 +1,9 @@
 """Files of a user: regular, of a bounded size, below the directory where they belong."""
 
-import stat
 from pathlib import Path
 
 from harness.errors import DataError
+from harness.regular_files import require_regular
 
 LARGEST = 5_000_000  # bytes of a file
 
@@ -26,10 +26,8 @@ def inside(directory: Path, relative: str, where: str) -> Path:
 def text_of_file(file: Path, *, most: int = LARGEST, do: str = "") -> str:
     """The text of a regular file of `most` bytes. Raises DataError, with the remedy `do` where it cannot be read."""
     try:
-        status = file.stat()
-        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-            raise DataError("is not a regular file", where=str(file))  # reading a pipe would wait for ever
-        if status.st_size > most:
+        require_regular(file)
+        if file.stat().st_size > most:
             raise DataError(f"is larger than {most // 1_000_000} MB", where=str(file))
         raw = file.read_bytes()
     except OSError as error:

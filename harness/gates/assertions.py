@@ -39,7 +39,8 @@ class Asserted:
 
     `kind` is what it is about, None for nothing; `namespace` is where that is looked for if the document does not say.
     `watched` are all kinds that are shown; `unknown` are those (version/Kind) that the server does not have. `bindings`
-    are values by name, without $client and $config. `now` is when the operation began, `version` the server's.
+    are values by name, without $client and $config. `now` is when the operation began, `version` the server's. `every`:
+    an assert holds only if all objects match. `staying`: objects on their way out are left out.
     """
 
     document: Mapping[str, Any]
@@ -58,6 +59,8 @@ class Asserted:
     clustered: bool = True
     strict: bool = False
     strict_vacuous: bool = False
+    every: bool = False
+    staying: bool = False
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -86,8 +89,9 @@ class Asserted:
         if isinstance(resolved, CannotEvaluate):
             return Judgement(Standing.CANNOT_BE_EVALUATED, str(resolved))
         candidates = self._candidates(resolved, objects)
-        judge = resolved.judge_assert if self.wanted else resolved.judge_error
-        return judge(candidates, context)
+        if self.wanted:
+            return resolved.judge_assert(candidates, context, every=self.every)
+        return resolved.judge_error(candidates, context)
 
     def compare(self, item: Object, objects: Objects) -> Outcome:
         """How one object compares with the document."""
@@ -105,21 +109,29 @@ class Asserted:
 
     def __call__(self, objects: Objects) -> Verdict:
         judgement = self.judge(objects)
-        subject = self._subject(judgement)
+        subject, left_out = self._subject(judgement), self._left_out(objects)
         match judgement.standing:
             case Standing.HOLDS if judgement.vacuous and self.strict_vacuous:
                 return Waiting(f"holds only because there is nothing to look at: {listed(judgement.vacuous)}", subject)
             case Standing.HOLDS:
-                return Passed(_held(judgement, wanted=self.wanted), subject)
+                return Passed(_held(judgement, wanted=self.wanted) + left_out, subject)
             case Standing.NOT_YET:
-                return Waiting(judgement.text, subject)
+                return Waiting(judgement.text + left_out, subject)
         return Failed(judgement.text, subject, kind=CauseKind.RECONCILE)
 
     def _candidates(self, resolved: Resolved, objects: Objects) -> Sequence[Object]:
         target = self._placed(resolved)
         if target is None or self.kind is None:
             return ()
-        return [item for item in objects.all(self.kind) if target.selects(item)]
+        found = [item for item in objects.all(self.kind) if target.selects(item)]
+        return [item for item in found if not _leaving(item)] if self.staying else found
+
+    def _left_out(self, objects: Objects) -> str:
+        target = self.target() if self.staying else None
+        if not isinstance(target, Target) or self.kind is None:
+            return ""
+        count = sum(target.selects(item) and _leaving(item) for item in objects.all(self.kind))
+        return f"; left out, since on their way out: {count}" if count else ""
 
     def _placed(self, resolved: Resolved) -> Target | None:
         target = resolved.target
@@ -197,6 +209,11 @@ class _Shown:
         if f"{api_version}/{kind}" in self._gate.unknown:
             raise EvaluationFailed(f'no matches for kind "{kind}" in version "{api_version}"')
         raise Unwatched(api_version, kind)
+
+
+def _leaving(item: Object) -> bool:
+    """It is being deleted, or its node is lost."""
+    return bool(item["metadata"].get("deletionTimestamp")) or (item.get("status") or {}).get("reason") == "NodeLost"
 
 
 def _held(judgement: Judgement, *, wanted: bool) -> str:

@@ -1,9 +1,13 @@
-"""Health checks on a cluster: each is one wait, four at once, and what simulated nodes cannot prove is told apart."""
+"""Health checks on a cluster: each is one wait, four at once, and what simulated nodes cannot prove is told apart.
+
+All that the checks look at is listed once, at one revision: what is final there is not waited for. The others listen
+to the same streams (harness.validation.health_objects).
+"""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -17,15 +21,17 @@ from harness.gates.health import AllServed, Healthy, Look
 from harness.names import KWOK_NODE_ANNOTATION
 from harness.objects import NODES, Kind, Objects
 from harness.validation.health_checks import HealthCheck, Operation
-from harness.verdict import Verdict, Waiting
+from harness.validation.health_objects import AtOnce, looked_at_once, narrowed
+from harness.verdict import Failed, Verdict, Waiting
 from harness.waiting.loop import Expired, GateFailed, Judged, Observe, wait
-from harness.waiting.reflector import Narrow
+from harness.waiting.streams import Streams
 
 AT_ONCE = 4
 # Groups of custom resources whose controllers run as processes of the harness, whatever nodes there are.
 _CONTROLLED = ("argoproj.io", ".fluxcd.io")
 
 Served = Mapping[tuple[str, str], Kind]  # by API version and kind
+Planned = tuple[Sequence[Operation], Sequence[str]]  # those that can be judged, and why the others cannot
 Recorded = Callable[[Gate, float], AbstractContextManager[Observe]]  # has a wait recorded: Recorder.wait
 
 
@@ -85,69 +91,106 @@ class Checking:
     until: Deadline | None = None
 
     def all(self, checks: Iterable[HealthCheck]) -> list[Checked]:
-        """Every check, four at once, in their order. Raises Cancelled."""
-        served = self.cluster.kinds()
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="health") as pool:
-            return list(pool.map(lambda check: self._one(check, served), checks))
+        """Every check, in their order: at once where it is final, the others four at once. Raises Cancelled."""
+        checks, served = list(checks), self.cluster.kinds()
+        plans = [plan(check.operations, simulated=self.simulated) for check in checks]
+        looks = [_looks(kept, served) for kept, _ in plans]
+        first = looked_at_once(self.cluster, [look for each in looks for look in each or ()])
+        results = [
+            self._at_once(check, planned, each, first)
+            for check, planned, each in zip(checks, plans, looks, strict=True)
+        ]
+        with (
+            Streams(self.cluster, first.listings, first.narrow, self.clock) as streams,
+            ThreadPoolExecutor(AT_ONCE, thread_name_prefix="health") as pool,
+        ):
+            waits = {
+                number: pool.submit(self._one, check, plans[number], served, streams)
+                for number, check in enumerate(checks)
+                if results[number] is None
+            }
+            return [result or waits[number].result() for number, result in enumerate(results)]
 
-    def _one(self, check: HealthCheck, served: Served) -> Checked:
-        begun = self.clock()
-        kept, skipped = plan(check.operations, simulated=self.simulated)
-        result = Checked(check.component, check.name, Health.PASSED, "", notes=tuple(skipped))
+    def _at_once(
+        self, check: HealthCheck, planned: Planned, looks: Sequence[Look] | None, first: AtOnce
+    ) -> Checked | None:
+        """What is certain without waiting: nothing can be judged, or it is final on what was listed; None else."""
+        kept, skipped = planned
         if not check.operations:
-            return replace(result, health=Health.SKIPPED, message="it is annotated as checking nothing")
+            return Checked(check.component, check.name, Health.SKIPPED, "it is annotated as checking nothing")
         if not kept:
-            return replace(result, health=Health.SKIPPED, message=skipped[0])
+            return Checked(check.component, check.name, Health.SKIPPED, skipped[0], notes=tuple(skipped))
+        if looks is None or (self.until is not None and self.until.expired):
+            return None
+        objects = first.of(looks)
+        if objects is None:
+            return None
+        gate = Healthy(tuple(looks))
+        verdict = gate(objects)
+        if isinstance(verdict, Waiting):
+            return None
+        try:
+            with self._recording(gate, min(check.seconds or self.within, self.within)) as observe:
+                if observe is not None:
+                    observe(Judged(objects, verdict, 0.0))
+                if isinstance(verdict, Failed):
+                    raise GateFailed(verdict, 0.0)
+        except GateFailed as failed:
+            return self._ended(check, planned, str(failed), holds=False)
+        return self._ended(check, planned, verdict.reason, holds=True)
+
+    def _one(self, check: HealthCheck, planned: Planned, served: Served, streams: Streams) -> Checked:
+        begun = self.clock()
         # The check may shorten its time and never extend it.
         seconds = min(check.seconds or self.within, self.within)
         deadline = self.until.within(seconds) if self.until else Deadline.after(seconds, clock=self.clock)
         try:
-            message = self._wait(kept, served, deadline)
+            kinds = self._kinds(planned[0], served, deadline)
+            reason, holds = self._until(Healthy(tuple(_looks(planned[0], kinds) or ())), deadline, streams), True
         except (GateFailed, Expired, ClusterError) as error:
-            result = replace(result, health=Health.FAILED, message=str(error))
-        else:
-            proven = not self.simulated or all(_needs(each) < EXECUTION for each in kept)
-            result = replace(result, health=Health.PASSED if proven and not skipped else Health.SIMULATED)
-            result = replace(result, message=message)
-        return replace(result, seconds=self.clock() - begun)
+            reason, holds = str(error), False
+        return replace(self._ended(check, planned, reason, holds=holds), seconds=self.clock() - begun)
 
-    def _wait(self, operations: Sequence[Operation], served: Served, deadline: Deadline) -> str:
-        kinds = self._kinds(operations, served, deadline)
-        looks = [Look(each.step, each.wanted, each.document, kinds[_kind(each)]) for each in operations]
-        return self._until(Healthy(tuple(looks)), deadline)
+    def _ended(self, check: HealthCheck, planned: Planned, reason: str, *, holds: bool) -> Checked:
+        kept, skipped = planned
+        proven = not skipped and (not self.simulated or all(_needs(each) < EXECUTION for each in kept))
+        health = (Health.PASSED if proven else Health.SIMULATED) if holds else Health.FAILED
+        return Checked(check.component, check.name, health, reason, notes=tuple(skipped))
 
     def _kinds(self, operations: Sequence[Operation], served: Served, deadline: Deadline) -> Served:
         """The kinds as the server serves them; those that it does not know are waited for, as for any object."""
         wanted = dict.fromkeys(map(_kind, operations))
         missing = tuple(f"{version}/{kind}" for version, kind in wanted if (version, kind) not in served)
         if missing:
-            self._until(AllServed(missing), deadline)
+            self._until(AllServed(missing), deadline, None)
             served = self.cluster.kinds()
         return {each: served[each] for each in wanted}
 
-    def _until(self, gate: Healthy | AllServed, deadline: Deadline) -> str:
-        remembering = Remembering(gate)
-        secret = any(kind.kind == "Secret" for kind in gate.kinds)  # nothing of them goes into a recording
-        if self.recorded is None or secret:
-            return self._waited(gate, remembering, deadline, None)
-        with self.recorded(gate, deadline.remaining) as observe:
-            return self._waited(gate, remembering, deadline, observe)
+    def _until(self, gate: Healthy | AllServed, deadline: Deadline, streams: Streams | None) -> str:
+        step = Remembering(gate)
+        with self._recording(gate, deadline.remaining) as observe:
 
-    def _waited(self, gate: Gate, step: "Remembering", deadline: Deadline, observe: Observe | None) -> str:
-        def seen(judged: Judged) -> None:
-            if observe is not None:
-                observe(replace(judged, verdict=step.said))
+            def seen(judged: Judged) -> None:
+                if observe is not None:
+                    observe(replace(judged, verdict=step.said))
 
-        return wait(
-            self.cluster,
-            gate.kinds,
-            step,
-            deadline,
-            patience=self.grace,
-            observe=seen,
-            cancelled=self.cancelled,
-            narrow=narrowed(gate.looks) if isinstance(gate, Healthy) else None,
-        ).reason
+            return wait(
+                self.cluster,
+                gate.kinds,
+                step,
+                deadline,
+                patience=self.grace,
+                observe=seen,
+                cancelled=self.cancelled,
+                narrow=narrowed(gate.looks) if isinstance(gate, Healthy) else None,
+                streams=streams,
+            ).reason
+
+    def _recording(self, gate: Healthy | AllServed, within: float) -> AbstractContextManager[Observe | None]:
+        """Nothing of Secrets goes into a recording."""
+        if self.recorded is None or any(kind.kind == "Secret" for kind in gate.kinds):
+            return nullcontext()
+        return self.recorded(gate, within)
 
 
 class Remembering:
@@ -170,19 +213,6 @@ class Remembering:
         return verdict
 
 
-def narrowed(looks: Iterable[Look]) -> dict[Kind, Narrow]:
-    """The part of each kind that is looked at: one namespace, or one object, where all of its looks say the same."""
-    targets: dict[Kind, set[tuple[str, str]]] = {}
-    for look in looks:
-        targets.setdefault(look.kind, set()).add((look.target.namespace, look.target.name))
-    narrow = {}
-    for kind, places in targets.items():
-        namespaces, names = {namespace for namespace, _ in places}, {name for _, name in places}
-        name = names.pop() if len(places) == 1 else ""
-        narrow[kind] = Narrow(namespaces.pop() if len(namespaces) == 1 else "", name)
-    return narrow
-
-
 def plan(operations: Iterable[Operation], *, simulated: bool) -> tuple[list[Operation], list[str]]:
     """Those that can be judged, and why the others cannot.
 
@@ -201,9 +231,9 @@ def plan(operations: Iterable[Operation], *, simulated: bool) -> tuple[list[Oper
 
 
 def simulated(cluster: Cluster) -> bool:
-    """Whether the nodes of a cluster run nothing: one of them is KWOK's."""
+    """Whether the nodes of a cluster run nothing: there is none, or one of them is KWOK's."""
     nodes = cluster.list(NODES).items
-    return any(KWOK_NODE_ANNOTATION in (node["metadata"].get("annotations") or {}) for node in nodes)
+    return not nodes or any(KWOK_NODE_ANNOTATION in (node["metadata"].get("annotations") or {}) for node in nodes)
 
 
 def require_healthy(results: Sequence[Checked]) -> str:
@@ -227,6 +257,14 @@ def told(results: Iterable[Checked]) -> list[str]:
         if each.health is Health.SKIPPED or each.notes:
             notes += [f"{each.component}: health check not judged: {note}" for note in each.notes]
     return notes
+
+
+def _looks(operations: Iterable[Operation], served: Served) -> list[Look] | None:
+    """None where a kind is not served."""
+    operations = list(operations)
+    if not all(_kind(each) in served for each in operations):
+        return None
+    return [Look(each.step, each.wanted, each.document, served[_kind(each)]) for each in operations]
 
 
 def _kind(operation: Operation) -> tuple[str, str]:

@@ -3,7 +3,8 @@
 Gates see objects only. Time is kept here: how long a pass has held (`settle`), how long something has been doomed
 (`patience`), and the deadline, which holds whatever the server does because this loop blocks on a queue and never on
 a socket. A verdict that would end the wait is first taken again on all kinds listed at one revision: streams are
-independent of each other and may lag, so what they add up to need never have been.
+independent of each other and may lag, so what they add up to need never have been. The first LIST of an only kind is
+of one revision already: what is final on it ends the wait, and no stream is opened.
 """
 
 import math
@@ -33,6 +34,7 @@ from harness.waiting.reflector import (
     Watching,
 )
 from harness.waiting.store import Mirror
+from harness.waiting.streams import Streams
 from harness.waiting.transitions import last_transition
 
 
@@ -126,6 +128,7 @@ def wait(
     observe: Observe | None = None,
     cancelled: threading.Event | None = None,
     narrow: Mapping[Kind, Narrow] | None = None,
+    streams: Streams | None = None,
 ) -> Passed:
     """Judge every change of `kinds` until `gate` passes and has passed, unchanged, for `settle` seconds.
 
@@ -134,9 +137,10 @@ def wait(
     Expired at the deadline, never later than a second after it; Cancelled once `cancelled` is set; ApiError for an
     answer that asking again does not change (401, 403, 404, 405). Everything else is tried again until the deadline.
     `observe` sees everything that was judged, in order; the last is what the verdict rests on. `narrow` says which
-    objects of a kind are looked at, where not all are.
+    objects of a kind are looked at, where not all are. `streams` are those of others that this wait listens to.
     """
-    watching = Watching(cluster, kinds, deadline.clock, narrow)
+    watching = streams.watching(kinds, narrow) if streams else Watching(cluster, kinds, deadline.clock, narrow)
+    watching.look_first()
     with watching:
         if cancelled is not None:
             watching.stop_on(cancelled)
@@ -190,6 +194,7 @@ class _View:
         self._unlisted = set(self._mirrors)
         self._trouble: dict[Kind, ClusterError] = {}
         self._change: tuple[Kind, Key, float] | None = None
+        self._heard: list[Message] = []  # the first two
         self.news: float | None = None  # when the first thing arrived that is not in the last objects taken
 
     @property
@@ -200,8 +205,16 @@ class _View:
     def fresh(self) -> bool:
         return self.news is not None
 
+    @property
+    def at_one_revision(self) -> bool:
+        """Whether all that was heard is a LIST of this wait's own, which makes an only kind complete."""
+        first = self._heard[0] if len(self._heard) == 1 else None
+        return self.complete and isinstance(first, Listed) and first.fresh
+
     def take(self, message: Message) -> None:
         """Raises what can never be right again."""
+        if len(self._heard) < 2 and not isinstance(message, Trouble):
+            self._heard.append(message)
         match message:
             case Refused(error=error):
                 raise error
@@ -281,7 +294,10 @@ class _Wait:
                         return verdict
             if self._view.complete and self._view.fresh and self._now() >= self._next_look:
                 news = self._view.news
-                self._judge(self._view.objects(), news)
+                judged = self._judge(self._view.objects(), news)
+                if self._view.at_one_revision and self._now() >= self._standing.due:
+                    return self._final(judged)
+                self._watching.follow()
                 self._next_look = self._now() + BURST_SECONDS
             if not self._confirming and self._now() >= self._standing.due:
                 self._confirming = True
@@ -319,8 +335,9 @@ class _Wait:
             {kind: {key_of(item): item for item in listing.items} for kind, listing in message.listings.items()}
         )
         verdict = self._judge(objects)
-        if self._now() < self._standing.due:
-            return None
+        return None if self._now() < self._standing.due else self._final(verdict)
+
+    def _final(self, verdict: Verdict) -> Passed:
         match verdict:
             case Passed():
                 return verdict

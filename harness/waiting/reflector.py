@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from harness.cluster.api import ApiError, Cluster, Listing, Watch, transient
 from harness.deadline import MONOTONIC, Clock
 from harness.errors import ClusterError
-from harness.objects import CLOCK, SERVED, Kind
+from harness.objects import CLOCK, SERVED, Kind, Object, key_of
 
 STREAM_SECONDS = 30.0  # the server ends a stream after this; one that is open later than that is dead, and is noticed
 STREAM_GRACE = 5.0
@@ -34,6 +34,7 @@ class Listed:
     kind: Kind
     listing: Listing
     at: float
+    fresh: bool = True  # asked for by this wait; else it is what others have heard so far
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,13 @@ class Confirmed:
 Message = Listed | Opened | Changed | Trouble | Refused | Stopped | Confirmed
 
 
+class Told(Protocol):
+    """Whoever hears messages: a queue, or one who passes them on."""
+
+    def put(self, item: Message, /) -> None:
+        """Must not block."""
+
+
 @dataclass(frozen=True)
 class Narrow:
     """Which objects of a kind are followed: of a namespace, of a name, with labels (a selector); empty is all.
@@ -98,6 +106,11 @@ class Narrow:
     @property
     def fields(self) -> str:
         return f"metadata.name={self.name}" if self.name else ""
+
+    def selects(self, item: Object) -> bool:
+        """By namespace and name. Labels change, so that whoever asks for some has to select by itself too."""
+        namespace, name = key_of(item)
+        return self.namespace in ("", namespace) and self.name in ("", name)
 
 
 ALL = Narrow()
@@ -139,13 +152,19 @@ class Watching:
         self._clock = clock
         self._narrow = narrow or {}
         self._over = threading.Event()
-        self._followers = [self._follower(kind) for kind in self.kinds]
+        self._following = threading.Event()
+        self._following.set()
+        self._followers = [self._follower(kind) for kind in self._own()]
 
-    def _follower(self, kind: Kind) -> "_Follower | _Reader":
+    def _own(self) -> Iterable[Kind]:
+        """The kinds that this wait asks for itself."""
+        return self.kinds
+
+    def _follower(self, kind: Kind) -> "Source":
         narrow = self._narrow.get(kind, ALL)
         if kind in NOT_WATCHED or narrow.reading:
             return _Reader(self._cluster, kind, narrow, self.messages, self._over, self._clock)
-        return _Follower(self._cluster, kind, narrow, self.messages, self._over, self._clock)
+        return Follower(self._cluster, kind, narrow, self.messages, self._over, self._clock, self._following)
 
     def __enter__(self) -> Self:
         for follower in self._followers:
@@ -154,8 +173,18 @@ class Watching:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        self._following.set()
         for follower in self._followers:
             follower.close()
+
+    def look_first(self) -> None:
+        """Before `__enter__`: open no stream of an only kind until `follow`; the LISTs of several are never final."""
+        if len(self.kinds) == 1:
+            self._following.clear()
+
+    def follow(self) -> None:
+        """Go on after the first LIST."""
+        self._following.set()
 
     def stop_on(self, cancelled: threading.Event) -> None:
         """Tell `Stopped` as soon as `cancelled` is set."""
@@ -174,9 +203,9 @@ class Watching:
         def listings() -> None:
             backoff = Backoff()
             while not self._over.is_set():
-                asked = [self.kinds[0]]
+                asked: list[Kind] = [self.kinds[0]]
                 try:
-                    self.messages.put(Confirmed(self._at_one_revision(asked)))
+                    self.messages.put(Confirmed(at_one_revision(self._cluster, self.kinds, self._narrow, asked)))
                     return
                 except ClusterError as error:
                     if not _again(error):
@@ -185,23 +214,6 @@ class Watching:
                     self._clock.wait(self._over, backoff.next(error))
 
         self._start(listings, "watch confirmation")
-
-    def _at_one_revision(self, asked: list[Kind]) -> dict[Kind, Listing]:
-        """All kinds; what cannot be watched has no revision, and is read once more. `asked` gets each kind in turn."""
-        found: dict[Kind, Listing] = {}
-        revision = ""
-        for kind in self.kinds:
-            narrow = self._narrow.get(kind, ALL)
-            asked.append(kind)
-            if kind in NOT_WATCHED or narrow.reading:
-                found[kind] = read(self._cluster, kind, narrow)
-                continue
-            if not revision:
-                revision = self._cluster.revision(
-                    kind, namespace=narrow.namespace, field_selector=narrow.fields, timeout=LIST_SECONDS, attempts=1
-                )
-            found[kind] = listed(self._cluster, kind, narrow, at=revision)
-        return found
 
     def _start(self, work: Callable[[], None], name: str) -> None:
         def guarded() -> None:
@@ -214,25 +226,34 @@ class Watching:
 
 
 @dataclass(eq=False)
-class _Source:
+class Source:
     """One kind, and what its news is told to."""
 
     _cluster: Cluster
     kind: Kind
     _narrow: Narrow
-    _messages: queue.SimpleQueue[Message]
+    _messages: Told
     _over: threading.Event
     _clock: Clock
 
+    def run(self) -> None:
+        """Tell until it is over."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing is open between two requests."""
+
 
 @dataclass(eq=False)
-class _Follower(_Source):
+class Follower(Source):
     """One kind: its last resourceVersion ("" asks for a new LIST) and the stream that is open, if one is."""
+
+    _following: threading.Event  # no stream is opened before it is set
+    _revision: str = ""
 
     def __post_init__(self) -> None:
         self._backoff = Backoff()
         self._expiries = Backoff()  # apart: the 410 of a server that is back must not wait as its absence did
-        self._revision = ""
         self._lock = threading.Lock()
         self._open: Watch | None = None
 
@@ -266,6 +287,9 @@ class _Follower(_Source):
             listing = listed(self._cluster, self.kind, self._narrow)
             self._messages.put(Listed(self.kind, listing, self._clock()))
             self._revision = listing.resource_version
+        self._following.wait()
+        if self._over.is_set():
+            return
         with self._cluster.watch(
             self.kind,
             self._revision,
@@ -288,7 +312,7 @@ class _Follower(_Source):
                     self._messages.put(Changed(self.kind, event, item, self._clock()))
 
 
-class _Reader(_Source):
+class _Reader(Source):
     """One kind that cannot be watched, and is read again and again; trouble is told, and what was read before stays."""
 
     def run(self) -> None:
@@ -303,8 +327,25 @@ class _Reader(_Source):
                 self._messages.put(Trouble(self.kind, error))
             self._clock.wait(self._over, READING_PAUSE)
 
-    def close(self) -> None:
-        """Nothing is open between two readings."""
+
+def at_one_revision(
+    cluster: Cluster, kinds: Iterable[Kind], narrow: Mapping[Kind, Narrow], asked: list[Kind]
+) -> dict[Kind, Listing]:
+    """All kinds; what cannot be watched has no revision, and is read once more. `asked` gets each kind in turn."""
+    found: dict[Kind, Listing] = {}
+    revision, several = "", len(tuple(kinds)) > 1
+    for kind in kinds:
+        part = narrow.get(kind, ALL)
+        asked.append(kind)
+        if kind in NOT_WATCHED or part.reading:
+            found[kind] = read(cluster, kind, part)
+            continue
+        if several and not revision:
+            revision = cluster.revision(
+                kind, namespace=part.namespace, field_selector=part.fields, timeout=LIST_SECONDS, attempts=1
+            )
+        found[kind] = listed(cluster, kind, part, at=revision)
+    return found
 
 
 def listed(cluster: Cluster, kind: Kind, narrow: Narrow, *, at: str = "") -> Listing:

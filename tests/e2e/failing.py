@@ -16,12 +16,13 @@ from typing import Any
 import yaml
 
 from harness.bundles.bundlers.builtin import BuiltinBundler
-from harness.cells.cell import Cell, new_run_id
+from harness.cells.cell import Cell
 from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.cluster.api import ApiError, Cluster, address
 from harness.deadline import Deadline
 from harness.errors import ClusterError
+from harness.evidence.directory import new_run_id
 from harness.gates.argocd.application import APPLICATIONS
 from harness.gates.flux import releases, sources
 from harness.installers.platform import Platform

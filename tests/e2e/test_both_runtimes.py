@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from harness.bundles.bundlers.builtin import BuiltinBundler
-from harness.cells.cell import Cell, new_run_id
+from harness.cells.cell import Cell
 from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.cli.context import Context
 from harness.cli.matrix import _cover
+from harness.evidence.directory import new_run_id
 from harness.exits import Exit
 from harness.installers.platform import Platform
 from harness.isolation.inventory import Inventory, compare, take

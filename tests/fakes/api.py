@@ -80,6 +80,7 @@ class FakeApi:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.bodies: list[tuple[str, str, str, Any]] = []  # verb, path, content type, JSON
         self.missing: set[str] = set()  # plurals that are no resource here
+        self.leaving: set[str] = set()  # plurals whose DELETE answers with the object, as of one on its way out
         self.news = threading.Condition()
         self.stopped = threading.Event()
         self._log: list[Entry] = []
@@ -317,7 +318,7 @@ class _Handler(BaseHTTPRequestHandler):
             return there
         if verb == "DELETE":
             self.api.delete(kind, *key)
-            return {"kind": "Status", "status": "Success"}
+            return there if plural in self.api.leaving else {"kind": "Status", "status": "Success"}
         return self.api.put(kind, {**(there or {}), **body}, namespace=key[0], name=key[1])
 
     def _list(self, plural: str, query: dict[str, str]) -> Any:

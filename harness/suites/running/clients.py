@@ -95,14 +95,18 @@ class Client:
         kind_of_patch = "application/merge-patch+json"
         return self._write("PATCH", path, item, dry_run=dry_run, timeout=timeout, content_type=kind_of_patch)
 
-    def delete(self, kind: Kind, item: Object, *, propagation: str, timeout: float) -> None:
-        """Ask for the deletion of exactly this object, not of one that took its name. Raises ApiError, 404 too."""
+    def delete(self, kind: Kind, item: Object, *, propagation: str, timeout: float) -> bool:
+        """Ask for the deletion of exactly this object, not of one that took its name. Raises ApiError, 404 too.
+
+        Whether it is gone already: the server then answers with a Status, else with the object that is on its way out.
+        """
         options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if uid := item["metadata"].get("uid"):
             options["preconditions"] = {"uid": uid}
         self._guard("DELETE", address(kind, _namespace(item), _name(item)))
         path = address(kind, _namespace(item), _name(item))
-        self.cluster.request("DELETE", path, body=options, timeout=timeout)
+        answer = self.cluster.request("DELETE", path, body=options, timeout=timeout)
+        return answer.get("kind") == "Status" and answer.get("status") == "Success"
 
     def _write(
         self,

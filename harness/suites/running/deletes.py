@@ -76,7 +76,9 @@ def remove(
 ) -> None:
     """Delete one object and wait until it is gone, or another one has its name. Raises OperationFailed."""
     try:
-        client.delete(kind, item, propagation=propagation, timeout=min(30.0, max(0.1, deadline.remaining)))
+        if client.delete(kind, item, propagation=propagation, timeout=min(30.0, max(0.1, deadline.remaining))):
+            _forgotten(kind, client)
+            return
     except ApiError as error:
         if error.status == 404:
             return
@@ -93,5 +95,10 @@ def remove(
         raise OperationFailed(
             f"{named(kind, item)} was not deleted after {deadline.budget:g} s: {verdict}"
         ) from expired
+    _forgotten(kind, client)
+
+
+def _forgotten(kind: Kind, client: Client) -> None:
+    """What is known of kinds ends with the definition of one."""
     if kind.kind == "CustomResourceDefinition":
         client.forget()

@@ -19,6 +19,8 @@ def asserted(
     namespace: str,
     wanted: bool,
     strict_vacuous: bool = False,
+    every: bool = False,
+    staying: bool = False,
 ) -> Asserted:
     """`namespace` is where objects are looked for if the document does not say."""
     bindings = {name: value for name, value in scope.bindings.items() if not isinstance(value, Cluster)}
@@ -37,4 +39,6 @@ def asserted(
         clustered=client is not None,
         strict=scope.strict,
         strict_vacuous=strict_vacuous,
+        every=every,
+        staying=staying,
     )

@@ -13,7 +13,7 @@ from typing import cast
 from harness.assertions.candidates import Judgement, Standing, Target
 from harness.assertions.errors import TreeInvalid
 from harness.assertions.outcome import CannotEvaluate, Holds, NotYet
-from harness.assertions.report import diff, reference
+from harness.assertions.report import diff, reference, told
 from harness.cluster.api import ApiError, Cluster
 from harness.deadline import Deadline
 from harness.errors import ClusterError
@@ -225,7 +225,7 @@ def _told(gate: Asserted, judgement: Judgement, objects: Objects) -> tuple[str, 
         return judgement.text, ""
     expected = gate.rendered(objects)
     outcome = gate.compare(nearest, objects)
-    lines = outcome.lines() if isinstance(outcome, NotYet) else [str(outcome)]
+    lines = told(outcome.lines()) if isinstance(outcome, NotYet) else [str(outcome)]
     counted = f"{judgement.matched} of {judgement.candidates} matched"
     shown = f"{counted}; the nearest is {reference(nearest)}" if judgement.candidates > 1 else reference(nearest)
     return "\n".join([shown, *(f"* {line}" for line in lines)]), diff(expected, nearest)

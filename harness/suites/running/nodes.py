@@ -1,18 +1,29 @@
 """Whether pods run anything on the nodes of a cluster."""
 
-from harness.cluster.api import Cluster
-from harness.errors import ClusterError
+from enum import StrEnum
+
+from harness.cluster.api import ApiError, Cluster
 from harness.names import INFRASTRUCTURE_NODE, KWOK_NODE_ANNOTATION
 from harness.objects import NODES, Object
 
 
-def simulated(cluster: Cluster) -> bool:
-    """All nodes that take workloads are simulated, or there is none; where they may not be listed, they are real."""
+class Nodes(StrEnum):
+    """What runs pods. UNKNOWN: they may not be listed, so that nothing which needs them is proven."""
+
+    REAL = "real"
+    SIMULATED = "simulated"
+    UNKNOWN = "unknown"
+
+
+def nodes_of(cluster: Cluster) -> Nodes:
+    """Simulated: all nodes that take workloads are, or there is none. Raises ClusterError without an answer."""
     try:
         nodes = cluster.list(NODES).items
-    except ClusterError:
-        return False
-    return all(_is_simulated(node) for node in nodes)
+    except ApiError as error:
+        if error.status == 403:
+            return Nodes.UNKNOWN
+        raise
+    return Nodes.SIMULATED if all(_is_simulated(node) for node in nodes) else Nodes.REAL
 
 
 def simulated_nodes(cluster: Cluster) -> frozenset[str]:

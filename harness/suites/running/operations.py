@@ -173,6 +173,8 @@ class _Performing:
             namespace=situation.namespace or "default",
             wanted=wanted,
             strict_vacuous=situation.options.strict_vacuous,
+            every=situation.options.all_match,
+            staying=situation.options.ignore_leaving,
         )
         proof = proofs.of_document(document.value, scope.engine)
         why = proofs.without_controller(proofs.api_version_of(document.value), proof, situation.options)

@@ -60,4 +60,4 @@ def named(proof: Proof) -> str:
 
 def proves_nothing(proof: Proof, options: RunOptions) -> bool:
     """Whether what holds is no proof of anything that ran."""
-    return options.simulated and proof is EXECUTION
+    return (options.simulated or options.unproven) and proof is EXECUTION

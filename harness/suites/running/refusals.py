@@ -21,8 +21,9 @@ def refuse(suite: Suite, options: RunOptions, *, foreign: str) -> None:
         what = f"{_counted(programs + writes)} may not be carried out with --read-only: {_places(programs + writes)}"
         raise UsageError(what, do="only assert, error, wait, sleep, get, describe, events and podLogs are read-only")
     if programs and not options.scripts:
+        verb = "runs a program" if len(programs) == 1 else "run programs"
         raise UsageError(
-            f"{_counted(programs)} run programs: {_places(programs)}",
+            f"{_counted(programs)} {verb}: {_places(programs)}",
             do="read them, and add --allow-scripts if they may run on this machine",
         )
     if foreign and not options.read_only and foreign not in options.writable_contexts:

@@ -8,9 +8,20 @@ from typing import Any
 from harness.assertions.go import duration
 from harness.errors import HarnessError
 from harness.objects import NAMESPACES
-from harness.suites.model import Block, Language, Operation, Scenario, Sleep, Suite, Test, Timeouts
+from harness.suites.model import (
+    Block,
+    Language,
+    ObjectReference,
+    Operation,
+    Scenario,
+    Show,
+    Sleep,
+    Suite,
+    Test,
+    Timeouts,
+)
 from harness.suites.record import OperationRecord, Status, StepRecord, TestRecord, worst
-from harness.suites.running import namespaces
+from harness.suites.running import namespaces, reads
 from harness.suites.running.direct import Direct
 from harness.suites.running.operations import INTERRUPTED
 from harness.suites.running.scope import Scope
@@ -18,6 +29,7 @@ from harness.suites.running.situation import Created, Situation
 from harness.suites.running.steps import StepRun, clean_up, removed, run_step, situation_of
 from harness.waiting.loop import Cancelled
 
+_EVENTS_SECONDS = 5.0
 NOT_BEGUN = "not begun"  # how the message of a test begins that was not
 NO_OP = "aicr/no-op-check"  # the annotation of a test that checks nothing on purpose
 
@@ -181,7 +193,29 @@ class _Run:
 
     # After the last step
 
+    def _with_events(self) -> None:
+        """kuttl's: the events of the namespace, beside the step that ran last; none where they cannot be read."""
+        situation, begun = self._situation, time.time()
+        if self._test.language is not Language.KUTTL or "events" in self._suite.suppress or situation.client is None:
+            return
+        if situation.cancelled.is_set():
+            return
+        action = Show("events", ObjectReference("v1", "Event"))
+        try:
+            text = reads.shown(action, situation.client, self._scope, situation, _EVENTS_SECONDS)
+        except HarnessError:
+            return
+        if text:
+            name = f"events of {situation.namespace}"
+            record = OperationRecord(
+                "events", name, Block.CATCH, Status.PASSED, begun, time.time(), str(self._test.place), output=text
+            )
+            last = self._steps[-1]
+            self._steps[-1] = replace(last, operations=(*last.operations, record))
+
     def _clean_up(self, done: list[StepRun]) -> None:
+        if done:
+            self._with_events()
         situation = self._situation.after_all()
         delay = self._test.delay_before_cleanup
         delay = self._suite.delay_before_cleanup if delay is None else delay

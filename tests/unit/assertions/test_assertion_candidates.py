@@ -202,3 +202,14 @@ def test_a_template_that_does_not_compile_names_its_place() -> None:
     """Path and column, before anything runs."""
     with pytest.raises(TreeInvalid, match=r"a\[0\].b, column 4: unexpected 'y'"):
         compile_template({"a": [{"b": "(x y)"}]})
+
+
+def test_of_very_many_objects_the_nearest_are_told() -> None:
+    """Each block is a diff: a hundred objects that differ are twenty blocks, the nearest among them, and a number."""
+    source = document(status={"a": 1, "b": 2})
+    near = pod("near", a=1)
+    found = asserted(source, *(pod(f"p{number}") for number in range(99)), near)
+    assert (found.matched, found.candidates, found.nearest) == (0, 100, near)
+    assert found.text.count("--- expected") == 20
+    assert "v1/Pod/n/near" in found.text
+    assert found.text.endswith("; and 80 more objects")

@@ -28,6 +28,12 @@ def findings(tree: Any) -> list[Finding]:
         ({"a->x": 1, "(b == $x)": True}, "(b == $x)", None, "$x is bound by the key beside this one"),
         ({"(a)->x": {"b->x": 1, "($x)": 1}}, "(a)->x.($x)", None, "$x is bound by the key beside this one"),
         ({"status": {"failed": 0}}, "status.failed", None, "often left out"),
+        (
+            {"kind": "Deployment", "status": {"(conditions[?type == 'Available'].status | [0])": "True"}},
+            "status",
+            None,
+            "the generation before",
+        ),
         ({"status": {"containerStatuses": [{"ready": True}]}}, "status.containerStatuses", None, "a sidecar"),
     ],
 )
@@ -42,6 +48,8 @@ def test_a_trap_is_found_with_its_place(tree: Any, path: str, column: int | None
     "tree",
     [
         {"(replicas > `3`)": True},
+        {"kind": "Deployment", "(status.observedGeneration == metadata.generation)": True, "x": "Available"},
+        {"kind": "Pod", "status": {"x": "Available"}},
         {"(replicas)": 3},
         {"(to_number(a) == `3`)": True},
         {"(length(l) == `3`)": True},

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.assertions.report import diff, reference, unified
+from harness.assertions.report import MOST_MISMATCHES, diff, reference, told, unified
 from harness.formats import go_yaml
 
 
@@ -66,3 +66,12 @@ def test_a_diff_of_too_many_lines_is_left_out() -> None:
 def test_an_object_is_named_as_chainsaw_does(item: dict[str, Any], shown: str) -> None:
     """A star where it has no name."""
     assert reference(item) == shown
+
+
+def test_mismatches_that_nobody_reads_are_a_number() -> None:
+    """Of a list of ten thousand elements the first are told."""
+    lines = [f"items[{number}]" for number in range(10_000)]
+    shown = told(lines)
+    assert shown[:MOST_MISMATCHES] == lines[:MOST_MISMATCHES]
+    assert shown[MOST_MISMATCHES:] == ["and 9,800 more mismatches"]
+    assert told(lines[:3]) == lines[:3]

@@ -11,12 +11,13 @@ import pytest
 
 from harness.bundles.model import Bundle
 from harness.cells import aftermath, prepare
-from harness.cells.cell import Cell, new_run_id
+from harness.cells.cell import Cell
 from harness.cells.lane import Lane
 from harness.cells.run import Run
 from harness.cluster.api import Cluster
 from harness.errors import ClusterError, DataError, NotOurs, Terminated, ToolError, VerdictFailed
 from harness.evidence.collectors import of_document
+from harness.evidence.directory import new_run_id
 from harness.evidence.recorder import Recorder
 from harness.exits import Exit
 from harness.installers.installer import Installer

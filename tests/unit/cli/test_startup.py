@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 import pytest
@@ -78,7 +79,7 @@ def test_the_tab_key_after_a_verb_imports_its_options_and_the_recipes(verb: str)
     modules = imported([], words)
     assert {name.split(".")[1] for name in ours(modules) if name.startswith("harness.")} <= {
         *("__main__", "cli", "errors", "excerpts", "exits", "formats", "names", "objects", "processes", "recipes"),
-        *("settings", "assertions"),  # of these the durations of health checks in recipe data
+        *("settings", "regular_files", "assertions"),  # of these the durations of health checks in recipe data
     }
     assert "harness.recipes.load" in modules
     assert not modules & (HEAVY - {"pydantic", "yaml"})
@@ -112,3 +113,26 @@ def test_streams_that_take_nothing_end_with_a_documented_code(streams: str, code
     words = [sys.executable, "-m", "harness", "recipes", "list", "--json"]
     done = subprocess.run(["sh", "-c", f'exec "$@" {streams}', "sh", *words], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (code, told)
+
+
+@pytest.mark.parametrize("words", [("recipes", "list"), ("recipes", "list", "--json"), ("--help",)])
+def test_a_reader_that_leaves_changes_no_verdict(words: tuple[str, ...]) -> None:
+    """`| true` ends neither with a traceback nor with another code than the verb's own."""
+    script = 'set -o pipefail; "$@" | true'
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", sys.executable, "-m", "harness", *words], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(("explain", "PIPE"), 64), (("--settings", "PIPE", "doctor"), 10), (("lint", "PIPE"), 10)]
+)
+def test_a_pipe_in_the_place_of_a_file_is_one_error(tmp_path: Path, words: tuple[str, ...], code: int) -> None:
+    """It is not read, which could wait for ever."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "harness", *(str(pipe) if word == "PIPE" else word for word in words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code
+    assert "not a regular file" in done.stdout + done.stderr

@@ -146,7 +146,7 @@ BAD = {
     "a tree that does not compile": (steps("assert: {resource: {a: a->b}}"), [], DataError, "no place in a value"),
     "an expression": (steps("assert: {resource: {(a b): 1}}"), [], DataError, "column"),
     "an unknown function": (steps("assert: {resource: {(nothing(a)): 1}}"), [], DataError, "unknown function nothing"),
-    "a script": (steps("script: {content: a}"), ["--no-cluster"], UsageError, "run programs: script at"),
+    "a script": (steps("script: {content: a}"), ["--no-cluster"], UsageError, "runs a program: script at"),
     "a missing variable": (GOOD, ["--no-cluster", "--env", "NOT_SET_HERE"], UsageError, "NOT_SET_HERE is not set"),
     "both": (GOOD, ["--no-cluster", "--kubeconfig", "kubeconfig"], UsageError, "exclude each other"),
     "writes nowhere": (GOOD, ["--allow-writes"], UsageError, "needs --context"),
@@ -189,12 +189,23 @@ def test_a_foreign_cluster_is_read_and_only_written_to_where_that_is_allowed(api
     suite(steps(f"assert: {{resource: {MAP}}}"))
     foreign = ["--kubeconfig", "kubeconfig", "--context", "fake"]
     assert run("test", "suite", *foreign, "--read-only")[0] is Exit.OK
+    before = len(api.requests)
     with pytest.raises(UsageError, match="was not created by the harness"):
         run("test", "suite", *foreign)
-    assert api.bodies == []
+    assert (api.bodies, len(api.requests)) == ([], before)
     suite(steps(f"apply: {{resource: {MAP}}}"))
     assert run("test", "suite", *foreign, "--allow-writes")[0] is Exit.OK
     assert api.bodies != []
+
+
+def test_a_cluster_that_does_not_answer_is_not_up(api: FakeApi) -> None:
+    """One error with the code of a cluster that is not up, before any test."""
+    suite(steps(f"assert: {{resource: {MAP}}}"))
+    api.stop()
+    with pytest.raises(ClusterError, match="no connection") as caught:
+        run("test", "suite", "--kubeconfig", "kubeconfig", "--context", "fake", "--read-only")
+    assert caught.value.exit is Exit.CLUSTER_NOT_READY
+    api.start()
 
 
 def test_options_win_over_the_configuration(api: FakeApi) -> None:

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import UsageError
 from harness.evidence.recorder import Recorder
 from harness.evidence.replay import replay
-from harness.objects import CONFIGMAPS, NAMESPACES, SERVICE_ACCOUNTS
+from harness.objects import CONFIGMAPS, EVENTS, NAMESPACES, SERVICE_ACCOUNTS
 from harness.reports.suites import telling
 from harness.suites import kuttl
 from harness.suites.load import load
@@ -264,7 +264,7 @@ def test_without_a_cluster_what_needs_one_is_an_error(nowhere: Suites) -> None:
 @pytest.mark.parametrize(
     ("operation", "options", "foreign", "message"),
     [
-        (say("x"), {"scripts": False}, "", "run programs: script at"),
+        (say("x"), {"scripts": False}, "", "runs a program: script at"),
         (say("x"), {"read_only": True}, "", "may not be carried out with --read-only: script at"),
         (f"apply: {{resource: {LIST_A}}}", {"read_only": True}, "", "apply at"),
         ("delete: {ref: {apiVersion: v1, kind: A}}", {"read_only": True}, "", "delete at"),
@@ -391,6 +391,7 @@ def test_every_verdict_of_a_run_is_judged_again_alike(api: FakeApi, suites: Suit
     api.put(CONFIGMAPS, {"metadata": {"name": "m"}, "data": {"a": "2"}}, namespace="ns")
     api.put(SECRETS, {"metadata": {"name": "s"}, "data": {"k": "c2VjcmV0"}}, namespace="ns")
     suites.recorder = Recorder(tmp_path / "run.jsonl", run_id="r", recipe="suites", deployer="test", cluster="c")
+    api.leaving = {"configmaps"}
     suites.run(
         steps(
             f"apply: {{resource: {LIST_A}}}",
@@ -409,6 +410,19 @@ def test_every_verdict_of_a_run_is_judged_again_alike(api: FakeApi, suites: Suit
     names = {wait.name for wait in found.waits}
     assert names >= {"assertions.asserted", "absence.vanished", "conditions.awaited"}
     assert "c2VjcmV0" not in (tmp_path / "run.jsonl").read_text()
+
+
+def test_a_namespace_that_is_there_serves_those_who_may_create_none(api: FakeApi, suites: Suites) -> None:
+    """It is not looked for first: who may create one needs a single request."""
+    api.put(NAMESPACES, {"metadata": {"name": "ns"}})
+    api.put(CONFIGMAPS, {"metadata": {"name": "a"}}, namespace="ns")
+    api.fault(Fault("status", "POST", "namespaces", status=403))
+    [test] = suites.run(steps(f"assert: {{resource: {LIST_A}}}")).tests
+    assert test.status is Status.PASSED
+    assert api.seen("DELETE") == 0
+    before = api.seen("GET", "namespaces")
+    suites.run(steps(f"assert: {{resource: {LIST_A}}}"))
+    assert api.seen("GET", "namespaces") == before
 
 
 # --- kuttl ---
@@ -552,3 +566,20 @@ def test_an_operation_refused_by_the_server_is_told_with_its_words(api: FakeApi,
     [test] = suites.run(steps(f"assert: {{resource: {LIST_A}}}")).tests
     assert (test.status, test.steps[0].name) == (Status.ERROR, "setup")
     assert "403" in test.steps[0].operations[0].message
+
+
+def test_kuttl_shows_the_events_of_the_namespace(api: FakeApi, suites: Suites) -> None:
+    """Beside the step that ran last, unless the suite suppresses them; they fail nothing."""
+    event = {"type": "Warning", "reason": "Failed", "message": "why", "involvedObject": {"kind": "Pod", "name": "p"}}
+    api.put(EVENTS, event, namespace="ns", name="e")
+    api.put(SERVICE_ACCOUNTS, {}, namespace="ns", name="default")
+    place = kuttl_suite(suites.folder, {"00-map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n"})
+    loaded = kuttl.load(place)
+    [step] = kuttl_steps(suites.of(loaded))
+    assert [(each.kind, each.status) for each in step.operations] == [("apply", "passed"), ("events", "passed")]
+    assert "Warning  Failed  Pod/p  why" in step.operations[-1].output
+    [quiet] = kuttl_steps(suites.of(replace(loaded, suppress=("events",))))
+    assert [each.kind for each in quiet.operations] == ["apply"]
+    api.fault(Fault("status", "LIST", "events", status=403))
+    [without] = kuttl_steps(suites.of(loaded))
+    assert without.status is Status.PASSED

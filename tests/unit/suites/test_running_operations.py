@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.cluster.api import Cluster
 from harness.installers.manifests import SERVICES
 from harness.objects import CONFIGMAPS, NAMESPACES, PODS
 from harness.suites.record import Status
+from harness.suites.running.nodes import Nodes, nodes_of
 from tests.fakes.api import FakeApi, Fault
 from tests.fakes.suite_runs import KINDS, SECRETS, WIDGETS, Suites, serve, steps
 
@@ -46,6 +48,13 @@ def test_apply_creates_what_is_missing_and_takes_it_away_again(api: FakeApi, sui
     assert made(api, "POST") == ["/api/v1/namespaces", "/api/v1/namespaces/ns/configmaps"]
     assert made(api, "DELETE") == ["/api/v1/namespaces/ns/configmaps/m", "/api/v1/namespaces/ns"]
     assert all(query["fieldValidation"] == "Strict" for verb, _, query in api.requests if verb == "POST")
+
+
+def test_what_the_server_says_is_gone_is_not_looked_for(api: FakeApi, suites: Suites) -> None:
+    """A Status is the answer of a deletion that is over; an assert that holds at once is one LIST."""
+    statuses(suites, f"apply: {{resource: {MAP}}}", f"assert: {{resource: {MAP}}}")
+    asked = [verb for verb, plural, _ in api.requests if plural == "configmaps"]
+    assert asked == ["GET", "POST", "LIST", "DELETE"]
 
 
 def test_what_was_there_is_patched_listed_and_never_deleted(api: FakeApi, suites: Suites) -> None:
@@ -266,7 +275,7 @@ def test_expressions_ask_for_more_kinds_and_these_are_watched_too(api: FakeApi, 
     api.put(PODS, {"metadata": {"name": "p"}}, namespace="ns")
     some = "\"(length(x_k8s_list($client, 'v1', join('', ['P', 'od']), 'ns').items))\": 1"
     assert statuses(suites, f"assert: {{timeout: 1h, resource: {{{some}}}}}") == [Status.PASSED]
-    assert api.watched(PODS)
+    assert api.seen("LIST", "pods")
     none = "\"(x_k8s_list($client, 'v1', 'Nothing'))\": {}"
     [record] = suites.operations(steps(f"assert: {{timeout: 1h, resource: {{{none}}}}}"))
     assert record.status is Status.ERROR
@@ -406,6 +415,35 @@ def test_get_and_describe_show_and_logs_of_nothing_cannot_be_judged(api: FakeApi
     assert "nothing runs on simulated nodes" in found[-1].message
 
 
+def test_all_match_wants_every_object(api: FakeApi, suites: Suites) -> None:
+    """Any object will do by default; with the option one that differs is waited for, and told."""
+    api.put(CONFIGMAPS, {"metadata": {"name": "a"}, "data": {"x": "1"}}, namespace="ns")
+    api.put(CONFIGMAPS, {"metadata": {"name": "b"}, "data": {"x": "2"}}, namespace="ns")
+    any_ = "assert: {timeout: 200ms, resource: {apiVersion: v1, kind: ConfigMap, data: {x: '1'}}}"
+    assert statuses(suites, any_) == [Status.PASSED]
+    suites.options = replace(suites.options, all_match=True)
+    [record] = suites.operations(steps(any_))
+    assert record.status is Status.FAILED
+    assert "1 of 2 matched" in record.message
+    assert "ns/b" in record.message
+    api.put(CONFIGMAPS, {"metadata": {"name": "b"}, "data": {"x": "1"}}, namespace="ns")
+    assert statuses(suites, any_) == [Status.PASSED]
+
+
+def test_what_is_on_its_way_out_can_be_left_out(api: FakeApi, suites: Suites) -> None:
+    """A pod that is being deleted, or one of a lost node, counts by default; else it is a number in the verdict."""
+    api.put(PODS, {"metadata": {"name": "a", "deletionTimestamp": "2024-01-01T00:00:00Z"}}, namespace="ns")
+    api.put(PODS, {"metadata": {"name": "b"}, "status": {"reason": "NodeLost"}}, namespace="ns")
+    operations = ["assert: {timeout: 200ms, resource: {apiVersion: v1, kind: Pod}}"]
+    operations += ["error: {timeout: 200ms, resource: {apiVersion: v1, kind: Pod}}"]
+    assert statuses(suites, operations[0]) == [Status.PASSED]
+    suites.options = replace(suites.options, ignore_leaving=True)
+    assert statuses(suites, operations[0]) == [Status.FAILED]
+    [record] = suites.operations(steps(operations[1]))
+    assert (record.status, record.candidates) == (Status.PASSED, 0)
+    assert "on their way out: 2" in record.message
+
+
 # --- what simulated nodes can prove ---
 
 
@@ -419,6 +457,23 @@ def test_what_needs_execution_is_simulated_and_not_passed(api: FakeApi, suites: 
     assert [(each.status, each.proof) for each in found] == [(Status.SIMULATED, "execution"), (Status.PASSED, "api")]
     suites.options = replace(suites.options, simulated=False)
     assert statuses(suites, f"assert: {{resource: {running}}}") == [Status.PASSED]
+
+
+def test_nodes_that_may_not_be_listed_prove_nothing_and_excuse_nothing(
+    api: FakeApi, suites: Suites, tmp_path: Path
+) -> None:
+    """A phase is told apart as on simulated nodes, while the status of a custom resource is waited for."""
+    cluster = Cluster(api.kubeconfig(tmp_path))
+    assert nodes_of(cluster) is Nodes.SIMULATED  # there is none
+    api.fault(Fault("status", "LIST", "nodes", status=403))
+    assert nodes_of(cluster) is Nodes.UNKNOWN
+    suites.options = replace(suites.options, unproven=True)
+    api.put(PODS, {"metadata": {"name": "p"}, "status": {"phase": "Running"}}, namespace="ns")
+    api.put(WIDGETS, {"metadata": {"name": "w"}}, namespace="ns")
+    running = "{apiVersion: v1, kind: Pod, metadata: {name: p}, status: {phase: Running}}"
+    assert statuses(suites, f"assert: {{resource: {running}}}") == [Status.SIMULATED]
+    ready = "{apiVersion: example.com/v1, kind: Widget, metadata: {name: w}, status: {state: ready}}"
+    assert statuses(suites, f"assert: {{timeout: 200ms, resource: {ready}}}") == [Status.FAILED]
 
 
 def test_the_status_of_a_custom_resource_without_its_controller_is_skipped_at_once(

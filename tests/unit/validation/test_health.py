@@ -22,17 +22,18 @@ from harness.validation.health import (
     Health,
     Remembering,
     Unhealthy,
-    narrowed,
     plan,
     require_healthy,
     simulated,
     told,
 )
 from harness.validation.health_checks import HealthCheck, Operation
+from harness.validation.health_objects import looked_at_once, narrowed
 from harness.verdict import Waiting
 from harness.waiting.loop import Observe
-from tests.fakes.api import FakeApi
+from tests.fakes.api import FakeApi, Fault
 from tests.fakes.clock import ManualClock, until
+from tests.fakes.suite_runs import SECRETS
 
 POLICIES = Kind("gpu.example.com/v1", "clusterpolicies", "ClusterPolicy", namespaced=False)
 
@@ -248,3 +249,67 @@ def test_a_recorded_check_is_judged_again(api: FakeApi, cluster: Cluster, tmp_pa
     again = replay(tmp_path)
     assert [wait.name for wait in again.waits] == ["health.healthy"]
     assert again.differences == ()
+
+
+def in_namespace(namespace: str, available: int = 1) -> HealthCheck:
+    document = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": namespace}}
+    wanted = {"status": {"availableReplicas": available}}
+    return HealthCheck(namespace, f"{namespace}-check", (Operation("s", True, document | wanted, "c.yaml:1"),))
+
+
+def test_checks_that_hold_are_judged_on_one_listing(api: FakeApi, cluster: Cluster) -> None:
+    """Ten checks in ten namespaces: the revision, and one LIST of the kind; nothing is watched."""
+    for number in range(10):
+        api.put(DEPLOYMENTS, {"status": {"availableReplicas": 1}}, namespace=f"n{number}", name="d")
+    results = Checking(cluster, False, 360, 30).all(in_namespace(f"n{number}") for number in range(10))
+    assert {each.health for each in results} == {Health.PASSED}
+    assert (api.seen("LIST"), api.seen("WATCH")) == (2, 0)
+
+
+def test_a_kind_that_is_more_than_a_page_is_looked_at_by_namespace(cluster: Cluster, api: FakeApi) -> None:
+    """Nobody reads all pods of a large cluster for the few that a check is about."""
+    api.page = 3
+    for number in range(5):
+        api.put(DEPLOYMENTS, {"status": {"availableReplicas": 1}}, namespace=f"n{number}", name="d")
+    first = looked_at_once(cluster, looks_of(in_namespace("n0"), in_namespace("n1")))
+    assert first.listings == {}
+    results = Checking(cluster, False, 360, 30).all([in_namespace("n0"), in_namespace("n1")])
+    assert {each.health for each in results} == {Health.PASSED}
+
+
+def looks_of(*checks: HealthCheck) -> list[Look]:
+    return [Look(o.step, o.wanted, o.document, DEPLOYMENTS) for check in checks for o in check.operations]
+
+
+def test_what_may_not_be_listed_as_a_whole_is_looked_at_by_namespace(api: FakeApi, cluster: Cluster) -> None:
+    """Who may read two namespaces only is not refused for a cluster that was not needed."""
+    for name in ("n0", "n1"):
+        api.put(DEPLOYMENTS, {"status": {"availableReplicas": 1}}, namespace=name, name="d")
+    api.fault(Fault("status", "LIST", "deployments", status=403))
+    results = Checking(cluster, False, 360, 30).all([in_namespace("n0"), in_namespace("n1")])
+    assert {each.health for each in results} == {Health.PASSED}
+
+
+def test_checks_that_wait_share_a_stream(api: FakeApi, cluster: Cluster) -> None:
+    """Three checks, one WATCH; each is confirmed on a LIST of its own part."""
+    for number in range(3):
+        api.put(DEPLOYMENTS, {"status": {"availableReplicas": 0}}, namespace=f"n{number}", name="d")
+    checking = Checking(cluster, False, 360, 30)
+    work = Background(lambda: checking.all(in_namespace(f"n{number}") for number in range(3)), "checks")
+    until(lambda: api.watched(DEPLOYMENTS))
+    for number in range(3):
+        api.put(DEPLOYMENTS, {"status": {"availableReplicas": 1}}, namespace=f"n{number}", name="d")
+    assert {each.health for each in work.result(30)} == {Health.PASSED}
+    assert api.seen("WATCH") == 1
+    assert api.seen("LIST") == 2 + 3
+
+
+def test_secrets_of_several_namespaces_are_not_listed_as_a_whole(api: FakeApi, cluster: Cluster) -> None:
+    """A check reads those that it names, and no other."""
+    serve(api, SECRETS)
+    looks = [
+        Look("s", True, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": n}}, SECRETS)
+        for n in ("a", "b")
+    ]
+    assert looked_at_once(cluster, looks).listings == {}
+    assert api.seen("LIST", "secrets") == 0

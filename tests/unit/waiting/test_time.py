@@ -51,6 +51,12 @@ class Script(ManualClock):
                 self.tell(*self._told.pop(0)[1:])
         return messages.get_nowait()
 
+    def look_first(self) -> None:
+        """It goes on by itself."""
+
+    def follow(self) -> None:
+        """It goes on by itself."""
+
     def __enter__(self) -> Self:
         return self
 
