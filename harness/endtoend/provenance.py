@@ -17,6 +17,7 @@ Object = Mapping[str, Any]
 
 # Field managers: kwok and kwok-controller, kwok-harness, kubectl and what begins like it.
 _NO_CONTROLLERS = ("kwok", "kubectl")
+_FRESH = "observedGeneration"  # says which spec a status is of, and nothing else: it may be older than the case
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Written:
 def objection(document: Mapping[str, Any], items: Iterable[Object], since: float, *, engine: str) -> Objection | None:
     """Why none of the objects that fulfil an assert is a proof. `since`: when the case began, in seconds since 1970."""
     fields = [claim.path for claim in claims_of(document, engine=engine) if claim.proof is not API]
-    paths = [path for path in map(_path, fields) if path[:1] == ("status",)]
+    paths = [path for path in map(_path, fields) if path[:1] == ("status",) and path[-1] != _FRESH]
     if not paths:
         return None
     found = [_of_item(item, paths, since) for item in items]

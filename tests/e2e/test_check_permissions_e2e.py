@@ -65,6 +65,9 @@ TEMPLATE = {
 }
 
 
+CONTAINER = "c://1"
+
+
 def crd(kind: Kind) -> dict[str, Any]:
     """A definition that takes any object of the kind, but for the controllers' an empty one."""
     schema: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -174,13 +177,14 @@ def play_kubelet(cluster: Cluster, done: threading.Event) -> None:
 def _run(cluster: Cluster, pod: dict[str, Any]) -> None:
     name = pod["metadata"]["name"]
     phase = "Running" if name.startswith("gang-") else "Succeeded"
-    if (pod.get("status") or {}).get("phase") == phase:
+    ran = [each.get("containerID") for each in (pod.get("status") or {}).get("containerStatuses") or ()]
+    if (pod.get("status") or {}).get("phase") == phase and ran == [CONTAINER]:  # KWOK's pods have none
         return
     if not pod["spec"].get("nodeName"):
         target = {"apiVersion": "v1", "kind": "Node", "name": REAL}
         binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
         cluster.request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/binding", body=binding)
-    status = {"name": pod["spec"]["containers"][0]["name"], "containerID": "c://1", "image": "x", "imageID": "x"}
+    status = {"name": pod["spec"]["containers"][0]["name"], "containerID": CONTAINER, "image": "x", "imageID": "x"}
     status |= {"ready": True, "restartCount": 0}
     cluster.patch_merge(PODS, NAMESPACE, name, {"status": {"phase": phase, "containerStatuses": [status]}}, "status")
 

@@ -102,7 +102,7 @@ def test_another_digest_in_the_registry_is_red(machine: Machine, suite: Path, tm
     steps_of(suite, CASES[4], other)
     code, said = run(machine, suite, tmp_path / "reports")
     assert code == Exit.FAILURE
-    assert "checkpoint-is-in-the-registry" in said
+    assert "registry-has-the-checkpoint" in said
     assert "sha256:0000" in said
 
 

@@ -87,3 +87,11 @@ def test_an_atomic_list_belongs_to_who_wrote_it_as_a_whole() -> None:
     """Without a list type, managedFields end at the list."""
     fields: dict[str, Any] = {"f:status": {"f:conditions": {}}}
     assert [each.manager for each in writers_of(item("a", DURING, fields), ("status", "conditions", "[Done]"))] == ["a"]
+
+
+def test_which_generation_was_seen_may_have_been_written_before() -> None:
+    """It says of which spec a status is, and that spec may be older than the case."""
+    fields: dict[str, Any] = {"f:status": {"f:observedGeneration": {}}}
+    fresh = {"((status.observedGeneration || `0`) == metadata.generation)": True}
+    asserted = {key: value for key, value in ASSERTED.items() if key != "status"}
+    assert not said(item("operator", BEFORE, fields), asserted={**asserted, **fresh})
