@@ -21,6 +21,7 @@ from harness.endtoend import reading
 from harness.endtoend.acting import Acting
 from harness.endtoend.model import HOST, KIND, RUNTIMES, ChartInstalled, EndToEndSuite, Pods
 from harness.endtoend.plan import Plan, StepPlan, plan
+from harness.endtoend.pod_logs import pod_logs
 from harness.endtoend.processes.declared import ObjectStore, Registry, Tool
 from harness.endtoend.processes.supervised import Processes
 from harness.endtoend.run import Stage, SuiteRun
@@ -277,6 +278,7 @@ class _Running:
                 recorder,
                 infrastructure.died,
                 infrastructure.check,
+                lambda since: pod_logs(client.cluster, suite_.cluster.real, since) if self.plan.runtime == KIND else (),
             )
             run_ = SuiteRun(self.plan, stage, SettingUp(self.plan, means), cancelled)
             return self._handed(run_)

@@ -172,13 +172,23 @@ class Cluster(Connection):
         return Watch(response, where=f"WATCH {path}", seconds=timeout + grace, clock=self._clock)
 
     def log(
-        self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False, timeout: float = 5.0
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        lines: int,
+        previous: bool = False,
+        since: str = "",
+        timeout: float = 5.0,
     ) -> str:
-        """The last lines of a container's log; `previous`: of what ran before it was started again.
+        """The last lines of a container's log; `previous`: of what ran before it was started again. `since` is a time
+        as the API writes it.
 
         Raises ClusterError, an ApiError where the kubelet has no such log.
         """
         query = {"container": container, "tailLines": str(lines)} | ({"previous": "true"} if previous else {})
+        query |= {"sinceTime": since} if since else {}
         return self.text(f"{address(PODS, namespace, pod)}/log", query, timeout=timeout)
 
     def resources(self) -> Resources:

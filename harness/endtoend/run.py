@@ -11,7 +11,7 @@ from harness.endtoend.model import EVERYWHERE, HOST, KIND, Pods
 from harness.endtoend.plan import CasePlan, Plan, StepPlan
 from harness.endtoend.processes.supervised import Processes
 from harness.endtoend.setting_up import SettingUp, SetUpFailed
-from harness.endtoend.witnessing import Logs, StepWitness
+from harness.endtoend.witnessing import Logs, PodLogs, StepWitness
 from harness.errors import HarnessError
 from harness.evidence.directory import EvidenceDirectory
 from harness.evidence.recorder import Recorder
@@ -47,6 +47,7 @@ class Stage:
     recorder: Recorder | None = None
     died: threading.Event | None = None  # of the cluster, where no process is watched
     check: Callable[[], None] = lambda: None
+    pod_logs: PodLogs = lambda since: ()
 
 
 class SuiteRun:
@@ -175,6 +176,7 @@ class SuiteRun:
             self._stage.client,
             self._stage.artifacts,
             self._stage.logs,
+            self._stage.pod_logs,
             held=self._plan.runtime == HOST and self._plan.suite.cluster.pods is Pods.HOLD,
             with_logs=self._plan.suite.logs,
             with_events=self._plan.suite.events,

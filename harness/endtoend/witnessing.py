@@ -22,6 +22,7 @@ from harness.suites.running.witness import Objection
 
 Object = Mapping[str, Any]
 Logs = Callable[[], Mapping[str, Path]]  # of every process, by name
+PodLogs = Callable[[float], Iterable[tuple[str, str]]]  # names and texts since a time; see pod_logs.py
 _MOST = 1_000_000  # characters of a log that a step is kept with
 
 
@@ -46,6 +47,7 @@ class StepWitness:
         client: Client,
         artifacts: EvidenceDirectory,
         logs: Logs,
+        pod_logs: PodLogs,
         *,
         held: bool,
         with_logs: bool = True,
@@ -55,6 +57,7 @@ class StepWitness:
         self._client = client
         self._artifacts = artifacts
         self._logs = logs
+        self._pod_logs = pod_logs
         self._held = held
         self._with_logs = with_logs
         self._with_events = with_events
@@ -150,6 +153,10 @@ class StepWitness:
                 continue
             if text:
                 yield name, text
+        try:
+            yield from self._pod_logs(step.begun)
+        except HarnessError as error:
+            self.problems.append(f"logs of pods in {step.name}: {error.what}")
 
 
 def _asserted(step: Step) -> Iterable[Document]:

@@ -55,6 +55,7 @@ class Cast:
     carried: list[str] = field(default_factory=list)
     on_carry: Callable[["Cast"], None] = lambda _: None
     running: SuiteRun | None = None
+    on_real_nodes: bool = False
 
     def carry(self, own: Own, scope: Scope, situation: Situation, timeout: float) -> str:
         self.carried.append(own.verb)
@@ -88,6 +89,7 @@ class Cast:
             None,
             self.died,
             self.check,
+            lambda since: [("platform.p.main", "from a pod\n")] if self.on_real_nodes else [],
         )
         planned = plan(suite, HOST, pattern=pattern)
         self.running = SuiteRun(planned, stage, SettingUp(planned, means), cancelled)
@@ -379,3 +381,11 @@ def test_artifacts_are_kept_by_step(stage: Cast) -> None:
     assert (folder / "kill" / "logs" / "stub.log").read_text() == "during\n"
     assert "failed assert" in (folder / "absent" / "output.txt").read_text()
     assert not (folder / "make" / "logs").exists()
+
+
+def test_pods_on_real_nodes_are_kept_beside_processes(stage: Cast) -> None:
+    """What they said during the step."""
+    stage.on_real_nodes = True
+    stage.run(STUB, a=GOOD)
+    folder = stage.artifacts.path / "artifacts" / "a"
+    assert (folder / "make" / "logs" / "platform.p.main.log").read_text() == "from a pod\n"

@@ -1,7 +1,9 @@
 """The operator of the sample suite: what it makes and writes, from what it sees."""
 
+import getpass
 from typing import Any
 
+import kopf
 import pytest
 
 from kwok.suites.platform.programs import scoring_operator as operator
@@ -12,6 +14,18 @@ JOB: dict[str, Any] = {
     "metadata": {"name": "tiny", "namespace": "platform", "uid": "u-1"},
     "spec": {"reference": "file:///inputs/ref.yuv", "distorted": "file:///inputs/dist.yuv", "backend": "cpu"},
 }
+
+
+def test_a_user_without_a_name_may_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container the user is a number, and kopf asks for a name."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "restored afterwards")
+        monkeypatch.delenv(name)
+    named: list[str] = []
+    monkeypatch.setattr(kopf, "run", lambda **_: named.append(getpass.getuser()))
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
+    operator.main(["--worker-image", "x"])
+    assert named == ["scoring-operator"]
 
 
 def job(**spec: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import datetime as dt
 import functools
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -405,6 +406,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.parse_args(arguments, namespace=SETTINGS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    os.environ.setdefault("LOGNAME", "scoring-operator")  # kopf asks for a user, who has no name in a container
     kopf.run(standalone=True, namespaces=[SETTINGS.namespace])
     return 0
 
