@@ -1,7 +1,7 @@
 """Who wrote what an assert looks at, by managedFields: a status proves something only if a controller wrote it.
 
 KWOK writes what nothing did, and the suite itself (the harness, kubectl) may write anything. What was there before the
-case began says nothing of the case.
+case began says nothing of the case, unless it is a state of what the set-up made.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,20 +28,39 @@ class Written:
     time: float | None
 
 
-def objection(document: Mapping[str, Any], items: Iterable[Object], since: float, *, engine: str) -> Objection | None:
-    """Why none of the objects that fulfil an assert is a proof. `since`: when the case began, in seconds since 1970."""
+@dataclass(frozen=True)
+class Begun:
+    """When the set-up, the first case and this case began, in seconds since 1970."""
+
+    set_up: float
+    cases: float
+    case: float
+
+    def of(self, item: Object) -> tuple[float, str]:
+        """Since when the status of an object counts, and what that was the begin of.
+
+        What the set-up made may have come to its state before any case: that it is in it is a proof. A status of what
+        the cases make says nothing of a case that began after it.
+        """
+        made = seconds(str((item.get("metadata") or {}).get("creationTimestamp") or ""))
+        return (self.set_up, "set-up") if made is not None and made < int(self.cases) else (self.case, "case")
+
+
+def objection(document: Mapping[str, Any], items: Iterable[Object], begun: Begun, *, engine: str) -> Objection | None:
+    """Why none of the objects that fulfil an assert is a proof."""
     fields = [claim.path for claim in claims_of(document, engine=engine) if claim.proof is not API]
     paths = [path for path in map(_path, fields) if path[:1] == ("status",) and path[-1] != _FRESH]
     if not paths:
         return None
-    found = [_of_item(item, paths, since) for item in items]
+    found = [_of_item(item, paths, begun) for item in items]
     if not found or None in found:
         return None
     objections = [each for each in found if each is not None]
     return next((each for each in objections if each.may_change), objections[0])
 
 
-def _of_item(item: Object, paths: Iterable[tuple[str, ...]], since: float) -> Objection | None:
+def _of_item(item: Object, paths: Iterable[tuple[str, ...]], begun: Begun) -> Objection | None:
+    since, of_what = begun.of(item)
     for path in paths:
         writers = list(writers_of(item, path))
         if not writers:
@@ -52,8 +71,8 @@ def _of_item(item: Object, paths: Iterable[tuple[str, ...]], since: float) -> Ob
             return Objection(f"{name}: {field} was written by {last.manager}, which is no controller of it", True)
         if last.time is not None and last.time < int(since):
             ago = since - last.time
-            what = f"{name}: {field} was last written by {last.manager} {ago:.0f} s before the case began"
-            return Objection(f"{what}: it says nothing of this case", True)
+            what = f"{name}: {field} was last written by {last.manager} {ago:.0f} s before the {of_what} began"
+            return Objection(f"{what}: it says nothing of this {of_what}", True)
     return None
 
 

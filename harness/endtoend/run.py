@@ -10,6 +10,7 @@ from functools import partial
 from harness.endtoend.model import EVERYWHERE, HOST, KIND, Pods
 from harness.endtoend.plan import CasePlan, Plan, StepPlan
 from harness.endtoend.processes.supervised import Processes
+from harness.endtoend.provenance import Begun
 from harness.endtoend.setting_up import SettingUp, SetUpFailed
 from harness.endtoend.witnessing import Logs, PodLogs, StepWitness
 from harness.errors import HarnessError
@@ -61,6 +62,7 @@ class SuiteRun:
         self._current: Run | None = None
         self._ended: dict[str, TestRecord] = {}
         self._death = ""
+        self._begun = Begun(0.0, 0.0, 0.0)  # once it has
         self.set_up_failed: SetUpFailed | None = None
         self.seconds: dict[str, float] = {}
 
@@ -75,6 +77,7 @@ class SuiteRun:
         begun = time.time()
         with self._timed("set-up"):
             set_up = self._set_up()
+        self._begun = Begun(begun, time.time(), time.time())
         with self._timed("cases"):
             cases = [self._case(case) for case in self._plan.cases]
         with self._timed("finally"):
@@ -177,6 +180,7 @@ class SuiteRun:
             self._stage.artifacts,
             self._stage.logs,
             self._stage.pod_logs,
+            begun=replace(self._begun, case=time.time()),
             held=self._plan.runtime == HOST and self._plan.suite.cluster.pods is Pods.HOLD,
             with_logs=self._plan.suite.logs,
             with_events=self._plan.suite.events,

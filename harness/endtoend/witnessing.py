@@ -11,6 +11,7 @@ import yaml
 from harness.assertions.candidates import target_of
 from harness.endtoend import provenance
 from harness.endtoend.plan import CasePlan
+from harness.endtoend.provenance import Begun
 from harness.errors import HarnessError
 from harness.evidence.directory import EvidenceDirectory
 from harness.objects import EVENTS, PODS
@@ -49,6 +50,7 @@ class StepWitness:
         logs: Logs,
         pod_logs: PodLogs,
         *,
+        begun: Begun,
         held: bool,
         with_logs: bool = True,
         with_events: bool = True,
@@ -61,7 +63,7 @@ class StepWitness:
         self._held = held
         self._with_logs = with_logs
         self._with_events = with_events
-        self._begun = time.time()
+        self._begun = begun
         self._step: _Step | None = None
         self.problems: list[str] = []
 

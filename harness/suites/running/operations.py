@@ -187,7 +187,11 @@ class _Performing:
                     finding = replace(finding, status=Status.FAILED, message=objection.why)
                     break
                 situation.pause(_PAUSE)
-                finding = judging.judge(gate, deadline)
+                again = judging.judge(gate, deadline)
+                if again.status is Status.ERROR:  # the time was up before anything was seen, or nobody answers
+                    finding = replace(again, status=Status.FAILED, message=f"{objection.why}; then {again.message}")
+                    break
+                finding = again
         if situation.witness is not None:
             situation.witness.judged(finding.items, finding.diff)
         if why and (finding.status is Status.FAILED if wanted else finding.status is Status.PASSED):

@@ -1,12 +1,13 @@
 """Who wrote a status, told from managedFields."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from harness.endtoend.provenance import objection, writers_of
+from harness.endtoend.provenance import Begun, objection, writers_of
 
-SINCE = 1_800_000_000.5  # 2027-01-15T08:00:00.5Z
+SINCE = Begun(1_799_999_000.0, 1_800_000_000.5, 1_800_000_000.5)  # cases: 2027-01-15T08:00:00.5Z
 DURING, BEFORE = "2027-01-15T08:00:00Z", "2027-01-15T07:59:50Z"
 
 
@@ -95,3 +96,22 @@ def test_which_generation_was_seen_may_have_been_written_before() -> None:
     fresh = {"((status.observedGeneration || `0`) == metadata.generation)": True}
     asserted = {key: value for key, value in ASSERTED.items() if key != "status"}
     assert not said(item("operator", BEFORE, fields), asserted={**asserted, **fresh})
+
+
+def test_a_state_of_what_the_set_up_made_is_a_proof() -> None:
+    """It may have come to it before any case; what was there before the set-up is none."""
+    ready = item("kube-controller-manager", BEFORE, PHASE)
+    ready["metadata"]["creationTimestamp"] = "2027-01-15T07:59:40Z"
+    assert not said(ready)
+    early = item("kube-controller-manager", "2027-01-15T07:00:00Z", PHASE)
+    early["metadata"]["creationTimestamp"] = "2027-01-15T07:00:00Z"
+    assert "before the set-up began: it says nothing of this set-up" in said(early)
+
+
+def test_a_state_of_what_an_earlier_case_made_says_nothing_of_this_one() -> None:
+    """It was made after the first case began."""
+    made = item("operator", "2027-01-15T08:00:10Z", PHASE)
+    made["metadata"]["creationTimestamp"] = "2027-01-15T08:00:05Z"
+    found = objection(ASSERTED, [made], replace(SINCE, case=SINCE.case + 60), engine="jp")
+    assert found is not None
+    assert "before the case began" in found.why
