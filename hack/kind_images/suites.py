@@ -10,6 +10,7 @@ from pathlib import Path
 from hack.kind_images.control_plane import Program
 from hack.kind_images.images import Image
 from hack.kind_images.layers import Directory, File, Files, Layer
+from harness.endtoend.stand_ins.http_stub import CONTROL_PORT
 from harness.settings import ROOT
 from kwok.engine.references import OWN_HOST
 
@@ -42,9 +43,15 @@ def images(program: Program, python: Layer, packages: Layer, programs: Path = PR
         {
             **user,
             "Env": _PYTHON,
-            "Entrypoint": ["python3", "/opt/http-stub/http_stub.py", "8080", "8081", "/opt/http-stub/routes.json"],
+            "Entrypoint": [
+                "python3",
+                "/opt/http-stub/http_stub.py",
+                "8080",
+                str(CONTROL_PORT),
+                "/opt/http-stub/routes.json",
+            ],
             "Cmd": ["0.0.0.0"],  # noqa: S104 - in a pod
-            "ExposedPorts": {"8080/tcp": {}, "8081/tcp": {}},
+            "ExposedPorts": {"8080/tcp": {}, f"{CONTROL_PORT}/tcp": {}},
         },
     )
     yield Image(

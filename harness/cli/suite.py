@@ -4,7 +4,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from harness.endtoend.processes.declared import ObjectStore, Registry, Tool
 from harness.endtoend.processes.supervised import Processes
 from harness.endtoend.run import Stage, SuiteRun
 from harness.endtoend.setting_up import Means, SettingUp
+from harness.endtoend.workloads import Workloads
 from harness.errors import Terminated, UsageError, coming_up
 from harness.evidence import recorder as recording
 from harness.evidence import recordings
@@ -38,6 +39,7 @@ from harness.installers.on_host import HostInfrastructure
 from harness.isolation.marks import Marks, sweep_abandoned
 from harness.isolation.reservation import Stay
 from harness.processes.commands import stop_children
+from harness.processes.services import Services
 from harness.processes.signals import handed
 from harness.processes.threads import Background
 from harness.recipes.model import ANY, Criteria
@@ -254,8 +256,16 @@ class _Running:
         processes: Processes | None = None
         if isinstance(infrastructure, HostInfrastructure) and suite_.processes:
             processes = Processes(infrastructure.site, suite_.folder, suite_.processes)
-        acting = Acting(suite_.processes, processes, context.settings.retries)
-        with tempfile.TemporaryDirectory(prefix="kwok-suite-") as directory:
+        with tempfile.TemporaryDirectory(prefix="kwok-suite-") as directory, ExitStack() as open_:
+            workloads: Workloads | None = None
+            if isinstance(infrastructure, KindInfrastructure) and suite_.processes:
+                forwards = Services(Path(directory))
+                kubectl = context.toolbox.path("kubectl")
+                workloads = Workloads(
+                    client.cluster, kubectl, kubeconfig, forwards, suite_.processes, suite_.stands_for
+                )
+                open_.callback(workloads.close)
+            acting = Acting(suite_.processes, processes or workloads, context.settings.retries)
             means = Means(
                 client,
                 acting,

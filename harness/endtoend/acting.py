@@ -10,6 +10,7 @@ import urllib3
 from harness.endtoend.object_store import ObjectStoreClient
 from harness.endtoend.processes.declared import CONTROL, PORT, Process
 from harness.endtoend.processes.supervised import Processes
+from harness.endtoend.workloads import Workloads
 from harness.errors import HarnessError
 from harness.excerpts import first_line
 from harness.processes.service import ServiceDied
@@ -31,9 +32,11 @@ class _Final(OperationFailed):
 
 
 class Acting:
-    """Carries operations out on the processes of a suite; None of them: a runtime whose processes are pods."""
+    """Carries operations out on the processes of a suite, or on the workloads that they are; None where it has none."""
 
-    def __init__(self, declared: tuple[Process, ...], processes: Processes | None, retries: Retries) -> None:
+    def __init__(
+        self, declared: tuple[Process, ...], processes: Processes | Workloads | None, retries: Retries
+    ) -> None:
         self._declared = {process.name: process for process in declared}
         self._processes = processes
         self._retries = retries
@@ -46,6 +49,8 @@ class Acting:
         name = arguments.pop("process")
         if self._processes is None:
             raise NotJudged(f"{own.verb}: {name} is no process of this machine on this runtime")
+        if own.verb in ("pause", "resume") and isinstance(self._processes, Workloads):
+            raise NotJudged(f"{own.verb}: {name} is a pod, which cannot be paused")
         try:
             return self._carry(own.verb, name, arguments, situation, timeout)
         except (ServiceDied, OperationFailed, Cancelled):

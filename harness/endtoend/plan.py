@@ -22,7 +22,9 @@ from harness.endtoend.model import (
     StandsFor,
     Why,
 )
-from harness.endtoend.operations import READY
+from harness.endtoend.operations import CONTROL, READY
+from harness.endtoend.processes.declared import PORT
+from harness.endtoend.workloads import KINDS
 from harness.errors import UsageError, did_you_mean
 from harness.suites.model import (
     Assert,
@@ -167,8 +169,9 @@ class _Planning:
         """The first operation that cannot be judged here."""
         for operation in step.try_:
             if isinstance(operation.action, Own) and self._runtime != HOST:
-                what = f"{operation.verb} at {operation.place} needs a process of this machine"
-                return Why.SERVICE, f"{what}, and here it is in the cluster"
+                if why := self._out_of_reach(operation.action):
+                    return Why.SERVICE, f"{operation.verb} at {operation.place} cannot be carried out on pods: {why}"
+                continue
             for proof, namespace, what in _needs(operation, test.namespace):
                 where = f"{what} at {operation.place}"
                 if proof is EXECUTION and not self._executes(namespace):
@@ -176,6 +179,26 @@ class _Planning:
                 if proof is CONTROLLER and self._runtime == HOST and self._suite.cluster.pods is Pods.SIMULATE:
                     return Why.CONTROLLER, f"{where} needs a controller, which may follow pods that are simulated"
         return None
+
+    def _out_of_reach(self, own: Own) -> str:
+        """Why an operation on a process cannot be carried out where it is a workload; empty where it can."""
+        name = str(own.arguments["process"])
+        [process] = [each for each in self._suite.processes if each.name == name]
+        workloads = [each for each in self._suite.stands_for.get(name, ()) if each.kind in KINDS]
+        purpose = str(own.arguments.get("port", PORT))
+        services = [service for service, each in process.names.items() if each == purpose]
+        if own.verb in ("pause", "resume"):
+            return "a pod cannot be paused"
+        if own.verb in (*CONTROL, "requests"):
+            if not workloads:
+                return f"{name} stands for no Deployment and no StatefulSet"
+            namespaces = [each.namespace for each in workloads]
+        else:
+            if not services:
+                return f"no name of {name} leads to its port {purpose!r}"
+            namespaces = [each.namespace for each in services]
+        simulated = [each for each in namespaces if not self._executes(each)]
+        return f"the pods of {name} in {simulated[0]} run nothing" if simulated else ""
 
     def _executes(self, namespace: str) -> bool:
         """Whether pods of a namespace run; empty: the test's own, made for it."""

@@ -10,6 +10,7 @@ where none is given, `0.0.0.0` in a pod.
 """
 
 import json
+import signal
 import socketserver
 import sys
 import threading
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+CONTROL_PORT = 8081  # in a pod
 _DEFAULTS = {
     "method": "GET",
     "status": 200,
@@ -153,4 +155,5 @@ def serve(port: int, control: int, routes: list[dict[str, Any]], address: str = 
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # which the first process of a container ignores by itself
     serve(int(sys.argv[1]), int(sys.argv[2]), json.loads(Path(sys.argv[3]).read_text(encoding="utf-8")), *sys.argv[4:5])

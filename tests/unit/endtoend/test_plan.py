@@ -58,8 +58,37 @@ def test_a_skip_for_a_service_is_believed(tmp_path: Path) -> None:
     assert not found["make"].problem
 
 
-def test_an_operation_on_a_process_is_not_judged_on_kind(tmp_path: Path) -> None:
-    """What it is on the host is a pod there; a skip of it is declared, or the case is red."""
+REAL = "cluster: {{real: [{0}]}}\n"
+IN_THE_CLUSTER = (
+    "processes: [{name: stub, run: {standIn: http}, standsFor: [{kind: Deployment, namespace: p, name: stub}], "
+    'names: {"stub.p.svc:80": http}}]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("operation", "real", "why"),
+    [
+        ("stop: {process: stub}", "p", ""),
+        ("requests: {process: stub, path: /, atLeast: 1}", "p", ""),
+        ("http: {process: stub, port: http}", "p", ""),
+        ("http: {process: stub, port: control}", "p", "no name of stub leads to its port 'control'"),
+        ("pause: {process: stub}", "p", "a pod cannot be paused"),
+        ("kill: {process: stub}", "other", "the pods of stub in p run nothing"),
+        ("http: {process: stub, port: http}", "other", "the pods of stub in p run nothing"),
+    ],
+)
+def test_operations_on_processes_are_judged_on_kind_where_its_pods_can_be_reached(
+    tmp_path: Path, operation: str, real: str, why: str
+) -> None:
+    """By its workload, or by the Service that it is; on real nodes."""
+    body = REAL.format(real) + IN_THE_CLUSTER
+    found = steps(loaded(tmp_path, body, a=f"  - {{name: s, try: [{{{operation}}}]}}\n"), KIND)["s"]
+    assert found.judged is not bool(why)
+    assert why in found.reason
+
+
+def test_an_operation_on_a_process_that_is_nothing_in_the_cluster_is_not_judged_on_kind(tmp_path: Path) -> None:
+    """A skip of it is declared, or the case is red."""
     steps_ = "  - {name: s, try: [{stop: {process: stub}}]}\n"
     stub = "processes: [{name: stub, run: {standIn: http}}]\n"
     assert steps(loaded(tmp_path, stub, a=steps_), HOST)["s"].judged
