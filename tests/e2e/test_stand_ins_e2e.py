@@ -1,5 +1,8 @@
 """Stand-ins as they are built: S3 with its keys, and what it keeps; the forward proxy as Go's client uses it."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +14,12 @@ from harness.endtoend.object_store import ObjectStoreError
 from harness.endtoend.processes.declared import HttpStub, ObjectStore, Process, Route
 from harness.endtoend.processes.names import ServiceName
 from harness.endtoend.processes.supervised import Processes
+from harness.endtoend.stand_ins import http_stub
 from harness.installers.installer import Site
 from harness.processes import commands
 from harness.processes.commands import Completed
+from harness.processes.ports import free_ports
+from harness.processes.service import Probe
 from harness.processes.services import Services
 from harness.progress import Silent
 from harness.runtime import RunningCluster
@@ -98,3 +104,15 @@ def test_a_go_program_tells_the_name_that_is_not_declared(
 
 def go(processes: Processes, program: Path, *words: str, **more: str) -> Completed:
     return commands.run([str(program), *words], timeout=30, env={**processes.environment("stub"), **more}, check=False)
+
+
+def test_a_stub_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    """By itself, since the first process of a container is not ended by a signal that it does not handle."""
+    (tmp_path / "routes.json").write_text("[]")
+    port, control = free_ports(2, set())
+    words = [sys.executable, http_stub.__file__, str(port), str(control), str(tmp_path / "routes.json")]
+    with subprocess.Popen(words) as child:
+        while child.poll() is None and not Probe(port, "").answered():
+            time.sleep(0.05)
+        child.terminate()
+        assert child.wait(10) == 0
