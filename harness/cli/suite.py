@@ -13,7 +13,7 @@ import click
 
 from harness.cli.context import Context, as_json
 from harness.cli.images import have_images_of
-from harness.cli.suite_results import show, verdict, write_reports
+from harness.cli.suite_results import require_writable, show, verdict, write_reports
 from harness.cli.test import PASSED_ON
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
@@ -38,7 +38,7 @@ from harness.installers.in_cluster.infrastructure import KindInfrastructure
 from harness.installers.on_host import HostInfrastructure
 from harness.isolation.marks import Marks, sweep_abandoned
 from harness.isolation.reservation import Stay
-from harness.processes.commands import stop_children
+from harness.processes.commands import ALL, Scope, stop_children
 from harness.processes.services import Services
 from harness.processes.signals import handed
 from harness.processes.threads import Background
@@ -135,6 +135,8 @@ def run(
     _settle(context, found, runtime)
     gpus_ = _gpu(found, gpu, context.choice.runtime)
     planned = plan(found, context.choice.runtime, pattern=pattern, begin=begin, gpu=gpus_.kind)
+    if report_path is not None:
+        require_writable(report_path)
     run_id = new_run_id()
     artifacts = EvidenceDirectory(context.settings.artifacts, "suite", found.name, run_id)
     record, code = _Running(context, planned, gpus_, artifacts, run_id, keep=keep).carry_out()
@@ -246,13 +248,13 @@ class _Running:
                 case ObjectStore():
                     yield "s3"
 
-    def _helm(self, kubeconfig: Path) -> Helm:
+    def _helm(self, kubeconfig: Path, scope: Scope = ALL) -> Helm:
         home = self.artifacts.path / ".helm"
         home.mkdir(mode=0o700, exist_ok=True)
-        return Helm(self.context.toolbox.path("helm"), home, kubeconfig)
+        return Helm(self.context.toolbox.path("helm"), home, kubeconfig, scope=scope)
 
     def _on(self, client: Client, infrastructure: Any, kubeconfig: Path, recorder: Recorder) -> tuple[RunRecord, Exit]:
-        context, suite_, cancelled = self.context, self.plan.suite, threading.Event()
+        context, suite_, cancelled, scope = self.context, self.plan.suite, threading.Event(), Scope()
         processes: Processes | None = None
         if isinstance(infrastructure, HostInfrastructure) and suite_.processes:
             processes = Processes(infrastructure.site, suite_.folder, suite_.processes)
@@ -270,12 +272,13 @@ class _Running:
                 client,
                 acting,
                 processes,
-                lambda: self._helm(kubeconfig),
+                lambda: self._helm(kubeconfig, scope),
                 lambda names: _images(infrastructure, names),
                 Path(directory),
                 cancelled,
                 _authority(infrastructure),
                 recorder,
+                scope,
             )
             stage = Stage(
                 client,

@@ -1,17 +1,28 @@
 """What `test` prints at its end, and the reports that it writes."""
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.cli.context import Context
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.reports.suites import Format, telling, write
 from harness.suites.model import Language, Suite
 from harness.suites.record import RunRecord, Status, TestRecord
 from harness.suites.running.tests import NOT_BEGUN
 
 Wanted = tuple[list[Format], Path, str, str]  # formats, folder, name, kuttl's granularity
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder of the reports. Raises UsageError where nothing can be written to it, before anything runs."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written to: {error.strerror}", where="--report-path") from error
 
 
 def show(context: Context, record: RunRecord) -> None:

@@ -14,7 +14,7 @@ import click
 from harness.cli.connecting import Connected, connect, which_cluster
 from harness.cli.context import Context
 from harness.cli.durations import DURATION
-from harness.cli.suite_results import asked_for, show, verdict, write_reports
+from harness.cli.suite_results import asked_for, require_writable, show, verdict, write_reports
 from harness.cluster.api import Cluster
 from harness.errors import Terminated, UsageError, coming_up
 from harness.evidence import recorder as recording
@@ -153,19 +153,9 @@ def _require_sense(said: dict[str, Any]) -> None:
         what = f"{said['report_name']!r} is not the name of a file"
         raise UsageError(what, where="--report-name", do="name the folder with --report-path")
     if said["reports"]:
-        _require_writable(said["report_path"])
+        require_writable(said["report_path"])
     if said["shard_index"] and not said["shard_count"]:
         raise UsageError("--shard-index needs --shard-count")
-
-
-def _require_writable(folder: Path) -> None:
-    """Make the folder of the reports. Raises UsageError where nothing can be written to it, before anything runs."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be written to: {error.strerror}", where="--report-path") from error
 
 
 def _loaded(

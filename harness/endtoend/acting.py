@@ -8,11 +8,12 @@ from typing import Any
 import urllib3
 
 from harness.endtoend.object_store import ObjectStoreClient
-from harness.endtoend.processes.declared import CONTROL, PORT, Process
+from harness.endtoend.processes.declared import CONTROL, PORT, Probe, Process
 from harness.endtoend.processes.supervised import Processes
 from harness.endtoend.workloads import Workloads
 from harness.errors import HarnessError
 from harness.excerpts import first_line
+from harness.processes.service import Probe as Dialled
 from harness.processes.service import ServiceDied
 from harness.publishing.oci.registry import Registry
 from harness.settings import Retries
@@ -40,6 +41,7 @@ class Acting:
         self._declared = {process.name: process for process in declared}
         self._processes = processes
         self._retries = retries
+        self._ended: dict[str, str] = {}  # what steps did to processes that are not ready for it
 
     def carry(self, own: Own, scope: Scope, situation: Situation, timeout: float) -> str:
         """What was done or seen. Raises OperationFailed."""
@@ -65,6 +67,10 @@ class Acting:
             case "kill" | "stop" | "start" | "restart" | "pause" | "resume":
                 getattr(processes, verb)(name)
                 done = {"kill": "killed", "stop": "stopped", "pause": "paused"}
+                if verb in done:
+                    self._ended[name] = done[verb]
+                else:
+                    self._ended.pop(name, None)
                 return f"{name} was {done.get(verb, f'{verb}ed')}"
             case "ready":
                 return self._until(lambda: self._ready(name), situation, timeout)
@@ -94,10 +100,11 @@ class Acting:
     def _ready(self, name: str) -> str:
         process, ports = self._declared[name], self._ports(name)
         self._check()
-        probes = [(probe.port, probe.path) for probe in process.probes] or [(PORT, "")]
-        for purpose, path in probes:
-            if path and (status := _asked("GET", ports[purpose], path)[0]) != 200:
-                raise OperationFailed(f"{name} answers {status} to {path}")
+        if ended := self._ended.get(name):
+            raise OperationFailed(f"{name} was {ended} by a step")
+        for probe in process.probes or [Probe(purpose) for purpose in process.purposes]:
+            if trouble := Dialled(ports[probe.port], probe.path).trouble():
+                raise OperationFailed(f"{name} is not ready: {trouble}")
         return f"{name} is ready"
 
     def _answered(self, name: str, arguments: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ Pods on simulated nodes run nothing, so what follows from execution proves nothi
 a controller writes may follow from such a pod, and proves nothing either. A skip has to be declared, and to be true.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -219,7 +220,8 @@ class _Planning:
         documents, ready = [], []
         for document in action.trees.documents:
             name = self._stands(document, test)
-            if name and proofs.of_document(document.value, operation.engine or "jp") is EXECUTION:
+            needed = proofs.of_document(document.value, operation.engine or "jp") is EXECUTION
+            if name and needed and _says_ready(document.value.get("status")):
                 ready.append(name)
                 rest = {key: value for key, value in document.value.items() if key != "status"}
                 documents.append(Document(rest, document.place))
@@ -236,6 +238,24 @@ class _Planning:
         if target is None:
             return ""
         return self._standing.get(StandsFor(target.kind, target.namespace or test.namespace, target.name), "")
+
+
+# One process that is ready stands for a workload with one replica that is available, and for nothing else.
+_COUNTS = ("replicas", "readyReplicas", "availableReplicas", "updatedReplicas", "numberReady", "numberAvailable")
+_CONDITION = re.compile(r"\(conditions\[\?type == '(?:Available|Ready)'\]\)")
+
+
+def _says_ready(status: object) -> bool:
+    """Whether an asserted status says that one replica is ready, and no more."""
+    return (
+        isinstance(status, Mapping)
+        and bool(status)
+        and all(
+            (key in _COUNTS and value == 1 and value is not True)
+            or (_CONDITION.fullmatch(key) is not None and value == [{"status": "True"}])
+            for key, value in status.items()
+        )
+    )
 
 
 def _needs(operation: Operation, namespace: str) -> Iterator[tuple[Proof, str, str]]:

@@ -183,6 +183,8 @@ def _case_suite(folder: Path, fields: Fields) -> Suite | None:
         if len(suite.tests) > 1:
             problems.error(f"expected one Test, got {len(suite.tests)}", str(file), "a case is one test")
     for test in suite.tests:
+        if not any(step.try_ for step in test.steps):
+            problems.error("the case has no operation", str(test.place), "add steps that assert something")
         if test.scenarios:
             problems.error("a case has no scenarios", str(test.place), "make each of them a case")
         if test.skip:

@@ -25,6 +25,7 @@ from harness.suites.fields import Fields
 
 _RUNS = ("python", "program", "tool", "standIn")
 _STAND_INS = ("http", "s3", "registry")
+_WITHIN = 30.0  # seconds until a process is ready, where its declaration does not say
 _MOST_RULES = "write one of python, program, tool, standIn"
 
 
@@ -59,7 +60,7 @@ def _process(fields: Fields, folder: Path) -> Process | None:
         files=fields.text_map("files"),
         ports=ports,
         probes=probes,
-        within=fields.seconds("within") or 30.0,
+        within=_WITHIN if (within := fields.seconds("within")) is None else within,
         account=account,
         after=fields.texts("after"),
         names=_names(fields),

@@ -54,7 +54,9 @@ def _step(fields: Fields, folder: Path) -> SetUpStep | None:
     action = _action(fields, chosen[0], folder)
     if action is None or not name:
         return None
-    return SetUpStep(name, action, fields.place(), timeout or _SECONDS, runtimes or RUNTIMES, retries)
+    return SetUpStep(
+        name, action, fields.place(), _SECONDS if timeout is None else timeout, runtimes or RUNTIMES, retries
+    )
 
 
 def _action(fields: Fields, key: str, folder: Path) -> SetUpAction | None:

@@ -12,7 +12,7 @@ from harness.endtoend.plan import CasePlan, Plan, StepPlan
 from harness.endtoend.processes.supervised import Processes
 from harness.endtoend.provenance import Begun
 from harness.endtoend.setting_up import SettingUp, SetUpFailed
-from harness.endtoend.witnessing import Logs, PodLogs, StepWitness
+from harness.endtoend.witnessing import MOST, Logs, PodLogs, StepWitness
 from harness.errors import HarnessError
 from harness.evidence.directory import EvidenceDirectory
 from harness.evidence.recorder import Recorder
@@ -132,7 +132,17 @@ class SuiteRun:
         status = worst([step.status for step in steps])
         if self._cancelled.is_set():
             status = Status.ERROR
+        if status.red:
+            self._keep_logs()
         return self._outside(SET_UP, status, begun, steps)
+
+    def _keep_logs(self) -> None:
+        """What processes said in a set-up that failed: their own logs go with the cluster."""
+        for name, file in self._stage.logs().items():
+            text = file.read_text(encoding="utf-8", errors="replace")[-MOST:] if file.is_file() else ""
+            place = f"artifacts/{SET_UP}/logs/{name}.log"
+            if text and (problem := self._stage.artifacts.write(place, text)):
+                self._stage.progress.note(f"{place} {problem}")
 
     def _recorded(self, name: str, place: str, act: Callable[[], str]) -> StepRecord:
         begun, status = time.time(), Status.PASSED
@@ -140,6 +150,7 @@ class SuiteRun:
         self._stage.progress.started(task)
         try:
             said = act()
+            self._stage.check()  # what has died meanwhile is not silently started again
         except Cancelled:
             status, said = Status.ERROR, INTERRUPTED
         except HarnessError as error:
@@ -276,6 +287,9 @@ class SuiteRun:
         if not messages and not any(one.status.red for step in steps for one in step.operations):
             messages += [f"{step.name}: {step.message}" for step in steps if step.status.red and step.message]
         left_out = [step for step in plan.steps if not step.judged]
+        if not left_out and not status.red and Status.PASSED not in [step.status for step in of_case]:
+            status = Status.FAILED
+            messages.append("nothing was judged, and no skip is declared")
         if left_out and not status.red:
             passed = sum(step.status is Status.PASSED for step in of_case)
             status = Status.SKIPPED
@@ -341,5 +355,6 @@ class SuiteRun:
 
 
 def _started(processes: Processes) -> str:
+    processes.check()
     processes.start()
     return "all processes are ready"

@@ -7,7 +7,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +66,8 @@ class SetUpFailed(InfrastructureError):
 
 @dataclass(frozen=True)
 class Means:
-    """What set-up steps work with. `fixtures` is a directory of the run, `certificates` that of
-    the authority; `images` has images of these names on the node
-    of Kind; `cancelled` ends what is under way.
+    """What set-up steps work with. `fixtures` is a directory of the run, `certificates` that of the
+    authority; `images` has images of these names on the node of Kind; `cancelled` ends what is under way.
     """
 
     client: Client
@@ -80,6 +79,7 @@ class Means:
     cancelled: threading.Event
     certificates: Path
     recorder: Recorder | None = None
+    scope: commands.Scope = field(default_factory=commands.Scope)  # of the commands of the set-up
 
 
 class SettingUp:
@@ -112,6 +112,8 @@ class SettingUp:
         while not work.wait(_LOOK):
             if self._cancelled.is_set() or deadline.expired:
                 ended.set()
+                if self._cancelled.is_set():
+                    self._means.scope.stop()
                 work.wait(_WINDING_UP)
                 break
         if self._cancelled.is_set():
@@ -252,8 +254,9 @@ class SettingUp:
                 shutil.copyfile(kept, folder / each.file)
         if action.command and not all((folder / each.file).is_file() for each in action.files):
             python = [sys.executable] if action.command[0].endswith(".py") else []
+            scope = self._means.scope
             seconds, environment = max(1.0, deadline.remaining), {"PATH": os.defpath, "HOME": str(folder)}
-            commands.run([*python, *action.command], timeout=seconds, cwd=folder, env=environment)
+            commands.run([*python, *action.command], timeout=seconds, cwd=folder, env=environment, scope=scope)
         found = {}
         for each in action.files:
             file = folder / each.file

@@ -24,7 +24,7 @@ from harness.suites.running.witness import Objection
 Object = Mapping[str, Any]
 Logs = Callable[[], Mapping[str, Path]]  # of every process, by name
 PodLogs = Callable[[float], Iterable[tuple[str, str]]]  # names and texts since a time; see pod_logs.py
-_MOST = 1_000_000  # characters of a log that a step is kept with
+MOST = 1_000_000  # characters of a log that a step is kept with
 
 
 @dataclass
@@ -150,7 +150,7 @@ class StepWitness:
             try:
                 with file.open("rb") as log:
                     log.seek(step.offsets.get(name, 0))
-                    text = log.read(_MOST).decode(errors="replace")
+                    text = log.read(MOST).decode(errors="replace")
             except OSError:
                 continue
             if text:

@@ -73,7 +73,7 @@ def service(process: Process, at: Surroundings) -> Service:
             *words.arguments,
             *(filled(text, values, where=f"{where}.arguments[{i}]") for i, text in enumerate(process.arguments)),
         ),
-        probes=tuple(_probe(each, own, where) for each in (*_own_probes(process), *process.probes)),
+        probes=tuple(_probe(each, own, where) for each in (*_own_probes(process), *_declared_probes(process))),
         environment={
             **environment(process, at),
             **(words.environment or {}),
@@ -191,6 +191,11 @@ def _own_probes(process: Process) -> tuple[declared.Probe, ...]:
         case ObjectStore():
             return (declared.Probe(PORT, "/-/ready"),)
     return ()
+
+
+def _declared_probes(process: Process) -> tuple[declared.Probe, ...]:
+    """Without any, it is ready once somebody listens on each of its ports."""
+    return process.probes or tuple(declared.Probe(port) for port in process.ports)
 
 
 def _probe(probe: declared.Probe, ports: Mapping[str, int], where: str) -> Probe:

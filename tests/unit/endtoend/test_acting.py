@@ -13,6 +13,7 @@ from harness.deadline import Deadline
 from harness.endtoend.acting import Acting
 from harness.endtoend.processes.declared import HttpStub, Process, Registry
 from harness.endtoend.processes.supervised import Processes
+from harness.processes.ports import free_ports
 from harness.processes.service import ServiceDied
 from harness.settings import Retries
 from harness.suites.model import Own
@@ -107,6 +108,25 @@ def act(
     own = Own(verb, {"process": "stub", **arguments})
     acting = Acting((STUB, REGISTRY), cast(Processes, processes), ONCE)
     return acting.carry(own, Scope({"d": digest(MANIFEST)}), cast(Situation, Waiting(after)), timeout)
+
+
+def test_ready_is_who_listens_on_its_ports(processes: FakeProcesses) -> None:
+    """A stub has two; a step that ended it is the reason, whoever listens there."""
+    acting = Acting((STUB, REGISTRY), cast(Processes, processes), ONCE)
+
+    def carried(verb: str) -> str:
+        situation = cast(Situation, Waiting(None))
+        return acting.carry(Own(verb, {"process": "stub"}), Scope({}), situation, 0.1)
+
+    assert carried("ready") == "stub is ready"
+    carried("pause")
+    with pytest.raises(OperationFailed, match="stub was paused by a step"):
+        carried("ready")
+    carried("resume")
+    assert carried("ready") == "stub is ready"
+    processes.port = free_ports(1, set())[0]
+    with pytest.raises(OperationFailed, match=r"stub is not ready: .*refused"):
+        carried("ready")
 
 
 HTTP: dict[str, Any] = {"port": "http", "path": "/a", "method": "GET", "body": "", "status": 200, "contains": "yes"}

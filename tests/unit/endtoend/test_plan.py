@@ -161,6 +161,27 @@ def test_a_process_stands_for_a_deployment_on_the_host(tmp_path: Path) -> None:
     assert ready.timeout == 7
 
 
+@pytest.mark.parametrize(
+    "status",
+    [
+        "{availableReplicas: 77}",
+        "{unavailableReplicas: 5}",
+        """{"(conditions[?type == 'Available'])": [{status: 'False'}]}""",
+        """{"(conditions[?type == 'Progressing'])": [{reason: Done}]}""",
+        """{"(availableReplicas > `0`)": true}""",
+    ],
+)
+def test_it_stands_for_a_replica_that_is_ready_and_for_nothing_else(tmp_path: Path, status: str) -> None:
+    """What else a status may say is not what the process is asked."""
+    case = (
+        "  - {name: up, try: [{assert: {resource: {apiVersion: apps/v1, kind: Deployment, "
+        f"metadata: {{name: d, namespace: default}}, status: {status}}}}}}}]}}\n"
+    )
+    found = steps(loaded(tmp_path, STANDS, a=case), HOST)["up"]
+    assert found.why is Why.EXECUTION
+    assert "no skip is declared" in found.problem
+
+
 def test_it_stands_for_no_other(tmp_path: Path) -> None:
     """Another Deployment needs execution all the same; and on Kind the Deployment itself is looked at."""
     assert not steps(loaded(tmp_path, STANDS, a=AVAILABLE.replace("NAME", "e")), HOST)["up"].judged

@@ -27,7 +27,8 @@ from tests.fakes.clock import until
 
 Make = Callable[[Sequence[Process]], Processes]
 TELLING = """
-import json, os, signal, sys
+import json, os, signal, socket, sys
+listening = socket.create_server(("127.0.0.1", int(os.environ.get("MY_PORT", "0"))))
 signal.signal(signal.SIGTERM, lambda *_: (print("told to end"), sys.exit(0)))
 print(json.dumps({"words": sys.argv[1:], "environment": dict(os.environ), "here": os.getcwd()}))
 while True:

@@ -14,6 +14,13 @@ from tests.fakes.endtoend import GOOD, MAP, loaded, write
 STUB = "processes: [{name: stub, run: {standIn: http, routes: [{path: /healthz}]}}]\n"
 
 
+@pytest.mark.parametrize("case", ["", "  - {name: nothing, try: []}\n"])
+def test_a_case_without_an_operation_is_refused(tmp_path: Path, case: str) -> None:
+    """It would judge nothing."""
+    with pytest.raises(SuiteInvalid, match="the case has no operation"):
+        loaded(tmp_path, "", a=case)
+
+
 def test_the_sample_suite_is_read_whole() -> None:
     """The suite of the package has five cases and no mistake."""
     found, warnings = reading.load(Path("kwok/suites/platform"))

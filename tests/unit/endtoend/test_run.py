@@ -149,6 +149,26 @@ def test_a_set_up_step_is_tried_again_only_where_that_is_declared(stage: Cast, m
     assert "set-up step i failed: the node has no such image" in record.error
 
 
+def test_a_case_that_only_sleeps_is_red(stage: Cast) -> None:
+    """It judged nothing, and no skip is declared; another case that passed does not make up for it."""
+    record = stage.run("", a="  - {name: s, try: [{sleep: {duration: 1ms}}]}\n", b=GOOD)
+    assert statuses(record) == {"a": Status.FAILED, "b": Status.PASSED}
+    assert "nothing was judged" in message(record, "a")
+    assert not telling.green(record)
+
+
+def test_a_death_during_the_set_up_ends_it(stage: Cast) -> None:
+    """Nothing starts again what has died unasked; what it said is kept."""
+    (stage.folder / "log").write_text("last words\n")
+    stage.death = "operator ended with status 3"
+    body = "setup:\n  - {name: m, timeout: 5s, manifests: m.yaml}\n"
+    (stage.folder / "suite" / "m.yaml").write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: m}}\n")
+    record = stage.run(body, a=GOOD)
+    assert "set-up step m failed: operator ended with status 3" in record.error
+    kept = stage.artifacts.path / "artifacts" / "set-up" / "logs" / "stub.log"
+    assert kept.read_text() == "last words\n"
+
+
 def test_cases_whose_need_failed_are_not_run(stage: Cast) -> None:
     """They say which; those that need nothing run."""
     body = (
