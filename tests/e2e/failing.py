@@ -31,6 +31,7 @@ from harness.isolation.reservation import Stay
 from harness.objects import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, STATEFULSETS, Kind, Object
 from harness.processes.ports import free_ports
 from harness.progress import Silent
+from harness.publishing.publication import Packed
 from harness.publishing.transport import Published
 from harness.recipes.load import Catalog
 from harness.recipes.profiles import load_storage_classes, select
@@ -83,14 +84,16 @@ spec:
 """
 
 
-def recipes(home: Path, name: str, templates: Mapping[str, str]) -> Path:
-    """Recipe data with the recipe `eks` of one component `name`, whose chart has a Deployment and `templates`."""
+def recipes(home: Path, name: str, templates: Mapping[str, str], repository: str = "file://charts") -> Path:
+    """Recipe data with the recipe `eks` of one component `name`, whose chart has a Deployment and `templates`. It is
+    below `home`, in charts/; `repository` is where the recipe says that it is.
+    """
     chart = home / "charts" / name
     (chart / "templates").mkdir(parents=True)
     (chart / "Chart.yaml").write_text(f"apiVersion: v2\nname: {name}\nversion: 1.2.3\n", encoding="utf-8")
     for file, text in {"deployment.yaml": CHART, **templates}.items():
         (chart / "templates" / file).write_text(text, encoding="utf-8")
-    helm = {"defaultRepository": "file://charts", "defaultChart": name, "defaultVersion": "1.2.3"}
+    helm = {"defaultRepository": repository, "defaultChart": name, "defaultVersion": "1.2.3"}
     component = {
         "name": name,
         "helm": {**helm, "defaultNamespace": name},
@@ -135,6 +138,16 @@ def tapped(lane: Lane, *, before: Act | None = None, after: Act | None = None) -
     return replace(lane, story=story)
 
 
+def in_bundle(change: Callable[[Path], object]) -> Act:
+    """The bundle is changed once its contract was held against it."""
+
+    def act(run: Run, _: Published | None) -> None:
+        assert isinstance(run.publication, Packed)
+        change(run.publication.directory)
+
+    return act
+
+
 class Resident(Stay):
     """A stay on a cluster that was there before and stays afterwards."""
 
@@ -172,8 +185,10 @@ class Plane:
     @contextlib.contextmanager
     def up(cls, tools: Callable[[str], Path], home: Path, *, tainted: bool = True) -> Iterator["Plane"]:
         """A control plane below `home`, taken down afterwards; waits are impatient on it."""
+        registry, git = free_ports(2, set())
         overrides = {
-            "ports.registry": str(free_ports(1, set())[0]),
+            "ports.registry": str(registry),
+            "ports.git": str(git),
             "retries.attempts": "2",
             "retries.delay": "100ms",
             "deadlines.unschedulable": "3s",
@@ -211,8 +226,11 @@ class Plane:
         templates: Mapping[str, str] | None = None,
         tools: Callable[[str], Path] | None = None,
         deadlines: Mapping[str, float] | None = None,
+        repository: str = "file://charts",
     ) -> Outcome:
-        """Carry out a cell whose only component is called `name`; `home` is an empty directory."""
+        """Carry out a cell whose only component is called `name`, its chart at `repository`; `home` is an empty
+        directory.
+        """
         self.cells.append(name)
         settings = self.settings.model_copy(
             update={
@@ -221,7 +239,7 @@ class Plane:
             }
         )
         return Cell(
-            recipe=resolve(Catalog.load(recipes(home, name, templates or {})), "eks"),
+            recipe=resolve(Catalog.load(recipes(home, name, templates or {}, repository)), "eks"),
             nodes=(),
             lane=find(lane) if isinstance(lane, str) else lane,
             settings=settings,

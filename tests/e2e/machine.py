@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -62,6 +62,12 @@ class Machine:
     def evidence(self) -> Path:
         [found] = self.artifacts.glob("kwok-debug-*")
         return found
+
+    def left_with(self, secrets: Iterable[str]) -> list[Path]:
+        """The files of evidence and recordings that a secret is in."""
+        files = [file for file in self.artifacts.rglob("*") if file.is_file()]
+        assert files
+        return [file for file in files if any(secret.encode() in file.read_bytes() for secret in secrets)]
 
 
 @contextmanager

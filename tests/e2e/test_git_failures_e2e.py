@@ -15,7 +15,6 @@ from harness.cells.run import Run
 from harness.exits import Exit
 from harness.installers.git.configuration import NAME
 from harness.objects import CONFIGMAPS
-from harness.processes.ports import free_ports
 from harness.processes.services import Services
 from harness.publishing.git.address import Access, Credentials
 from harness.publishing.git.tree import Tree
@@ -23,7 +22,7 @@ from harness.publishing.publication import Packed
 from harness.publishing.transport import Published
 from kwok.platforms import HostPlatform
 from lanes import find
-from tests.e2e.failing import Plane, tapped
+from tests.e2e.failing import Plane, in_bundle, tapped
 from tests.fakes.git_server import git
 
 pytestmark = pytest.mark.e2e
@@ -35,14 +34,11 @@ WRONG = "wrong-password-of-nobody"
 
 @pytest.fixture(scope="module")
 def plane(tools: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    """One control plane, whose Git server has a port that nobody else wants."""
+    """One control plane, on which all controllers are ready to run."""
     for name in (NAME, "argocd", "redis", "kustomize", "helm", "source-controller", "kustomize-controller"):
         tools(name)
     with Plane.up(tools, tmp_path_factory.mktemp("g")) as plane:
-        ports = plane.settings.ports.model_copy(update={"git": free_ports(1, {plane.settings.ports.registry})[0]})
-        settings = plane.settings.model_copy(update={"ports": ports})
-        platform = HostPlatform(settings, tools, plane.platform.state)
-        yield replace(plane, settings=settings, platform=platform)
+        yield plane
 
 
 @pytest.fixture(autouse=True)
@@ -88,16 +84,6 @@ def no_branch(run: Run, _: Published | None) -> None:
     """What was pushed is on another branch."""
     git("update-ref", "refs/heads/trunk", "refs/heads/main", cwd=bare(run))
     git("update-ref", "-d", "refs/heads/main", cwd=bare(run))
-
-
-def in_bundle(change: Callable[[Path], object]) -> Callable[[Run, Published | None], None]:
-    """The bundle is changed once its contract was held against it."""
-
-    def act(run: Run, _: Published | None) -> None:
-        assert isinstance(run.publication, Packed)
-        change(run.publication.directory)
-
-    return act
 
 
 def no_chart(directory: Path) -> None:

@@ -55,7 +55,7 @@ def oci_mirror(charts: Path, running: Running, tools: Callable[[str], Path]) -> 
 
 
 CELLS = [
-    *(("builtin", lane) for lane in ("helm", "argocd-oci", "argocd-helm-oci", "flux-oci")),
+    *(("builtin", lane) for lane in ("helm", "argocd-oci", "argocd-helm-oci", "flux-oci", "argocd-git")),
     *(("aicr", lane) for lane in ("argocd-helm-oci", "flux-oci")),
 ]
 
@@ -77,7 +77,7 @@ def test_remote_charts_are_had_from_their_mirrors(
     if bundler == "aicr":
         made = trees(resolve(Catalog.load(data), "aks"), tmp_path / "answer")
         settings["aicr"] = str(StandIn(tmp_path, made).binary)
-    settings["ports"]["registry"] = free_ports(1, set())[0]
+    settings["ports"] |= dict(zip(("registry", "git"), free_ports(2, set()), strict=True))
     file = tmp_path / "settings.yaml"
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
     done = machine.run("--settings", str(file), "run", "aks", "--deployer", lane)

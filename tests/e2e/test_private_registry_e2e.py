@@ -115,7 +115,7 @@ def test_lanes_deliver_from_it(controllers: None, logged_in: Machine, private: P
     done = logged_in.run("run", "eks-training", "--deployer", lane, "--json")
     assert done.returncode == Exit.OK, done.stderr
     assert private.tags()
-    assert found(logged_in, ME) == []
+    assert logged_in.left_with(ME.secrets) == []
 
 
 def test_evidence_does_not_have_the_password(controllers: None, logged_in: Machine, private: Private) -> None:
@@ -123,12 +123,5 @@ def test_evidence_does_not_have_the_password(controllers: None, logged_in: Machi
     done = logged_in.run("-o", "deadlines.flux_sync=1s", "run", "eks-training", "--deployer", "flux-oci")
     assert done.returncode == Exit.SYNC_DEADLINE, done.stderr
     assert logged_in.evidence().is_dir()
-    assert found(logged_in, ME) == []
+    assert logged_in.left_with(ME.secrets) == []
     assert not any(secret in done.stdout + done.stderr for secret in ME.secrets)
-
-
-def found(machine: Machine, credentials: Credentials) -> list[Path]:
-    """The files of evidence and recordings that a secret is in."""
-    files = [file for file in machine.artifacts.rglob("*") if file.is_file()]
-    assert files
-    return [file for file in files if any(secret.encode() in file.read_bytes() for secret in credentials.secrets)]

@@ -13,9 +13,12 @@ from harness.evidence.collectors import EvidenceSite
 from harness.formats.addresses import plain_http
 from harness.gates.argocd.application import APPLICATIONS
 from harness.installers import manifests
+from harness.installers.git import configuration as git_configuration
+from harness.installers.registry import configuration as registry_configuration
 from harness.objects import Kind
 from harness.publishing.git.address import Access as GitAccess
 from harness.publishing.oci.address import Access
+from harness.settings import Settings
 from harness.tools.toolchain import FILES
 
 CONFIGURATION = "argocd-cm"
@@ -30,9 +33,22 @@ AUTHORITIES = "argocd-tls-certs-cm"  # a ConfigMap: certificates of authorities,
 _NO_TLS = {"insecureOCIForceHttp": "true"}
 
 
-def authorities(access: Access) -> dict[str, str]:
-    """The certificate that the registry's is to be verified with, as Argo CD wants it: by the server's name."""
-    return {access.address.hostname: access.authority.read_text()} if access.authority else {}
+def authorities(*accesses: Access | GitAccess) -> dict[str, str]:
+    """The certificates that servers are to be verified with, as Argo CD wants them: by a server's name. Where two of
+    one name have different authorities, both are trusted.
+    """
+    found: dict[str, str] = {}
+    for access in accesses:
+        if access.authority is not None:
+            name, text = access.address.hostname, access.authority.read_text(encoding="utf-8")
+            found[name] = text if found.get(name, text) == text else f"{found[name].rstrip()}\n{text}"
+    return found
+
+
+def all_authorities(settings: Settings) -> dict[str, str]:
+    """`authorities` of the registry and the repository that the settings name. Raises SettingsError."""
+    repository = git_configuration.own_access(settings)
+    return authorities(registry_configuration.access(settings), *([repository] if repository else []))
 
 
 def _login(access: Access) -> dict[str, str]:
@@ -141,12 +157,15 @@ def repository_credentials(access: Access, mirrors: Mapping[str, str]) -> list[d
 
 
 def git_credentials(access: GitAccess, target: Target) -> list[dict[str, Any]]:
-    """Who asks at the repository of a bundle, and the authority of its certificate; nothing where anybody may."""
-    if access.reader is None and access.authority is None:
+    """Who asks at the repository of a bundle; nothing where anybody may. Its authority is among the `authorities`.
+
+    Argo CD is told to give git the credentials at once: when git asks for them, it runs `argocd`, which would be on
+    PATH in its image only, and that looks for a socket whose path is too long below many a home.
+    """
+    if access.reader is None:
         return []
-    data = {"type": "git", "url": target.url}
-    if access.reader is not None:
-        data |= {"username": access.reader.username, "password": access.reader.password}
+    login = {"username": access.reader.username, "password": access.reader.password}
+    data = {"type": "git", "url": target.url, "forceHttpBasicAuth": "true", **login}
     labels = {"argocd.argoproj.io/secret-type": "repository"}
     metadata = {"name": GIT_CREDENTIALS, "namespace": NAMESPACE, "labels": labels}
     return [{"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded(data)}]

@@ -20,7 +20,7 @@ from harness.installers.argocd.configuration import (
     REDIS,
     REPO_SERVER,
     SERVICES,
-    authorities,
+    all_authorities,
     configured,
     crds,
     default_project,
@@ -63,7 +63,12 @@ def install(site: Site) -> None:
         with failing_as(ArgocdInstallFailed):
             site.services.ensure(
                 lambda ports: plan(
-                    tools, commands, ports, site.services.directory, site.running.kubeconfig, authorities(access)
+                    tools,
+                    commands,
+                    ports,
+                    site.services.directory,
+                    site.running.kubeconfig,
+                    all_authorities(site.settings),
                 ),
                 deadline.remaining,
                 ports=PORTS,

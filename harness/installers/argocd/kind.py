@@ -27,7 +27,7 @@ from harness.installers.argocd.configuration import (
     REDIS,
     REPO_SERVER,
     SIMULATED,
-    authorities,
+    all_authorities,
     configured,
     crds,
     default_project,
@@ -68,7 +68,7 @@ def install(site: KindSite) -> None:
     """
     settings, cluster, identity = site.settings, site.cluster, site.running.identity
     access = registry_access(settings)
-    trusted = authorities(access)
+    trusted = all_authorities(settings)
     program = site.tools(MANIFESTS)
     definitions, chart = crds(program), settings.kind.argocd == "chart"
     with task(site.progress, "argocd"):

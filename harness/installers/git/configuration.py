@@ -7,6 +7,7 @@ cluster's directory for this user alone, and stands neither among words nor in a
 import base64
 import hashlib
 import http.client
+import os
 import re
 import secrets
 from collections.abc import Callable, Sequence
@@ -15,9 +16,10 @@ from pathlib import Path
 from harness.errors import GitRefused, GitUnreachable, HarnessError
 from harness.evidence.collect import Collector
 from harness.evidence.collectors import EvidenceSite
+from harness.installers.authority import authority
 from harness.installers.reachable import PROBE_SECONDS, Served
 from harness.processes.ports import GIT
-from harness.publishing.git.address import Credentials, Repositories
+from harness.publishing.git.address import Access, Credentials, Repositories
 from harness.replacing import replace
 from harness.runtime import RunningCluster
 from harness.settings import Settings
@@ -43,6 +45,14 @@ def repositories(host: str) -> Repositories:
 def elsewhere(settings: Settings) -> Repositories | None:
     """The repository of the user's own that the settings name; None where it is the run's. Raises SettingsError."""
     return Repositories.parse(settings.git.remote, where="git.remote") if settings.git.remote else None
+
+
+def own_access(settings: Settings) -> Access | None:
+    """How one gets to the repository of the user's own; None where it is the run's. Raises SettingsError."""
+    there = elsewhere(settings)
+    if there is None:
+        return None
+    return Access(there, Credentials.of(os.environ), authority(settings.git.ca, "git.ca"))
 
 
 def credentials(running: RunningCluster | None) -> Credentials | None:

@@ -1,33 +1,23 @@
 """The Git server as what bundles are pushed to and pulled from, and the user's own in its place."""
 
-import os
-
 from harness.errors import GitRefused, GitUnreachable
-from harness.installers.authority import authority
-from harness.installers.git.configuration import NAME, credentials, elsewhere, repositories
+from harness.installers.git.configuration import NAME, credentials, own_access, repositories
 from harness.installers.git.kind import ADDRESS
 from harness.installers.installer import KindSite, Site, Store, failing_as
 from harness.progress import task
-from harness.publishing.git.address import Access, Credentials
+from harness.publishing.git.address import Access
 from harness.runtime import RunningCluster
 from harness.settings import Settings
 
 
 def _here(settings: Settings, running: RunningCluster | None) -> Access:
-    return _external(settings) or Access(
+    return own_access(settings) or Access(
         repositories(f"localhost:{settings.ports.git}"), credentials(running), public=True
     )
 
 
 def _inside(settings: Settings, running: RunningCluster | None) -> Access:
-    return _external(settings) or Access(repositories(ADDRESS), credentials(running), public=True)
-
-
-def _external(settings: Settings) -> Access | None:
-    there = elsewhere(settings)
-    if there is None:
-        return None
-    return Access(there, Credentials.of(os.environ), authority(settings.git.ca, "git.ca"))
+    return own_access(settings) or Access(repositories(ADDRESS), credentials(running), public=True)
 
 
 def check(site: Site | KindSite) -> None:

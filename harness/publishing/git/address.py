@@ -54,6 +54,11 @@ class Repositories:
     def plain_http(self) -> bool:
         return self.template.startswith("http://")
 
+    @property
+    def hostname(self) -> str:
+        """The host without its port."""
+        return urlsplit(self.template).hostname or ""
+
     def target(self, recipe: str, lane: str) -> Target:
         """Where the bundle of a recipe goes, as those write it who pull from this address."""
         scheme, _, repository = self.template.partition("://")

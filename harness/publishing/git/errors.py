@@ -2,7 +2,7 @@
 
 import re
 
-from harness.errors import GitRefused, HarnessError
+from harness.errors import GitRefused, GitUnreachable, HarnessError
 from harness.publishing.git.address import PASSWORD, USER
 
 # What git prints of a server that is not there, or went away in the middle.
@@ -18,6 +18,8 @@ _REFUSED = re.compile(
     r"|Internal Server Error.*authoriz|User permission denied",
     re.IGNORECASE,
 )
+# In the words of OpenSSL and of GnuTLS.
+_UNTRUSTED = re.compile(r"SSL certificate problem|server certificate verification failed|certificate subject name")
 _MOVED = re.compile(r"\[(?:remote )?rejected\]|non-fast-forward|fetch first|stale info", re.IGNORECASE)
 
 
@@ -37,6 +39,10 @@ class Refused(GitError, GitRefused):
     """The server did not accept the user, or has no repository for them."""
 
 
+class Untrusted(GitError, GitUnreachable):
+    """The server's certificate could not be verified."""
+
+
 def explained(words: str, *, doing: str, where: str) -> GitError:
     """What git's own `words` come to, on stderr of `doing` ("push"); secrets are kept out of them by the caller."""
     said = "\n  ".join(line for line in words.strip().splitlines() if line.strip())[-1500:]
@@ -45,6 +51,10 @@ def explained(words: str, *, doing: str, where: str) -> GitError:
         what = f"the server rejected the user, or the repository does not exist for this user (git {doing}): {said}"
         do = f"for a repository of your own: check {USER} and {PASSWORD}, and that this user has permission to push"
         return Refused(what, where=where, do=do)
+    if _UNTRUSTED.search(words):
+        what = f"the certificate of the server could not be verified (git {doing}): {said}"
+        do = "set git.ca (KWOK_GIT_CA) to a PEM file with the certificate of the authority that issued it"
+        return Untrusted(what, where=where, do=do)
     if _MOVED.search(words):
         return PushRejected(what, where=where, do="check which other client pushes to this branch, and run again")
     return GitError(what, where=where, passing=bool(_TRANSIENT.search(words)))

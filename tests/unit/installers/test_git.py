@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import trustme
 
 from harness.errors import GitNotReady, GitRefused, GitUnreachable, HarnessError, SettingsError
 from harness.exits import Exit
@@ -227,7 +228,24 @@ def test_controllers_are_given_who_asks_at_a_repository_of_ones_own(tmp_path: Pa
     assert flux_git.source(target, access)["spec"]["secretRef"] == {"name": secret["metadata"]["name"]}
     [repository] = argocd.git_credentials(access, target)
     assert repository["metadata"]["labels"] == {"argocd.argoproj.io/secret-type": "repository"}
-    assert repository["data"].keys() == {"type", "url", "username", "password"}
+    assert repository["data"].keys() == {"type", "url", "username", "password", "forceHttpBasicAuth"}
+
+
+def test_argocd_trusts_the_authority_of_a_repository_of_ones_own(tmp_path: Path) -> None:
+    """By the name of its server, without the port; of the registry's as well, where that is at the same server."""
+    files = [tmp_path / "git.pem", tmp_path / "registry.pem"]
+    texts = []
+    for file in files:
+        trustme.CA().cert_pem.write_to_path(str(file))
+        texts.append(file.read_text())
+    named = {"git__remote": "https://git.example.com:3000/x.git", "git__ca": str(files[0])}
+    assert argocd.all_authorities(settings()) == {}
+    assert argocd.all_authorities(settings(**named)) == {"git.example.com": texts[0]}
+    same = {"registry__address": "git.example.com", "registry__ca": str(files[1])}
+    [both] = argocd.all_authorities(settings(**named, **same)).values()
+    assert all(text.strip() in both for text in texts)
+    other = {"registry__address": "registry.example.com", "registry__ca": str(files[0])}
+    assert argocd.all_authorities(settings(**named, **other)).keys() == {"git.example.com", "registry.example.com"}
 
 
 def test_one_of_this_machine_is_refused_on_kind(tmp_path: Path) -> None:

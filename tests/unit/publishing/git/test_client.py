@@ -16,7 +16,7 @@ from harness.processes.commands import Completed
 from harness.publishing.git import client as client_module
 from harness.publishing.git.address import Access, Credentials, Repositories
 from harness.publishing.git.client import Client, commit_id
-from harness.publishing.git.errors import GitError, PushRejected, Refused
+from harness.publishing.git.errors import GitError, PushRejected, Refused, explained
 from harness.publishing.git.tree import Tree
 from harness.settings import Retries
 from tests.fakes.git_server import GitServer, git
@@ -223,6 +223,22 @@ def test_a_repository_that_is_not_there_is_72(server: GitServer, tmp_path: Path)
     with pytest.raises(GitRefused) as raised:
         pushing(server).deliver(bundle(tmp_path / "b"), target(server, "other"))
     assert "other.git" in raised.value.where
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "fatal: unable to access 'https://x/': SSL certificate problem: unable to get local issuer certificate",
+        "fatal: unable to access 'https://x/': server certificate verification failed. CAfile: none CRLfile: none",
+    ],
+    ids=["openssl", "gnutls"],
+)
+def test_a_certificate_of_an_unknown_authority_is_71(words: str) -> None:
+    """Whatever library git has been built with. It says which setting names the authority, and is not tried again."""
+    error = explained(words, doing="push", where="https://x/")
+    assert error.exit is Exit.GIT_UNREACHABLE
+    assert "git.ca (KWOK_GIT_CA)" in error.do
+    assert not error.passing
 
 
 def test_a_branch_that_somebody_else_has_moved_is_not_pushed_over(server: GitServer, tmp_path: Path) -> None:
