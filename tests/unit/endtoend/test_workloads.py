@@ -1,7 +1,6 @@
 """The processes of a suite as pods: their number, their pods, and whom kubectl is to reach."""
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -99,7 +98,7 @@ def test_stopped_is_without_pods(api: FakeApi, found: Workloads) -> None:
     stopping = threading.Thread(target=found.stop, args=("stub",))
     stopping.start()
     while not replicas(api):
-        time.sleep(0.01)
+        stopping.join(0.01)
     assert stopping.is_alive()
     api.delete(PODS, "platform", "p")
     stopping.join(10)
