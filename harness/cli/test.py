@@ -14,17 +14,15 @@ import click
 from harness.cli.connecting import Connected, connect, which_cluster
 from harness.cli.context import Context
 from harness.cli.durations import DURATION
+from harness.cli.interruptible import interruptible
 from harness.cli.suite_results import asked_for, require_writable, show, verdict, write_reports
 from harness.cluster.api import Cluster
-from harness.errors import Terminated, UsageError, coming_up
+from harness.errors import UsageError, coming_up
 from harness.evidence import recorder as recording
 from harness.evidence import recordings
 from harness.evidence.directory import DEBUG, GREEN, EvidenceDirectory, new_run_id
 from harness.evidence.recorder import Recorder
 from harness.exits import Exit
-from harness.processes.commands import stop_children
-from harness.processes.signals import handed
-from harness.processes.threads import Background
 from harness.reports.suites import Format, telling
 from harness.suites import kuttl
 from harness.suites.chainsaw import values
@@ -267,16 +265,9 @@ def _run(
             run.interrupt()
             console.note("interrupted: cleaning up for at most 30 s; once more ends at once")
 
-        # Not in the main thread: a second signal ends the program, whatever the tests do then.
-        with handed(interrupted) as signals:
-            work = Background(lambda: run.run(suites), "suites")
-            try:
-                record = work.result()
-            except (KeyboardInterrupt, Terminated):
-                stop_children(grace=0.2)
-                raise
+        record, code = interruptible(lambda: run.run(suites), interrupted, "suites")
         recorder[1](telling.green(record))
-        return record, signals.exit
+        return record, code
 
 
 @contextmanager

@@ -61,11 +61,9 @@ class Acting:
             raise OperationFailed(str(error)) from error
 
     def _carry(self, verb: str, name: str, arguments: Mapping[str, Any], situation: Situation, timeout: float) -> str:
-        processes = self._processes
-        assert processes is not None  # noqa: S101 - told by `carry`
         match verb:
             case "kill" | "stop" | "start" | "restart" | "pause" | "resume":
-                getattr(processes, verb)(name)
+                getattr(self._there(name), verb)(name)
                 done = {"kill": "killed", "stop": "stopped", "pause": "paused"}
                 if verb in done:
                     self._ended[name] = done[verb]
@@ -99,7 +97,7 @@ class Acting:
 
     def _ready(self, name: str) -> str:
         process, ports = self._declared[name], self._ports(name)
-        self._check()
+        self._there(name).check()
         if ended := self._ended.get(name):
             raise OperationFailed(f"{name} was {ended} by a step")
         for probe in process.probes or [Probe(purpose) for purpose in process.purposes]:
@@ -159,19 +157,16 @@ class Acting:
         return f"{where} is there with {len(blobs)} blobs, digest {digest}"
 
     def store(self, name: str) -> ObjectStoreClient:
-        """A client of a stand-in for S3. Raises NotJudged where it is no process of this machine."""
-        if self._processes is None:
-            raise NotJudged(f"{name} is no process of this machine on this runtime")
-        return self._processes.store(name)
+        """A client of a stand-in for S3. Raises NotJudged where there is none on this runtime."""
+        return self._there(name).store(name)
 
     def _ports(self, name: str) -> Mapping[str, int]:
+        return self._there(name).ports(name)
+
+    def _there(self, name: str) -> Processes | Workloads:
         if self._processes is None:
             raise NotJudged(f"{name} is no process of this machine on this runtime")
-        return self._processes.ports(name)
-
-    def _check(self) -> None:
-        if self._processes is not None:
-            self._processes.check()
+        return self._processes
 
 
 def _asked(method: str, port: int, path: str, body: str = "") -> tuple[int, str]:

@@ -4,16 +4,27 @@ Version 4 signing process"), over loopback.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 import urllib3
 
-from harness.errors import HarnessError
+from harness.endtoend.processes.declared import PORT, ObjectStore, Process
+from harness.errors import DataError, HarnessError
 
 _SECONDS = 10.0  # for one request
+
+
+def client_of(process: Process, ports: Callable[[str], Mapping[str, int]]) -> "ObjectStoreClient":
+    """A client of a stand-in for S3; `ports` gives those of a process. Raises DataError for a process that is none."""
+    if not isinstance(process.run, ObjectStore):
+        raise DataError(
+            "is no stand-in for S3", where=f"processes.{process.name}", do="name a process with standIn: s3"
+        )
+    keys = process.run
+    return ObjectStoreClient(ports(process.name)[PORT], keys.access_key, keys.secret_key, keys.region)
 
 
 class ObjectStoreError(HarnessError):

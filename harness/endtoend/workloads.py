@@ -11,8 +11,8 @@ from pathlib import Path
 from harness.cluster.api import Cluster
 from harness.deadline import Deadline
 from harness.endtoend.model import StandsFor
-from harness.endtoend.object_store import ObjectStoreClient
-from harness.endtoend.processes.declared import CONTROL, PORT, HttpStub, ObjectStore, Process
+from harness.endtoend.object_store import ObjectStoreClient, client_of
+from harness.endtoend.processes.declared import CONTROL, HttpStub, Process
 from harness.endtoend.stand_ins.http_stub import CONTROL_PORT
 from harness.errors import DataError, HarnessError
 from harness.objects import DEPLOYMENTS, PODS, STATEFULSETS, Object, Objects
@@ -50,10 +50,7 @@ class Workloads:
 
     def store(self, name: str) -> ObjectStoreClient:
         """A client of a stand-in for S3. Raises DataError for a process that is none."""
-        run = self._process(name).run
-        if not isinstance(run, ObjectStore):
-            raise DataError("is no stand-in for S3", where=f"processes.{name}", do="name a process with standIn: s3")
-        return ObjectStoreClient(self.ports(name)[PORT], run.access_key, run.secret_key, run.region)
+        return client_of(self._process(name), self.ports)
 
     def stop(self, *names: str) -> None:
         """No replica, and no pod any more. Raises HarnessError where some are left."""

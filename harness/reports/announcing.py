@@ -1,6 +1,7 @@
 """What CI is told once, when a run has ended: the step summary and the annotations."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -18,15 +19,7 @@ def announce(
     `overlay` gives the file of a recipe by its name. Raises nothing: returns what could not be done, a sentence each.
     """
     results = clean(results)
-    troubles = []
-    if named := environment.get("GITHUB_STEP_SUMMARY"):
-        file = Path(named)
-        try:
-            room = summary.LIMIT - (file.stat().st_size if file.exists() else 0)
-            with file.open("a", encoding="utf-8", errors="replace") as stream:
-                stream.write(summary.document(results, room))
-        except OSError as error:
-            troubles.append(f"the step summary {file} cannot be written: {error.strerror}")
+    trouble = append_summary(environment, partial(summary.document, results))
     if environment.get("GITHUB_ACTIONS") == "true":
         workspace = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
 
@@ -39,4 +32,19 @@ def announce(
 
         for line in annotations(results, seen_from_workspace):
             print(line, file=output, flush=True)
-    return tuple(troubles)
+    return (trouble,) if trouble else ()
+
+
+def append_summary(environment: Mapping[str, str], document: Callable[[int], str]) -> str:
+    """Append a summary of at most so many bytes as the file has room for. Why it could not be written; else empty."""
+    named = environment.get("GITHUB_STEP_SUMMARY")
+    if not named:
+        return ""
+    file = Path(named)
+    try:
+        room = summary.LIMIT - (file.stat().st_size if file.exists() else 0)
+        with file.open("a", encoding="utf-8", errors="replace") as stream:
+            stream.write(document(room))
+    except OSError as error:
+        return f"the step summary {file} cannot be written: {error.strerror}"
+    return ""

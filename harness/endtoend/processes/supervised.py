@@ -13,9 +13,9 @@ from typing import Any
 
 from harness.cluster.api import address
 from harness.endtoend.certificates import issue, trusted
-from harness.endtoend.object_store import ObjectStoreClient
+from harness.endtoend.object_store import ObjectStoreClient, client_of
 from harness.endtoend.processes import webhooks
-from harness.endtoend.processes.declared import PORT, ObjectStore, Process, Registry
+from harness.endtoend.processes.declared import ObjectStore, Process, Registry
 from harness.endtoend.processes.kubeconfigs import write_kubeconfig
 from harness.endtoend.processes.names import ServiceName
 from harness.endtoend.processes.order import levels, needed
@@ -138,10 +138,7 @@ class Processes:
 
     def store(self, name: str) -> ObjectStoreClient:
         """How the suite itself asks a stand-in for S3. Raises DataError for a process that is none."""
-        run = self._process(name).run
-        if not isinstance(run, ObjectStore):
-            raise DataError("is no stand-in for S3", where=f"processes.{name}", do="name a process with standIn: s3")
-        return ObjectStoreClient(self.ports(name)[PORT], run.access_key, run.secret_key, run.region)
+        return client_of(self._process(name), self.ports)
 
     def environment(self, name: str) -> Mapping[str, str]:
         """What a process finds in its environment beside what it declares: the proxy, and its kubeconfig."""
